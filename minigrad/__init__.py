@@ -1,0 +1,43 @@
+"""minigrad: deep learning from scratch on NumPy and CuPy, small enough to read in an evening.
+
+    import minigrad as mg
+
+    x = mg.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    (x * x).sum().backward()
+    x.grad                      # Tensor([2., 4., 6.])
+
+Where to read first: `tensor.py`, then `function.py`, then any file in `ops/`.
+"""
+
+from minigrad import nn, ops, optim
+from minigrad.backend import array_module, cuda_is_available, manual_seed
+from minigrad.function import Function, enable_grad, grad, no_grad
+from minigrad.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from minigrad.kernels.parallel import get_num_threads, set_num_threads
+from minigrad.operators import METHODS as _METHODS  # noqa: F401 - importing it gives Tensor its operators
+from minigrad.serialize import load, save
+from minigrad.tensor import Parameter, Tensor
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Function",
+    "GradcheckError",
+    "Parameter",
+    "Tensor",
+    "array_module",
+    "cuda_is_available",
+    "enable_grad",
+    "get_num_threads",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "load",
+    "manual_seed",
+    "nn",
+    "no_grad",
+    "ops",
+    "optim",
+    "save",
+    "set_num_threads",
+]

@@ -1,0 +1,168 @@
+"""The array module: NumPy for arrays on the CPU, CuPy for arrays on a GPU, and what differs between the two.
+
+The rest of minigrad asks `array_module(x)` and writes `xp.exp(x)`: the same line runs on both devices.
+Devices are named by strings as in PyTorch: `"cpu"`, `"cuda"` (the first GPU) and `"cuda:1"`.
+CuPy is imported only when somebody asks for a GPU; data never moves between devices unless asked to (`to_device`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+Array = Any  # a numpy.ndarray or a cupy.ndarray; CuPy may be absent, so the type cannot be named
+
+
+class DeviceError(RuntimeError):
+    """A device does not exist, cannot be used, or two devices were mixed in one operation."""
+
+
+def array_module(x: Any) -> ModuleType:
+    """Return the module, `numpy` or `cupy`, whose functions work on `x` (an array or a Tensor).
+
+    Raises:
+        TypeError: `x` is neither.
+    """
+    if isinstance(x, np.ndarray):
+        return np
+    cupy = sys.modules.get("cupy")
+    if cupy is not None and isinstance(x, cupy.ndarray):
+        return cupy
+    if hasattr(x, "requires_grad"):
+        return array_module(x.data)
+    raise TypeError(f"array_module: expected a NumPy or CuPy array or a Tensor, got {type(x).__name__}")
+
+
+def device_of(array: Array) -> str:
+    """Return the device that holds `array`: `"cpu"` or `"cuda:<index>"`."""
+    return "cpu" if isinstance(array, np.ndarray) else f"cuda:{array.device.id}"
+
+
+def parse_device(device: str) -> str:
+    """Return the full name of a device: `"cuda"` becomes `"cuda:0"`.
+
+    Raises:
+        ValueError: the string names no device.
+    """
+    if not isinstance(device, str) or not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise ValueError(f"device: expected 'cpu', 'cuda' or 'cuda:<index>', got {device!r}")
+    return "cuda:0" if device == "cuda" else device
+
+
+def use_device(device: str) -> AbstractContextManager:
+    """Return a context in which new arrays are made on `device` (CuPy allocates on its current device)."""
+    device = parse_device(device)
+    return nullcontext() if device == "cpu" else _cupy(device).cuda.Device(_index(device))
+
+
+def device_module(device: str) -> ModuleType:
+    """Return the array module of a device string; for a GPU, after making sure that it can be used.
+
+    Raises:
+        DeviceError: CuPy is missing, or there is no such GPU. The message says which, and how to go on.
+    """
+    device = parse_device(device)
+    return np if device == "cpu" else _cupy(device)
+
+
+def cuda_is_available() -> bool:
+    """Whether CuPy is installed and sees at least one GPU."""
+    try:
+        _cupy("cuda:0")
+    except DeviceError:
+        return False
+    return True
+
+
+def to_device(array: Array, device: str) -> Array:
+    """Return `array` on `device`; the array itself, not a copy, where it is there already."""
+    device = parse_device(device)
+    if device_of(array) == device:
+        return array
+    if device == "cpu":
+        return to_numpy(array)
+    with use_device(device):
+        return _cupy(device).asarray(array)
+
+
+def to_numpy(array: Array) -> np.ndarray:
+    """Return `array` as a NumPy array; a copy is made only where it lies on a GPU."""
+    return array if isinstance(array, np.ndarray) else array_module(array).asnumpy(array)
+
+
+def _index(device: str) -> int:
+    return int(device.partition(":")[2])
+
+
+def _cupy(device: str) -> ModuleType:
+    """Import CuPy for `device`, or say exactly what is missing."""
+    try:
+        cupy = importlib.import_module("cupy")
+    except ImportError as error:
+        raise DeviceError(
+            f"device {device!r} needs CuPy, which cannot be imported ({error}). Install the build for your CUDA version: "
+            "pip install cupy-cuda12x or pip install cupy-cuda13x (extras: minigrad[cuda12], minigrad[cuda13])"
+        ) from error
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise DeviceError(
+            f"device {device!r}: CuPy {cupy.__version__} is installed but finds no usable GPU ({error}). "
+            "Check that nvidia-smi lists one and that the driver fits the CUDA version of cupy-cuda12x or cupy-cuda13x"
+        ) from error
+    if _index(device) >= count:
+        raise DeviceError(f"device {device!r}: this machine has {count} GPU(s), numbered from cuda:0")
+    return cupy
+
+
+# ---- random numbers: one seeded generator per device -------------------------------------------------------------
+
+_seed: int | None = None
+_generators: dict[str, Any] = {}
+
+
+def manual_seed(seed: int) -> None:
+    """Seed the generators of every device: the same seed on the same device repeats a run bit for bit.
+
+    Raises:
+        ValueError: `seed` is negative.
+    """
+    global _seed
+    if seed < 0:
+        raise ValueError(f"manual_seed: expected a seed >= 0, got {seed}")
+    _seed = int(seed)
+    _generators.clear()
+
+
+def generator(device: str = "cpu") -> Any:
+    """Return the random generator of `device`: a `numpy.random.Generator` or a `cupy.random.Generator`.
+
+    Before `manual_seed` was called, it is seeded by the operating system.
+    """
+    device = parse_device(device)
+    if device not in _generators:
+        with use_device(device):
+            _generators[device] = device_module(device).random.default_rng(_seed)
+    return _generators[device]
+
+
+def rng_state() -> dict:
+    """Return the seed and the CPU generator's state: numbers and strings only, ready for a checkpoint.
+
+    A GPU's generator is not part of it: CuPy cannot read that state back. `set_rng_state` starts it anew from the seed.
+    """
+    return {"seed": _seed, "cpu": generator("cpu").bit_generator.state}
+
+
+def set_rng_state(state: dict) -> None:
+    """Restore what `rng_state` returned."""
+    global _seed
+    _generators.clear()
+    _seed = state["seed"]
+    generator("cpu").bit_generator.state = state["cpu"]

@@ -1,0 +1,215 @@
+"""`Function`: one differentiable operation, and the recording of operations as a graph.
+
+An operation is a small class in `ops/`. Its `forward` computes on plain arrays; its `backward` turns the gradient of the output
+into the gradients of the inputs, written with Tensor operations, so that a gradient can itself be differentiated:
+
+    class Mul(Function):
+        '''y = a·b  ⇒  ∂L/∂a = g·b, ∂L/∂b = g·a'''
+        reads = {0: (1,), 1: (0,)}          # the gradient of input 0 needs input 1, and the other way round
+
+        def forward(self, a, b):
+            return a * b
+
+        def backward(self, grad):
+            a, b = self.inputs
+            return grad * b, grad * a
+
+`Mul.apply(x, y)` runs it. If an input requires a gradient, the instance stays behind as the *node* of the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ContextDecorator
+from typing import Any, ClassVar
+
+import numpy as np
+
+from minigrad import backend
+from minigrad.backend import Array
+from minigrad.tensor import Tensor, _sweep, edge_of, grad_mode
+
+
+class Function:
+    """A differentiable operation with one output.
+
+    Class attributes, which say what memory backward keeps:
+        reads: for each input, the inputs whose values its gradient needs. Only what some required gradient reads is saved.
+        reads_output: whether backward needs the output's values.
+        is_view: whether the output shows the memory of input 0.
+        differentiable: False for operations such as comparisons, whose result never has a gradient.
+
+    Instance attributes:
+        needs: for each input, whether it requires a gradient; all False when nothing is recorded. `forward` may
+            set further attributes for `backward` (a mask, a shape); they are dropped with the rest once the sweep has passed.
+        edges: for each input, where its gradient goes: a node, a leaf Tensor, or None.
+    """
+
+    reads: ClassVar[dict[int, tuple[int, ...]]] = {}
+    reads_output: ClassVar[bool] = False
+    is_view: ClassVar[bool] = False
+    differentiable: ClassVar[bool] = True
+
+    needs: tuple[bool, ...] = ()
+    edges: tuple[Any, ...] = ()
+    released = False
+
+    def forward(self, *arrays: Array, **options: Any) -> Array:
+        """Compute the result from plain arrays."""
+        raise NotImplementedError(f"{self.name}.forward")
+
+    def backward(self, grad: Tensor) -> Tensor | None | tuple[Tensor | None, ...]:
+        """Return ∂L/∂input for each input, given `grad` = ∂L/∂output; None where there is none or `needs` is False."""
+        raise NotImplementedError(f"{self.name}.backward")
+
+    @property
+    def name(self) -> str:
+        """The operation's name."""
+        return type(self).__name__
+
+    @classmethod
+    def apply(cls, *inputs: Any, **options: Any) -> Tensor:
+        """Run the operation and, if an input requires a gradient, record it.
+
+        Args:
+            inputs: Tensors; or Python numbers and None, which `forward` gets as they are and which have no gradient.
+            options: everything else that `forward` takes, by keyword.
+        """
+        function = cls()
+        needs = tuple([isinstance(x, Tensor) and x._requires_grad for x in inputs])
+        recording = grad_mode.enabled and cls.differentiable and True in needs
+        function.needs = needs if recording else (False,) * len(inputs)
+        arrays = [x.data if isinstance(x, Tensor) else x for x in inputs]
+        if all([type(x) is np.ndarray or not hasattr(x, "shape") for x in arrays]):
+            result = Tensor._wrap(function.forward(*arrays, **options))
+        else:
+            with backend.use_device(_common_device(function.name, arrays)):
+                result = Tensor._wrap(function.forward(*arrays, **options))
+        if cls.is_view:
+            result._version = inputs[0]._version
+        if recording:
+            function._record(inputs, result)
+        return result
+
+    def _record(self, inputs: Sequence[Any], result: Tensor) -> None:
+        self.edges = tuple([edge_of(x) if isinstance(x, Tensor) else None for x in inputs])
+        kept = {k for i, need in enumerate(self.needs) if need for k in self.reads.get(i, ())}
+        self._saved = [x if not isinstance(x, Tensor) or i in kept else None for i, x in enumerate(inputs)]
+        self._versions = [x._version[0] if isinstance(x, Tensor) else 0 for x in self._saved]
+        if self.reads_output:
+            self._output = result.data  # the bare array: node and Tensor must not keep each other alive
+        result.node = self
+        result._requires_grad = True
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The saved inputs, in order: Tensors, numbers, or None for what backward does not read.
+
+        Raises:
+            RuntimeError: one of them was changed in place since.
+        """
+        for x, version in zip(self._saved, self._versions, strict=True):
+            if isinstance(x, Tensor) and x._version[0] != version:
+                raise RuntimeError(
+                    f"backward of {self.name}: an input of shape {x.shape} was changed in place (by an optimizer step "
+                    "or load_state_dict) after the forward pass; run the forward pass again"
+                )
+        return self._saved
+
+    @property
+    def output(self) -> Tensor:
+        """The saved output, as a Tensor that is still part of the graph."""
+        output = Tensor._wrap(self._output)
+        output.node, output._requires_grad = self, True
+        return output
+
+    def input_gradients(self, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """Run `backward` and return one entry per input."""
+        grads = self.backward(grad)
+        return grads if isinstance(grads, tuple) else (grads,)
+
+    def release(self) -> None:
+        """Forget everything that was saved, and the rest of the graph with it."""
+        self.__dict__.clear()
+        self.released = True
+
+
+def _common_device(name: str, arrays: Sequence[Any]) -> str:
+    devices = sorted({backend.device_of(x) for x in arrays if hasattr(x, "shape")})
+    if len(devices) > 1:
+        raise backend.DeviceError(
+            f"{name}: inputs on different devices, {' and '.join(devices)}; move one of them with .to(device)"
+        )
+    return devices[0]
+
+
+class _GradSwitch(ContextDecorator):
+    enabled: bool
+
+    def __init__(self) -> None:
+        self._before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._before.append(grad_mode.enabled)
+        grad_mode.enabled = self.enabled
+
+    def __exit__(self, *error: object) -> None:
+        grad_mode.enabled = self._before.pop()
+
+
+class no_grad(_GradSwitch):  # noqa: N801 - PyTorch's name
+    """Record no operations: `with no_grad():` or `@no_grad()`. For evaluation and for updates of parameters."""
+
+    enabled = False
+
+
+class enable_grad(_GradSwitch):  # noqa: N801 - PyTorch's name
+    """Record operations again inside `no_grad`: `with enable_grad():` or `@enable_grad()`."""
+
+    enabled = True
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are being recorded in this thread."""
+    return grad_mode.enabled
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Any = None,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+) -> list[Tensor]:
+    """Return the gradients of `outputs` with respect to `inputs`, without touching any `.grad`.
+
+    Args:
+        outputs: one Tensor or several; their contributions are summed.
+        inputs: Tensors, leaves or intermediate results.
+        grad_outputs: ∂L/∂output for each output; may be left out for single numbers.
+        retain_graph: keep the graph for another sweep.
+        create_graph: make the gradients differentiable again; implies `retain_graph`.
+
+    Returns:
+        One Tensor per input, of its shape; zeros where no output depends on it.
+
+    Raises:
+        RuntimeError: an input does not require gradients, or the graph was released.
+        ValueError: `grad_outputs` does not fit.
+    """
+    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if grad_outputs is None or isinstance(grad_outputs, Tensor):
+        grad_outputs = [grad_outputs] * len(outputs)
+    if len(grad_outputs) != len(outputs):
+        raise ValueError(f"grad: {len(outputs)} outputs but {len(grad_outputs)} grad_outputs")
+    for i, tensor in enumerate(inputs):
+        if not tensor.requires_grad:
+            raise RuntimeError(f"grad: input {i} of shape {tensor.shape} does not require gradients")
+    found = _sweep(outputs, grad_outputs, inputs, retain_graph, create_graph)
+    return [_zeros_like(x) if g is None else g for x, g in zip(inputs, found, strict=True)]
+
+
+def _zeros_like(tensor: Tensor) -> Tensor:
+    with backend.use_device(tensor.device):
+        return Tensor._wrap(backend.array_module(tensor.data).zeros_like(tensor.data))

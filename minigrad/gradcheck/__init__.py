@@ -1,0 +1,137 @@
+"""Finite-difference checks: is the gradient that an operation claims the one that it has?
+
+A derivative is compared with the slope of a secant, (f(x + ε) − f(x − ε))/2ε, whose error is of order ε²; in float64, with ε = 1e-6, about ten digits
+agree when the formula is right. Functions with many outputs are first made one number by a random weighted sum, L = Σ v·f(x): a wrong Jacobian
+would have to be wrong at right angles to v to slip through.
+
+`python -m minigrad.gradcheck` runs these checks on every operation and prints the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad import backend
+from minigrad.function import enable_grad, grad
+from minigrad.tensor import Tensor
+
+
+class GradcheckError(AssertionError):
+    """An analytic gradient disagrees with the finite difference."""
+
+
+def gradcheck(fn: Callable, inputs: Any, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3) -> bool:
+    """Check the gradients of `fn` against central differences.
+
+    Args:
+        fn: takes the inputs, returns a Tensor or several. It must be differentiable at the inputs and return the same each time.
+        inputs: a Tensor or several; those that require gradients are checked and must be float64.
+        eps: step of the difference, ε.
+        atol, rtol: an element passes if |analytic − numeric| ≤ atol + rtol·|numeric|.
+
+    Returns:
+        True.
+
+    Raises:
+        GradcheckError: names the input, the index, and both values of the element that is furthest off.
+        TypeError, ValueError: the inputs are not fit for checking.
+    """
+    largest_error(fn, inputs, eps, atol, rtol)
+    return True
+
+
+def gradgradcheck(fn: Callable, inputs: Any, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3) -> bool:
+    """Check second derivatives of `fn`: `gradcheck` of its gradients, as functions of the inputs and of ∂L/∂fn.
+
+    Arguments, result and errors as `gradcheck`; in the error, inputs beyond fn's own are the upstream gradients of its outputs.
+    """
+    largest_second_error(fn, inputs, eps, atol, rtol)
+    return True
+
+
+def largest_error(fn: Callable, inputs: Any, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3) -> float:
+    """Run `gradcheck` and return the largest |analytic − numeric| / max(1, |numeric|)."""
+    inputs = _as_tuple(inputs)
+    checked = _checked(inputs)
+    with enable_grad():
+        outputs = _as_tuple(fn(*inputs))
+        if not any(y.requires_grad for y in outputs):
+            raise ValueError("gradcheck: no output depends on an input that requires gradients")
+        weights = [_weights(y) for y in outputs]
+        paths = [(y, v) for y, v in zip(outputs, weights, strict=True) if y.requires_grad]
+        analytic = grad([y for y, _ in paths], [inputs[i] for i in checked], [v for _, v in paths], retain_graph=True)
+
+    def total(i: int, values: np.ndarray) -> float:
+        moved = [Tensor(values, True, x.device) if k == i else x for k, x in enumerate(inputs)]
+        return sum(float((y * v).sum().item()) for y, v in zip(_as_tuple(fn(*moved)), weights, strict=True))
+
+    worst = 0.0
+    for i, gradient in zip(checked, analytic, strict=True):
+        expected = backend.to_numpy(gradient.data)
+        measured = _central_differences(lambda values, i=i: total(i, values), inputs[i], eps)
+        excess = np.abs(expected - measured) - (atol + rtol * np.abs(measured))
+        if expected.size and not excess.max() <= 0:  # written so that nan fails
+            index = np.unravel_index(np.argmax(np.where(np.isnan(excess), np.inf, excess)), excess.shape)
+            where = tuple(int(k) for k in index)
+            raise GradcheckError(
+                f"gradient of input {i} (shape {inputs[i].shape}) is wrong at index {where}: "
+                f"analytic {expected[index]:.10g}, numeric {measured[index]:.10g}"
+            )
+        if expected.size:
+            worst = max(worst, float((np.abs(expected - measured) / np.maximum(1, np.abs(measured))).max()))
+    return worst
+
+
+def largest_second_error(fn: Callable, inputs: Any, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3) -> float:
+    """Run `gradgradcheck` and return the largest |analytic − numeric| / max(1, |numeric|)."""
+    inputs = _as_tuple(inputs)
+    checked = _checked(inputs)
+    outputs = _as_tuple(fn(*inputs))
+    upstream = [_weights(y, requires_grad=True) for y in outputs]
+
+    def gradients(*arguments: Tensor) -> tuple[Tensor, ...]:
+        own, weights = arguments[: len(inputs)], arguments[len(inputs) :]
+        results = _as_tuple(fn(*own))
+        return tuple(grad(results, [own[i] for i in checked], weights, create_graph=True))
+
+    if not any(g.requires_grad for g in gradients(*inputs, *upstream)):
+        return 0.0
+    return largest_error(gradients, (*inputs, *upstream), eps, atol, rtol)
+
+
+def _central_differences(total: Callable[[np.ndarray], float], x: Tensor, eps: float) -> np.ndarray:
+    values = np.array(backend.to_numpy(x.data))
+    slopes = np.zeros_like(values)
+    for index in np.ndindex(values.shape):
+        kept = values[index]
+        values[index] = kept + eps
+        above = total(values)
+        values[index] = kept - eps
+        below = total(values)
+        values[index] = kept
+        slopes[index] = (above - below) / (2 * eps)
+    return slopes
+
+
+def _as_tuple(x: Any) -> tuple:
+    return (x,) if isinstance(x, Tensor) else tuple(x)
+
+
+def _checked(inputs: Sequence[Any]) -> list[int]:
+    """Return which inputs are to be checked."""
+    checked = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
+    if not checked:
+        raise ValueError("gradcheck: no input requires gradients")
+    for i in checked:
+        if inputs[i].dtype != np.float64:
+            raise TypeError(f"gradcheck: input {i} is {inputs[i].dtype}; finite differences need float64")
+    return checked
+
+
+def _weights(y: Tensor, requires_grad: bool = False) -> Tensor:
+    """Return fixed random numbers of y's shape: away from 0, so that no element goes unseen."""
+    values = np.random.default_rng(y.size).uniform(0.5, 1.5, y.shape)
+    return Tensor(values, requires_grad=requires_grad, device=y.device)

@@ -1,0 +1,42 @@
+"""Layers, models and their parameters, with PyTorch's names."""
+
+from minigrad.nn import init
+from minigrad.nn.layers import (
+    AdaptiveAvgPool2d,
+    AvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    CrossEntropyLoss,
+    Dropout,
+    Flatten,
+    Identity,
+    Linear,
+    MaxPool2d,
+    MSELoss,
+    ReLU,
+    SmoothL1Loss,
+)
+from minigrad.nn.module import Module, Sequential
+from minigrad.nn.summary import summary
+from minigrad.tensor import Parameter
+
+__all__ = [
+    "AdaptiveAvgPool2d",
+    "AvgPool2d",
+    "BatchNorm2d",
+    "Conv2d",
+    "CrossEntropyLoss",
+    "Dropout",
+    "Flatten",
+    "Identity",
+    "Linear",
+    "MSELoss",
+    "MaxPool2d",
+    "Module",
+    "Parameter",
+    "ReLU",
+    "Sequential",
+    "SmoothL1Loss",
+    "init",
+    "summary",
+]

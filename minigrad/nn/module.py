@@ -1,0 +1,208 @@
+"""`Module`: a tree of layers that knows its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from minigrad import backend
+from minigrad.tensor import Parameter, Tensor
+
+
+class Module:
+    """Base of all layers and models.
+
+    A subclass creates parameters and layers as attributes in `__init__` (after `super().__init__()`) and computes in `forward`. Attributes that are
+    Parameters or Modules are found by themselves, in the order of assignment; other state (running statistics) is
+    announced with `register_buffer`.
+
+    Attributes:
+        training: True in training, False in evaluation; set by `train()` and `eval()`.
+    """
+
+    training: bool = True
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, Tensor | None] = {}
+
+    def forward(self, *inputs: Any) -> Any:
+        """Compute the output. Call the module itself, not this."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def __call__(self, *inputs: Any) -> Any:
+        return self.forward(*inputs)
+
+    # ---- finding things --------------------------------------------------------------------------------------------
+
+    def register_buffer(self, name: str, value: Tensor | None) -> None:
+        """Announce a Tensor that belongs to the state but is not learned."""
+        self._buffers[name] = value
+        setattr(self, name, value)
+
+    def children(self) -> Iterator[tuple[str, Module]]:
+        """Yield (name, module) for the modules directly inside this one."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """Yield (path, module) for this module and all inside it, outermost first. A module used twice is yielded once."""
+        seen: set[int] = set()
+        stack = [(prefix, self)]
+        while stack:
+            path, module = stack.pop()
+            if id(module) in seen:
+                continue
+            seen.add(id(module))
+            yield path, module
+            stack.extend(reversed([(f"{path}.{name}" if path else name, child) for name, child in module.children()]))
+
+    def modules(self) -> Iterator[Module]:
+        """Yield this module and all inside it."""
+        for _, module in self.named_modules():
+            yield module
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Yield (path, parameter); a parameter that is shared is yielded once."""
+        seen: set[int] = set()
+        for path, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, Parameter) and id(value) not in seen:
+                    seen.add(id(value))
+                    yield f"{path}.{name}" if path else name, value
+
+    def parameters(self) -> Iterator[Parameter]:
+        """Yield all parameters."""
+        for _, parameter in self.named_parameters():
+            yield parameter
+
+    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield (path, buffer)."""
+        for path, module in self.named_modules():
+            for name in module._buffers:
+                value = getattr(module, name)
+                if value is not None:
+                    yield f"{path}.{name}" if path else name, value
+
+    def buffers(self) -> Iterator[Tensor]:
+        """Yield all buffers."""
+        for _, buffer in self.named_buffers():
+            yield buffer
+
+    # ---- state -----------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Return copies of all parameters and buffers as NumPy arrays, keyed as in PyTorch: `layer.0.weight`."""
+        return {name: np.array(backend.to_numpy(x.data), order="C") for name, x in self._state()}
+
+    def load_state_dict(self, state: dict[str, Any], strict: bool = True) -> None:
+        """Copy values from `state` (arrays or Tensors by name) into the parameters and buffers.
+
+        Nothing is changed unless everything fits.
+
+        Args:
+            state: as `state_dict` returns it.
+            strict: False ignores missing and unexpected names; shapes must fit all the same.
+
+        Raises:
+            KeyError: lists every missing and unexpected name.
+            ValueError: lists every name whose shape differs.
+        """
+        own = dict(self._state())
+        missing = [name for name in own if name not in state]
+        unexpected = [name for name in state if name not in own]
+        if strict and (missing or unexpected):
+            raise KeyError(
+                f"load_state_dict of {type(self).__name__}: missing {missing or 'nothing'}, unexpected {unexpected or 'nothing'}"
+            )
+        values = {name: state[name].data if isinstance(state[name], Tensor) else state[name] for name in own if name in state}
+        wrong = [f"{n} is {np.shape(v)}, expected {own[n].shape}" for n, v in values.items() if np.shape(v) != own[n].shape]
+        if wrong:
+            raise ValueError(f"load_state_dict of {type(self).__name__}: shapes differ: " + "; ".join(wrong))
+        for name, value in values.items():
+            tensor = own[name]
+            with backend.use_device(tensor.device):
+                array = value if hasattr(value, "strides") else np.asarray(value)
+                tensor.data[...] = backend.to_device(array, tensor.device).astype(tensor.dtype)
+            tensor._bump_version()
+
+    def _state(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield parameters and buffers, module by module, in PyTorch's order."""
+        for path, module in self.named_modules():
+            prefix = f"{path}." if path else ""
+            for name, value in vars(module).items():
+                if isinstance(value, Parameter):
+                    yield prefix + name, value
+            for name in module._buffers:
+                if getattr(module, name) is not None:
+                    yield prefix + name, getattr(module, name)
+
+    # ---- modes -----------------------------------------------------------------------------------------------------
+
+    def train(self, mode: bool = True) -> Module:
+        """Switch this module and all inside it to training (or, with False, to evaluation). Returns itself."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Module:
+        """Switch to evaluation: batch norm uses its running statistics, dropout does nothing. Returns itself."""
+        return self.train(False)
+
+    def requires_grad_(self, flag: bool = True) -> Module:
+        """Freeze (False) or free all parameters. Returns itself."""
+        for parameter in self.parameters():
+            parameter.requires_grad = flag
+        return self
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def to(self, device: str) -> Module:
+        """Move all parameters, buffers and gradients to `device`, in place, so that optimizers keep their hold. Returns itself."""
+        for tensor in (*self.parameters(), *self.buffers()):
+            tensor.data = backend.to_device(tensor.data, device)
+            if tensor.grad is not None:
+                tensor.grad = Tensor._wrap(backend.to_device(tensor.grad.data, device))
+        return self
+
+    # ---- showing ---------------------------------------------------------------------------------------------------
+
+    def extra_repr(self) -> str:
+        """Return the arguments that `repr` shows."""
+        return ""
+
+    def __repr__(self) -> str:
+        children = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self.children()]
+        inner = "\n  ".join(children)
+        return f"{type(self).__name__}({self.extra_repr()}" + (f"\n  {inner}\n)" if inner else ")")
+
+
+class Sequential(Module):
+    """Modules called one after the other, named "0", "1", … as in PyTorch."""
+
+    def __init__(self, *modules: Module) -> None:
+        super().__init__()
+        for i, module in enumerate(modules):
+            if not isinstance(module, Module):
+                raise TypeError(f"Sequential: argument {i} is a {type(module).__name__}, not a Module")
+            setattr(self, str(i), module)
+
+    def forward(self, x: Any) -> Any:
+        """Return the last module's output."""
+        for _, module in self.children():
+            x = module(x)
+        return x
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.children())
+
+    def __getitem__(self, index: int) -> Module:
+        return [child for _, child in self.children()][index]
+
+    def __iter__(self) -> Iterator[Module]:
+        return (child for _, child in self.children())

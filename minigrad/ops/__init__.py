@@ -1,0 +1,40 @@
+"""Every differentiable operation. One file per kind; in it each `Function` stands beside the function that users call."""
+
+from minigrad.ops.activation import log_softmax, logsumexp, relu, sigmoid, softmax, tanh
+from minigrad.ops.conv import conv2d
+from minigrad.ops.dropout import dropout
+from minigrad.ops.elementwise import absolute, add, cos, div, exp, log, mul, neg, pow, sin, sqrt, sub
+from minigrad.ops.loss import cross_entropy, mse_loss, smooth_l1_loss
+from minigrad.ops.matmul import linear, matmul
+from minigrad.ops.norm import batch_norm
+from minigrad.ops.pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
+from minigrad.ops.reduce import argmax, max, mean, min, sum, var
+from minigrad.ops.select import (
+    clip,
+    equal,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    maximum,
+    minimum,
+    not_equal,
+    where,
+)
+from minigrad.ops.shape import (
+    astype,
+    broadcast_to,
+    concat,
+    flatten,
+    getitem,
+    pad,
+    permute,
+    reshape,
+    squeeze,
+    stack,
+    to,
+    transpose,
+    unsqueeze,
+)
+
+__all__ = [name for name in dir() if not name.startswith("_") and callable(globals()[name])]

@@ -1,0 +1,137 @@
+"""Activations and the softmax family."""
+
+from __future__ import annotations
+
+from minigrad.backend import Array, array_module
+from minigrad.function import Function
+from minigrad.ops.operands import floating
+from minigrad.tensor import Tensor
+
+
+class ReLU(Function):
+    """y = max(x, 0)  ⇒  ∂L/∂x = g where y > 0, else 0."""
+
+    reads_output = True
+
+    def forward(self, x: Array) -> Array:
+        return array_module(x).maximum(x, 0)
+
+    def backward(self, grad: Tensor) -> Tensor:
+        positive = self.output.data > 0
+        return grad * Tensor._wrap(positive.astype(grad.dtype))
+
+
+class Sigmoid(Function):
+    """y = 1/(1 + e⁻ˣ) = (1 + tanh(x/2))/2, which cannot overflow  ⇒  ∂L/∂x = g·y·(1 − y)."""
+
+    reads_output = True
+
+    def forward(self, x: Array) -> Array:
+        return (array_module(x).tanh(x * 0.5) + 1) * 0.5
+
+    def backward(self, grad: Tensor) -> Tensor:
+        y = self.output
+        return grad * (y * (1 - y))
+
+
+class Tanh(Function):
+    """y = tanh x  ⇒  ∂L/∂x = g·(1 − y²)."""
+
+    reads_output = True
+
+    def forward(self, x: Array) -> Array:
+        return array_module(x).tanh(x)
+
+    def backward(self, grad: Tensor) -> Tensor:
+        y = self.output
+        return grad * (1 - y * y)
+
+
+class Softmax(Function):
+    """yᵢ = e^(xᵢ−m)/Σⱼ e^(xⱼ−m) with m = max x, so that no exponential overflows  ⇒  ∂L/∂x = y·(g − Σ g·y)."""
+
+    reads_output = True
+
+    def forward(self, x: Array, axis: int) -> Array:
+        self.axis = axis
+        xp = array_module(x)
+        y = xp.exp(x - x.max(axis=axis, keepdims=True))
+        y /= y.sum(axis=axis, keepdims=True)
+        return y
+
+    def backward(self, grad: Tensor) -> Tensor:
+        y = self.output
+        return y * (grad - (grad * y).sum(axis=self.axis, keepdims=True))
+
+
+class LogSoftmax(Function):
+    """yᵢ = xᵢ − m − ln Σⱼ e^(xⱼ−m)  ⇒  ∂L/∂x = g − eʸ·Σ g."""
+
+    reads_output = True
+
+    def forward(self, x: Array, axis: int) -> Array:
+        self.axis = axis
+        xp = array_module(x)
+        y = x - x.max(axis=axis, keepdims=True)
+        y -= xp.log(xp.exp(y).sum(axis=axis, keepdims=True))
+        return y
+
+    def backward(self, grad: Tensor) -> Tensor:
+        return grad - self.output.exp() * grad.sum(axis=self.axis, keepdims=True)
+
+
+class LogSumExp(Function):
+    """y = m + ln Σⱼ e^(xⱼ−m) with m = max x (0 where that is infinite)  ⇒  ∂L/∂xᵢ = g·e^(xᵢ−y), the softmax."""
+
+    reads = {0: (0,)}
+
+    def forward(self, x: Array, axis: int, keepdims: bool) -> Array:
+        self.axis, self.keepdims = axis, keepdims
+        xp = array_module(x)
+        largest = x.max(axis=axis, keepdims=True)
+        largest = xp.where(xp.isfinite(largest), largest, 0).astype(x.dtype)
+        y = xp.log(xp.exp(x - largest).sum(axis=axis, keepdims=True)) + largest
+        return y if keepdims else y.squeeze(axis)
+
+    def backward(self, grad: Tensor) -> Tensor:
+        (x,) = self.inputs
+        grad = grad if self.keepdims else grad.unsqueeze(self.axis)
+        return grad * softmax(x, self.axis)
+
+
+def relu(x: Tensor) -> Tensor:
+    """Return max(x, 0)."""
+    return ReLU.apply(x)
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """Return the logistic function 1/(1 + e⁻ˣ)."""
+    return Sigmoid.apply(floating(x))
+
+
+def tanh(x: Tensor) -> Tensor:
+    """Return the hyperbolic tangent."""
+    return Tanh.apply(floating(x))
+
+
+def softmax(x: Tensor, axis: int = -1) -> Tensor:
+    """Return e^x normalised to sum 1 along `axis`."""
+    return Softmax.apply(floating(x), axis=_one_axis("softmax", x, axis))
+
+
+def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
+    """Return the logarithm of `softmax`, computed without leaving the log scale."""
+    return LogSoftmax.apply(floating(x), axis=_one_axis("log_softmax", x, axis))
+
+
+def logsumexp(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:
+    """Return ln Σ eˣ along `axis`."""
+    return LogSumExp.apply(floating(x), axis=_one_axis("logsumexp", x, axis), keepdims=keepdims)
+
+
+def _one_axis(name: str, x: Tensor, axis: int) -> int:
+    if not isinstance(axis, int) or not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"{name}: axis {axis} is not an axis of shape {x.shape}")
+    if x.shape[axis] == 0:
+        raise ValueError(f"{name}: axis {axis} of shape {x.shape} is empty")
+    return axis % x.ndim

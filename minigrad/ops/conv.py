@@ -1,0 +1,130 @@
+"""Convolution in two dimensions.
+
+With upstream gradient g, a convolution, its input gradient and its weight gradient are three views of one sum that is linear in each of x, w and g:
+
+    T(x, w, g) = Σ g[n,o,i,j] · w[o,c,u,v] · x[n,c, i·s+u·d−p, j·s+v·d−p]
+    conv2d(x, w) = ∂T/∂g        input gradient = ∂T/∂x        weight gradient = ∂T/∂w
+
+So each of the three is an operation whose own gradients are the other two, and derivatives of any order come for free.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigrad import kernels
+from minigrad.backend import Array
+from minigrad.function import Function
+from minigrad.kernels.conv import Pair, Window
+from minigrad.ops.windows import window_for
+from minigrad.tensor import Tensor
+
+
+class Conv2d(Function):
+    """y = ∂T/∂g + b  ⇒  ∂L/∂x = ∂T/∂x, ∂L/∂w = ∂T/∂w, ∂L/∂b = Σ g over pictures and positions."""
+
+    reads = {0: (1,), 1: (0,)}
+
+    def forward(self, x: Array, w: Array, b: Array | None, window: Window) -> Array:
+        self.window, self.size = window, x.shape[2:]
+        return kernels.conv.conv2d(x, w, b, window)
+
+    def backward(self, grad: Tensor) -> tuple:
+        x, w, _ = self.inputs
+        return (
+            Conv2dInputGrad.apply(grad, w, window=self.window, size=self.size) if self.needs[0] else None,
+            Conv2dWeightGrad.apply(x, grad, window=self.window) if self.needs[1] else None,
+            ChannelSum.apply(grad) if self.needs[2] else None,
+        )
+
+
+class Conv2dInputGrad(Function):
+    """y = ∂T/∂x, as a function of g and w (a transposed convolution)  ⇒  with upstream gradient h in the place of x."""
+
+    reads = {0: (1,), 1: (0,)}
+
+    def forward(self, g: Array, w: Array, window: Window, size: Pair) -> Array:
+        self.window = window
+        return kernels.conv.conv2d_input_grad(g, w, window, size)
+
+    def backward(self, grad: Tensor) -> tuple:
+        g, w = self.inputs
+        return (
+            Conv2d.apply(grad, w, None, window=self.window) if self.needs[0] else None,
+            Conv2dWeightGrad.apply(grad, g, window=self.window) if self.needs[1] else None,
+        )
+
+
+class Conv2dWeightGrad(Function):
+    """y = ∂T/∂w, as a function of x and g  ⇒  with upstream gradient h in the place of w."""
+
+    reads = {0: (1,), 1: (0,)}
+
+    def forward(self, x: Array, g: Array, window: Window) -> Array:
+        self.window, self.size = window, x.shape[2:]
+        return kernels.conv.conv2d_weight_grad(x, g, window)
+
+    def backward(self, grad: Tensor) -> tuple:
+        x, g = self.inputs
+        return (
+            Conv2dInputGrad.apply(g, grad, window=self.window, size=self.size) if self.needs[0] else None,
+            Conv2d.apply(x, grad, None, window=self.window) if self.needs[1] else None,
+        )
+
+
+class ChannelSum(Function):
+    """y[c] = Σ x[n,c,i,j]  ⇒  ∂L/∂x = g, repeated for every picture and position."""
+
+    def forward(self, x: Array) -> Array:
+        self.shape = x.shape
+        return kernels.norm.channel_sum(x)
+
+    def backward(self, grad: Tensor) -> Tensor:
+        return grad.reshape(1, -1, 1, 1).broadcast_to(self.shape)
+
+
+def conv2d(
+    x: Tensor,
+    w: Tensor,
+    b: Tensor | None = None,
+    stride: int | Pair = 1,
+    padding: int | Pair = 0,
+    dilation: int | Pair = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Return the cross-correlation of pictures with a bank of filters, as `torch.nn.functional.conv2d`.
+
+    Args:
+        x: (N, C, H, W).
+        w: (O, C/groups, kh, kw).
+        b: (O,), or None.
+        stride, padding, dilation: an int or a pair (vertical, horizontal); padding is zeros.
+        groups: channels and filters are divided into this many independent convolutions.
+
+    Returns:
+        (N, O, OH, OW) with OH = ⌊(H + 2·padding − dilation·(kh − 1) − 1)/stride⌋ + 1, OW likewise; channels-last in memory.
+
+    Raises:
+        ValueError: shapes or arguments do not fit.
+        TypeError: x, w and b differ in dtype.
+    """
+    if w.ndim != 4:
+        raise ValueError(f"conv2d: expected a weight of shape (O, C/groups, kh, kw), got shape {w.shape}")
+    if not isinstance(groups, int) or groups < 1 or w.shape[0] % groups:
+        raise ValueError(f"conv2d: groups={groups!r} must be a positive int that divides the {w.shape[0]} output channels")
+    window = window_for("conv2d", x, w.shape[2:], stride, padding, dilation, groups)
+    if x.shape[1] != w.shape[1] * groups:
+        raise ValueError(
+            f"conv2d: input has {x.shape[1]} channels but weight {w.shape} takes {w.shape[1] * groups} (groups={groups})"
+        )
+    if b is not None and b.shape != w.shape[:1]:
+        raise ValueError(f"conv2d: bias of shape {b.shape} does not fit weight {w.shape}")
+    check_dtypes("conv2d", x=x, w=w, b=b)
+    return Conv2d.apply(x, w, b, window=window)
+
+
+def check_dtypes(name: str, **tensors: Any) -> None:
+    """Raise TypeError unless all Tensors (None is left out) have one floating dtype."""
+    dtypes = {key: x.dtype for key, x in tensors.items() if x is not None}
+    if len(set(dtypes.values())) > 1 or any(d.kind != "f" for d in dtypes.values()):
+        raise TypeError(f"{name}: expected one floating dtype, got " + ", ".join(f"{k}: {d}" for k, d in dtypes.items()))

@@ -1,0 +1,32 @@
+"""Dropout (Srivastava et al. 2014, JMLR 15:1929-1958)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minigrad import backend
+from minigrad.tensor import Tensor
+
+
+def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
+    """Set each element to 0 with probability `p` and multiply the rest by 1/(1 − p), so that the expectation stays.
+
+    The mask comes from the seeded generator of x's device. Outside training `x` is returned as it is.
+
+    Raises:
+        ValueError: `p` is not in [0, 1].
+        TypeError: `x` is not floating point.
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout: p must lie in [0, 1], got {p}")
+    if x.dtype.kind != "f":
+        raise TypeError(f"dropout: expected a floating point Tensor, got {x.dtype}")
+    if not training or p == 0:
+        return x
+    if p == 1:
+        return x * 0.0
+    with backend.use_device(x.device):
+        kept = backend.generator(x.device).random(x.shape, dtype=np.float32) >= p
+        mask = kept.astype(x.dtype)
+        mask *= 1 / (1 - p)
+    return x * Tensor._wrap(mask)

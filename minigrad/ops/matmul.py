@@ -1,0 +1,90 @@
+"""Matrix products."""
+
+from __future__ import annotations
+
+from minigrad.backend import Array
+from minigrad.function import Function
+from minigrad.ops.operands import sum_to
+from minigrad.tensor import Tensor
+
+
+class MatMul(Function):
+    """y = a·b for matrices, or stacks of them that broadcast  ⇒  ∂L/∂a = g·bᵀ, ∂L/∂b = aᵀ·g."""
+
+    reads = {0: (1,), 1: (0,)}
+
+    def forward(self, a: Array, b: Array) -> Array:
+        self.shapes = a.shape, b.shape
+        return a @ b
+
+    def backward(self, grad: Tensor) -> tuple:
+        (a, b), (a_shape, b_shape) = self.inputs, self.shapes
+        return (
+            sum_to(grad @ b.transpose(-1, -2), a_shape) if self.needs[0] else None,
+            sum_to(a.transpose(-1, -2) @ grad, b_shape) if self.needs[1] else None,
+        )
+
+
+class Linear(Function):
+    """y = x·wᵀ + b for rows x (N, in), w (out, in), b (out)  ⇒  ∂L/∂x = g·w, ∂L/∂w = gᵀ·x, ∂L/∂b = Σₙ g."""
+
+    reads = {0: (1,), 1: (0,)}
+
+    def forward(self, x: Array, w: Array, b: Array | None) -> Array:
+        y = x @ w.T
+        if b is not None:
+            y += b
+        return y
+
+    def backward(self, grad: Tensor) -> tuple:
+        x, w, _ = self.inputs
+        return (
+            grad @ w if self.needs[0] else None,
+            grad.T @ x if self.needs[1] else None,
+            grad.sum(axis=0) if self.needs[2] else None,
+        )
+
+
+def matmul(a: Tensor, b: Tensor) -> Tensor:
+    """Return the matrix product with NumPy's rules: leading axes broadcast, 1-D operands are a row or a column.
+
+    Raises:
+        ValueError: an operand is 0-dimensional, or the inner lengths differ.
+    """
+    a, b = (x if isinstance(x, Tensor) else Tensor(x) for x in (a, b))
+    if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
+        raise ValueError(f"matmul: shapes {a.shape} and {b.shape} do not fit: the last axis of the first meets the "
+                         "second-last of the second")  # fmt: skip
+    if a.dtype != b.dtype:
+        raise TypeError(f"matmul: dtypes {a.dtype} and {b.dtype} differ; use .astype")
+    row, column = a.ndim == 1, b.ndim == 1
+    y = MatMul.apply(a.unsqueeze(0) if row else a, b.unsqueeze(1) if column else b)
+    if row:
+        y = y.squeeze(-2)
+    return y.squeeze(-1) if column else y
+
+
+def linear(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+    """Return x·wᵀ + b.
+
+    Args:
+        x: (..., in).
+        w: (out, in).
+        b: (out,), or None.
+
+    Returns:
+        (..., out).
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    if w.ndim != 2 or x.ndim == 0 or x.shape[-1] != w.shape[1]:
+        raise ValueError(f"linear: input of shape {x.shape} does not fit weight {w.shape} (out, in)")
+    if b is not None and b.shape != w.shape[:1]:
+        raise ValueError(f"linear: bias of shape {b.shape} does not fit weight {w.shape} (out, in)")
+    if x.dtype != w.dtype:
+        raise TypeError(f"linear: input is {x.dtype}, weight is {w.dtype}; use .astype")
+    if x.ndim == 2:
+        return Linear.apply(x, w, b)
+    rows = Linear.apply(x.reshape(-1, w.shape[1]) if x.size else x.reshape(0, w.shape[1]), w, b)
+    return rows.reshape(*x.shape[:-1], w.shape[0])

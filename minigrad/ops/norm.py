@@ -1,0 +1,120 @@
+"""Batch normalisation (Ioffe & Szegedy 2015, arXiv:1502.03167, section 3)."""
+
+from __future__ import annotations
+
+import math
+
+from minigrad import kernels
+from minigrad.backend import Array, array_module
+from minigrad.function import Function, is_grad_enabled
+from minigrad.ops.conv import check_dtypes
+from minigrad.tensor import Tensor
+
+AXES = (0, 2, 3)
+
+
+class BatchNorm(Function):
+    """x̂ = (x − μ)·r with r = 1/√(σ² + ε), y = w·x̂ + b, where μ and σ² are the batch's own.
+
+    With M elements per channel, G = Σ g and H = Σ g·x̂ over them:
+        ∂L/∂b = G,   ∂L/∂w = H,   ∂L/∂x = w·r·(g − G/M − x̂·H/M);
+    the last two terms are what μ and σ² pass on. They are missing when μ and σ² are constants (`fixed`).
+    """
+
+    reads = {0: (0, 1), 1: (0,)}
+
+    def forward(
+        self, x: Array, w: Array, b: Array, eps: float, fixed: tuple[Array, Array] | None, report: list[Array]
+    ) -> Array:
+        self.eps, self.fixed = eps, fixed
+        self.mean, variance = fixed or kernels.norm.moments(x)
+        report.extend((self.mean, variance))
+        self.inverse_deviation = 1 / array_module(x).sqrt(variance + eps)
+        scale = w * self.inverse_deviation
+        return kernels.norm.scale_and_shift(x, scale, b - self.mean * scale)
+
+    def backward(self, grad: Tensor) -> tuple:
+        x, w, _ = self.inputs
+        if is_grad_enabled():
+            return self._differentiable_backward(grad, x, w)
+        g, mean, r = grad.data, self.mean, self.inverse_deviation
+        sum_g, sum_gx = kernels.norm.batch_norm_sums(g, x.data, mean, r)
+        grad_x = None
+        if self.needs[0]:
+            count = math.inf if self.fixed else x.size // x.shape[1]
+            grad_x = Tensor._wrap(
+                kernels.norm.batch_norm_input_grad(g, x.data, w.data, mean, r, sum_g / count, sum_gx / count)
+            )
+        return grad_x, Tensor._wrap(sum_gx), Tensor._wrap(sum_g)
+
+    def _differentiable_backward(self, grad: Tensor, x: Tensor, w: Tensor | None) -> tuple:
+        """The same formulas in Tensor operations, with μ and r as functions of x: for derivatives of the gradient."""
+        if self.fixed:
+            mean, r = (Tensor._wrap(v.reshape(1, -1, 1, 1)) for v in (self.mean, self.inverse_deviation))
+            count = math.inf
+        else:
+            mean = x.mean(AXES, keepdims=True)
+            r = (x.var(AXES, keepdims=True, correction=0) + self.eps) ** -0.5
+            count = x.size // x.shape[1]
+        normal = (x - mean) * r
+        sum_g, sum_gx = grad.sum(AXES, keepdims=True), (grad * normal).sum(AXES, keepdims=True)
+        grad_x = None
+        if self.needs[0]:
+            grad_x = w.reshape(1, -1, 1, 1) * r * (grad - sum_g * (1 / count) - normal * sum_gx * (1 / count))
+        return grad_x, sum_gx.flatten(), sum_g.flatten()
+
+
+def batch_norm(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    training: bool,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise each channel to mean 0 and variance 1, then scale and shift it, as `torch.nn.functional.batch_norm`.
+
+    Args:
+        x: (N, C, ...).
+        weight, bias: scale and shift (C,), or None for 1 and 0.
+        running_mean, running_var: (C,). In training they are updated in place, new = (1 − momentum)·old + momentum·batch, with the batch's *unbiased*
+            variance; otherwise they are used instead of the batch's. None: not tracked.
+        training: whether to use the batch's own (biased) statistics.
+        momentum: share of the newest batch in the running statistics.
+        eps: added to the variance.
+
+    Raises:
+        ValueError: shapes do not fit; statistics are missing; or training with fewer than two values per channel.
+    """
+    if x.ndim < 2:
+        raise ValueError(f"batch_norm: expected an input of shape (N, C, ...), got shape {x.shape}")
+    tensors = {"weight": weight, "bias": bias, "running_mean": running_mean, "running_var": running_var}
+    for name, tensor in tensors.items():
+        if tensor is not None and tensor.shape != (x.shape[1],):
+            raise ValueError(f"batch_norm: {name} has shape {tensor.shape}, input {x.shape} has {x.shape[1]} channels")
+    check_dtypes("batch_norm", x=x, **tensors)
+    xp = array_module(x.data)
+    count = x.size // max(1, x.shape[1])
+    if training and count < 2:
+        raise ValueError(f"batch_norm: training needs at least two values per channel, input {x.shape} has {count}")
+    if not training and (running_mean is None or running_var is None):
+        raise ValueError("batch_norm: evaluation (training=False) needs running_mean and running_var")
+    fixed = None if training else (running_mean.data.copy(), running_var.data.copy())
+    weight = Tensor._wrap(xp.ones(x.shape[1], dtype=x.dtype)) if weight is None else weight
+    bias = Tensor._wrap(xp.zeros(x.shape[1], dtype=x.dtype)) if bias is None else bias
+    pictures = x if x.ndim == 4 else x.reshape(*x.shape[:2], -1 if x.size else 0, 1)
+    statistics: list[Array] = []
+    y = BatchNorm.apply(pictures, weight, bias, eps=eps, fixed=fixed, report=statistics)
+    if training:
+        _update(running_mean, statistics[0], momentum)
+        _update(running_var, statistics[1] * (count / (count - 1)), momentum)
+    return y if x.ndim == 4 else y.reshape(x.shape)
+
+
+def _update(running: Tensor | None, batch: Array, momentum: float) -> None:
+    if running is not None:
+        running.data *= 1 - momentum
+        running.data += momentum * batch
+        running._bump_version()

@@ -1,0 +1,122 @@
+"""Pooling: the largest or the mean element of windows that move over pictures (N, C, H, W)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from minigrad import backend, kernels
+from minigrad.backend import Array
+from minigrad.function import Function
+from minigrad.kernels.conv import Pair, Window
+from minigrad.ops.windows import pair, window_for
+from minigrad.tensor import Tensor
+
+
+class MaxPool2d(Function):
+    """y = the largest element of each window  ⇒  g goes to that element, the first one of equals."""
+
+    def forward(self, x: Array, window: Window) -> Array:
+        self.window, self.size = window, x.shape[2:]
+        y, self.winners = kernels.pool.max_pool2d(x, window, with_winners=any(self.needs))
+        return y
+
+    def backward(self, grad: Tensor) -> Tensor:
+        return PlaceAtWinners.apply(grad, winners=self.winners, window=self.window, size=self.size)
+
+
+class PlaceAtWinners(Function):
+    """Zeros, with x added at each window's winner: linear in x  ⇒  take g from the winners."""
+
+    def forward(self, x: Array, winners: Array, window: Window, size: Pair) -> Array:
+        self.winners, self.window, self.size = winners, window, size
+        return kernels.pool.place_at_winners(x, winners, window, size)
+
+    def backward(self, grad: Tensor) -> Tensor:
+        return TakeFromWinners.apply(grad, winners=self.winners, window=self.window)
+
+
+class TakeFromWinners(Function):
+    """The element of x at each window's winner: the transpose of `PlaceAtWinners`."""
+
+    def forward(self, x: Array, winners: Array, window: Window) -> Array:
+        self.winners, self.window, self.size = winners, window, x.shape[2:]
+        return kernels.pool.take_from_winners(x, winners, window)
+
+    def backward(self, grad: Tensor) -> Tensor:
+        return PlaceAtWinners.apply(grad, winners=self.winners, window=self.window, size=self.size)
+
+
+class AvgPool2d(Function):
+    """y = the mean of each window  ⇒  every element receives g/(kh·kw) from each window that it lies in."""
+
+    def forward(self, x: Array, window: Window) -> Array:
+        self.window, self.size = window, x.shape[2:]
+        return kernels.pool.avg_pool2d(x, window)
+
+    def backward(self, grad: Tensor) -> Tensor:
+        return SpreadEvenly.apply(grad, window=self.window, size=self.size)
+
+
+class SpreadEvenly(Function):
+    """x/(kh·kw), added to every element of its window: the transpose of `AvgPool2d`."""
+
+    def forward(self, x: Array, window: Window, size: Pair) -> Array:
+        self.window = window
+        return kernels.pool.spread_evenly(x, window, size)
+
+    def backward(self, grad: Tensor) -> Tensor:
+        return AvgPool2d.apply(grad, window=self.window)
+
+
+def max_pool2d(x: Tensor, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0) -> Tensor:
+    """Return the largest element of each window, (N, C, OH, OW) with OH = ⌊(H + 2·padding − kh)/stride⌋ + 1.
+
+    Args:
+        kernel_size, stride, padding: ints or pairs (vertical, horizontal). `stride=None` means `kernel_size`; padding never wins.
+
+    Raises:
+        ValueError: an argument is out of range, or padding exceeds half the kernel, so that a window could be all padding.
+    """
+    return MaxPool2d.apply(x, window=_pool_window("max_pool2d", x, kernel_size, stride, padding))
+
+
+def avg_pool2d(x: Tensor, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0) -> Tensor:
+    """Return the mean of each window; padding counts as zeros, as PyTorch's `count_include_pad=True`. Arguments as `max_pool2d`."""
+    return AvgPool2d.apply(x, window=_pool_window("avg_pool2d", x, kernel_size, stride, padding))
+
+
+def _pool_window(name: str, x: Tensor, kernel_size: int | Pair, stride: int | Pair | None, padding: int | Pair) -> Window:
+    window = window_for(name, x, kernel_size, kernel_size if stride is None else stride, padding)
+    if any(2 * p > k for p, k in zip(window.padding, window.kernel, strict=True)):
+        raise ValueError(f"{name}: padding {window.padding} is more than half of the kernel {window.kernel}")
+    return window
+
+
+def adaptive_avg_pool2d(x: Tensor, output_size: int | Pair) -> Tensor:
+    """Return means over a grid of `output_size` (height, width) windows that cover the picture: (N, C, OH, OW).
+
+    Window i of OH covers the rows from ⌊i·H/OH⌋ up to ⌈(i+1)·H/OH⌉, so neighbours may overlap; columns likewise. Where the grid divides the
+    picture evenly this is `avg_pool2d`; otherwise it is two products with matrices of averaging weights, y = P·x·Qᵀ.
+    """
+    if x.ndim != 4:
+        raise ValueError(f"adaptive_avg_pool2d: expected pictures of shape (N, C, H, W), got shape {x.shape}")
+    oh, ow = pair("adaptive_avg_pool2d", "output_size", output_size, 1)
+    h, w = x.shape[2:]
+    if h == 0 or w == 0:
+        raise ValueError(f"adaptive_avg_pool2d: pictures of shape {x.shape} are empty")
+    if (oh, ow) == (1, 1):
+        return x.mean(axis=(2, 3), keepdims=True)
+    if h % oh == 0 and w % ow == 0:
+        return avg_pool2d(x, (h // oh, w // ow))
+    return _averaging(h, oh, x) @ x @ _averaging(w, ow, x).T
+
+
+def _averaging(n: int, cells: int, x: Tensor) -> Tensor:
+    """Return the (cells, n) matrix that averages n elements over each cell."""
+    matrix = np.zeros((cells, n), dtype=x.dtype)
+    for i in range(cells):
+        start, stop = i * n // cells, math.ceil((i + 1) * n / cells)
+        matrix[i, start:stop] = 1 / (stop - start)
+    return Tensor._wrap(backend.to_device(matrix, x.device))

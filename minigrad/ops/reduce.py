@@ -1,0 +1,128 @@
+"""Reductions: sum, mean, max, min, var, argmax.
+
+`axis` is None (all axes), an int or a tuple of ints; `keepdims` leaves reduced axes with length 1, as in NumPy.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from minigrad.backend import Array
+from minigrad.function import Function
+from minigrad.ops.operands import floating
+from minigrad.tensor import Tensor
+
+Axis = int | tuple[int, ...] | None
+
+
+def _axes(name: str, x: Tensor, axis: Axis) -> tuple[int, ...]:
+    """Return `axis` as a sorted tuple of non-negative ints."""
+    given = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+    axes = tuple(sorted({a % x.ndim for a in given if -x.ndim <= a < x.ndim}))
+    if len(axes) != len(given):
+        raise ValueError(f"{name}: axis {axis} does not fit shape {x.shape}")
+    return axes
+
+
+def _with_kept_axes(grad: Tensor, shape: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
+    """Give the gradient of a reduction its reduced axes back, with length 1."""
+    return grad.reshape(tuple(1 if i in axes else n for i, n in enumerate(shape)))
+
+
+class Sum(Function):
+    """y = Σ x  ⇒  ∂L/∂x = g, repeated along the summed axes."""
+
+    def forward(self, x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
+        self.shape, self.axes = x.shape, axes
+        return x.sum(axis=axes, keepdims=keepdims)
+
+    def backward(self, grad: Tensor) -> Tensor:
+        return _with_kept_axes(grad, self.shape, self.axes).broadcast_to(self.shape)
+
+
+class Max(Function):
+    """y = max x  ⇒  g goes to the largest element; ties share it equally (as in `torch.amax`)."""
+
+    reads = {0: (0,)}
+    reads_output = True
+    pick = "max"
+
+    def forward(self, x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
+        self.axes = axes
+        return getattr(x, self.pick)(axis=axes, keepdims=keepdims)
+
+    def backward(self, grad: Tensor) -> Tensor:
+        (x,) = self.inputs
+        largest = _with_kept_axes(self.output, x.shape, self.axes)
+        winners = (x.data == largest.data).astype(grad.dtype)
+        share = Tensor._wrap(winners / winners.sum(axis=self.axes, keepdims=True))
+        return _with_kept_axes(grad, x.shape, self.axes) * share
+
+
+class Min(Max):
+    """y = min x  ⇒  g goes to the smallest element; ties share it equally (as in `torch.amin`)."""
+
+    pick = "min"
+
+
+class ArgMax(Function):
+    """Where the largest element is; no gradient."""
+
+    differentiable = False
+
+    def forward(self, x: Array, axis: int | None) -> Array:
+        return x.argmax(axis=axis)
+
+
+def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the sum along `axis`."""
+    return Sum.apply(x, axes=_axes("sum", x, axis), keepdims=keepdims)
+
+
+def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the arithmetic mean along `axis`; integers give float32. The mean of nothing is nan."""
+    x = floating(x)
+    count = math.prod(x.shape[a] for a in _axes("mean", x, axis))
+    return x.sum(axis, keepdims) * (1 / count if count else math.nan)
+
+
+def var(x: Tensor, axis: Axis = None, keepdims: bool = False, correction: int = 1) -> Tensor:
+    """Return the variance Σ(x − x̄)²/(n − correction) along `axis`.
+
+    As in PyTorch the default is the unbiased estimate; `correction=0` divides by n, as NumPy does and as normalisation layers need.
+    """
+    x = floating(x)
+    count = math.prod(x.shape[a] for a in _axes("var", x, axis))
+    centred = x - x.mean(axis, keepdims=True)
+    return (centred * centred).sum(axis, keepdims) * (1 / (count - correction) if count > correction else math.nan)
+
+
+def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the largest element along `axis`.
+
+    Raises:
+        ValueError: there are no elements.
+    """
+    return Max.apply(_not_empty("max", x), axes=_axes("max", x, axis), keepdims=keepdims)
+
+
+def min(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the smallest element along `axis`.
+
+    Raises:
+        ValueError: there are no elements.
+    """
+    return Min.apply(_not_empty("min", x), axes=_axes("min", x, axis), keepdims=keepdims)
+
+
+def argmax(x: Tensor, axis: int | None = None) -> Tensor:
+    """Return the index (int64) of the largest element along `axis`, the first one of equals; of the flat Tensor if None."""
+    return ArgMax.apply(_not_empty("argmax", x), axis=axis)
+
+
+def _not_empty(name: str, x: Tensor) -> Tensor:
+    if not np.prod(x.shape):
+        raise ValueError(f"{name}: shape {x.shape} has no elements")
+    return x

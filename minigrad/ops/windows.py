@@ -1,0 +1,45 @@
+"""Arguments that convolution and pooling share: ints or pairs, turned into a checked `Window`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigrad.kernels.conv import Pair, Window
+from minigrad.tensor import Tensor
+
+
+def pair(name: str, argument: str, value: Any, smallest: int) -> Pair:
+    """Return an int or a pair of ints as a pair (vertical, horizontal).
+
+    Raises:
+        ValueError: it is neither, or smaller than `smallest`.
+    """
+    both = (value, value) if isinstance(value, int) else tuple(value) if isinstance(value, (tuple, list)) else ()
+    if len(both) != 2 or not all(isinstance(v, int) and v >= smallest for v in both):
+        raise ValueError(f"{name}: {argument} must be an int >= {smallest} or a pair of them, got {value!r}")
+    return both
+
+
+def window_for(
+    name: str, x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any = 1, groups: int = 1
+) -> Window:
+    """Return the checked `Window` of an operation on pictures x (N, C, H, W).
+
+    Raises:
+        ValueError: x is not 4-dimensional, an argument is out of range, or the kernel is larger than the padded picture.
+    """
+    if x.ndim != 4:
+        raise ValueError(f"{name}: expected pictures of shape (N, C, H, W), got shape {x.shape}")
+    window = Window(
+        pair(name, "kernel_size", kernel, 1),
+        pair(name, "stride", stride, 1),
+        pair(name, "padding", padding, 0),
+        pair(name, "dilation", dilation, 1),
+        groups,
+    )
+    if min(window.output_size(x.shape[2:])) < 1:
+        raise ValueError(
+            f"{name}: pictures of {x.shape[2]}x{x.shape[3]} with padding {window.padding} are smaller than "
+            f"the kernel {window.kernel} with dilation {window.dilation}"
+        )
+    return window

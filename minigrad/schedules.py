@@ -1,0 +1,164 @@
+"""Learning-rate schedules; formulas and numbers as in PyTorch. To be used as `optim.StepLR` and so on.
+
+Every schedule is a closed formula η(t), so that a resumed run gets exactly the learning rates of an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minigrad.optim import Optimizer
+
+
+class Schedule:
+    """Base class: sets the learning rate of every group as a function of t = 0, 1, …, the number of `step()` calls.
+
+    A schedule knows nothing of batches or epochs: call `step()` after each optimizer step or after each epoch,
+    whichever its lengths are counted in.
+
+    Attributes:
+        step_count: t.
+        base_lrs: η₀ of each group.
+    """
+
+    def __init__(self, optimizer: Optimizer, base_lrs: Sequence[float] | None = None) -> None:
+        if not hasattr(optimizer, "param_groups"):
+            raise TypeError(f"{type(self).__name__}: expected an Optimizer, got {type(optimizer).__name__}")
+        self.optimizer = optimizer
+        self.base_lrs = [float(group["lr"]) for group in optimizer.param_groups] if base_lrs is None else list(base_lrs)
+        self._go_to(0)
+
+    def lr_at(self, step: int, base_lr: float) -> float:
+        """Return the learning rate after `step` steps for a group with η₀ = `base_lr`."""
+        raise NotImplementedError(f"{type(self).__name__}.lr_at")
+
+    def step(self) -> None:
+        """Go on by one and set the learning rates."""
+        self._go_to(self.step_count + 1)
+
+    def _go_to(self, step: int) -> None:
+        lrs = [self.lr_at(step, base_lr) for base_lr in self.base_lrs]
+        self.step_count = step
+        for group, lr in zip(self.optimizer.param_groups, lrs, strict=True):
+            group["lr"] = lr
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position and the base learning rates; lengths and factors stay with the constructor."""
+        return {"step_count": self.step_count, "base_lrs": list(self.base_lrs)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned and set the learning rates.
+
+        Raises:
+            ValueError: it does not fit this schedule.
+        """
+        name = f"{type(self).__name__}.load_state_dict"
+        if set(state_dict) != {"step_count", "base_lrs"}:
+            raise ValueError(f"{name}: expected the keys 'base_lrs' and 'step_count', got {sorted(state_dict)}")
+        step, base_lrs = state_dict["step_count"], state_dict["base_lrs"]
+        if not isinstance(step, int) or step < 0 or len(base_lrs) != len(self.optimizer.param_groups):
+            raise ValueError(
+                f"{name}: expected {len(self.optimizer.param_groups)} learning rates and a step count >= 0, "
+                f"got {base_lrs} and {step!r}"
+            )
+        before, self.base_lrs = self.base_lrs, [float(lr) for lr in base_lrs]
+        try:
+            self._go_to(step)
+        except ValueError:
+            self.base_lrs = before
+            raise
+
+
+class StepLR(Schedule):
+    """η = η₀ γ^⌊t/s⌋: every `step_size` = s steps the learning rate is multiplied by `gamma` = γ."""
+
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
+        _require_positive("StepLR", step_size=step_size, gamma=gamma)
+        self.step_size, self.gamma = step_size, gamma
+        super().__init__(optimizer)
+
+    def lr_at(self, step: int, base_lr: float) -> float:
+        return base_lr * self.gamma ** (step // self.step_size)
+
+
+class CosineLR(Schedule):
+    """Half a cosine from η₀ down to `min_lr`, after a linear rise over `warmup_steps` = w steps:
+
+        t < w:   η = η₀ (t+1)/(w+1),        else   η = η_min + (η₀ - η_min)(1 + cos(π (t-w)/(T-w)))/2
+
+    `total_steps` = T includes the rise. From t = T on the learning rate stays at `min_lr`; PyTorch's CosineAnnealingLR,
+    which up to there is the same (for w = 0), would rise again.
+
+    Sources: Loshchilov & Hutter, "SGDR", ICLR 2017, equation 5, without restarts; for the rise Goyal et al., "Accurate,
+    large minibatch SGD", 2017, section 2.2.
+    """
+
+    def __init__(self, optimizer: Optimizer, total_steps: int, min_lr: float = 0.0, warmup_steps: int = 0) -> None:
+        _require_positive("CosineLR", total_steps=total_steps)
+        if not 0 <= warmup_steps < total_steps:
+            raise ValueError(f"CosineLR: expected 0 <= warmup_steps < {total_steps} (total_steps), got {warmup_steps}")
+        if not min_lr >= 0:
+            raise ValueError(f"CosineLR: expected min_lr >= 0, got {min_lr}")
+        self.total_steps, self.min_lr, self.warmup_steps = total_steps, min_lr, warmup_steps
+        super().__init__(optimizer)
+
+    def lr_at(self, step: int, base_lr: float) -> float:
+        if step < self.warmup_steps:
+            return base_lr * (step + 1) / (self.warmup_steps + 1)
+        done = (step - self.warmup_steps) / (self.total_steps - self.warmup_steps)
+        return _cosine(base_lr, self.min_lr, min(done, 1.0))
+
+
+class OneCycleLR(Schedule):
+    """Half a cosine up to `max_lr` over the share `pct_start` of the steps, then half a cosine down.
+
+    It begins at max_lr/div_factor and ends at max_lr/(div_factor·final_div_factor); `max_lr` is one number, or one for
+    each group. Smith & Topin, "Super-convergence", 2017, in the form and with the defaults of PyTorch's OneCycleLR
+    (`cycle_momentum=False`).
+
+    The cycle has `total_steps` learning rates, for t = 0 … total_steps-1. One more `step()`, the one after the last
+    optimizer step, is allowed; a further one raises ValueError.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        max_lr: float | Sequence[float],
+        total_steps: int,
+        pct_start: float = 0.3,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+    ) -> None:
+        max_lrs = list(max_lr) if isinstance(max_lr, Sequence) else [max_lr] * len(optimizer.param_groups)
+        if len(max_lrs) != len(optimizer.param_groups) or not all(lr >= 0 for lr in max_lrs):
+            raise ValueError(f"OneCycleLR: expected a max_lr >= 0, one or one for each group, got {max_lr}")
+        _require_positive(
+            "OneCycleLR", total_steps=total_steps, div_factor=div_factor, final_div_factor=final_div_factor
+        )
+        if not 0 <= pct_start <= 1:
+            raise ValueError(f"OneCycleLR: expected pct_start between 0 and 1, got {pct_start}")
+        self.total_steps, self.pct_start = total_steps, pct_start
+        self.div_factor, self.final_div_factor = div_factor, final_div_factor
+        super().__init__(optimizer, max_lrs)
+
+    def lr_at(self, step: int, base_lr: float) -> float:
+        if step > self.total_steps:
+            raise ValueError(f"OneCycleLR: step {step} lies past the end of the cycle of {self.total_steps} steps")
+        first, peak, last = base_lr / self.div_factor, self.pct_start * self.total_steps - 1, self.total_steps - 1
+        if step <= peak:
+            return _cosine(first, base_lr, step / peak if peak else 1.0)
+        return _cosine(base_lr, first / self.final_div_factor, (step - peak) / (last - peak) if last > peak else 1.0)
+
+
+def _cosine(start: float, end: float, done: float) -> float:
+    """Half a cosine from `start` (`done` = 0) to `end` (`done` = 1)."""
+    return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
+
+
+def _require_positive(name: str, **values: float) -> None:
+    for key, value in values.items():
+        if not value > 0:
+            raise ValueError(f"{name}: expected {key} > 0, got {value}")
