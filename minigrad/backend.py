@@ -34,7 +34,7 @@ def array_module(x: Any) -> ModuleType:
     cupy = sys.modules.get("cupy")
     if cupy is not None and isinstance(x, cupy.ndarray):
         return cupy
-    if hasattr(x, "requires_grad"):
+    if hasattr(x, "node"):  # a Tensor
         return array_module(x.data)
     raise TypeError(f"array_module: expected a NumPy or CuPy array or a Tensor, got {type(x).__name__}")
 

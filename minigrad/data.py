@@ -226,8 +226,13 @@ class DataLoader:
         return full + (1 if rest and not self.drop_last else 0)
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        return self.batches()
+
+    def batches(self, start: int = 0) -> Iterator[tuple[Tensor, ...]]:
+        """Begin an epoch and return its batches from number `start` on: for a run that was stopped in mid-epoch."""
+        start = _checked_int("DataLoader: start", start, minimum=0)
         epoch, self.epoch = self.epoch, self.epoch + 1
-        return self._iterate(epoch)
+        return self._iterate(epoch, start)
 
     def state_dict(self) -> dict[str, int]:
         """Return what fixes the order and the transforms of the epochs to come."""
@@ -246,11 +251,12 @@ class DataLoader:
         )
         self.seed, self.epoch = seed, epoch
 
-    def _iterate(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
+    def _iterate(self, epoch: int, start: int) -> Iterator[tuple[Tensor, ...]]:
         order = np.arange(len(self.dataset))
         if self.shuffle:
             order = _generator(self.seed, epoch).permutation(order)
-        jobs = ((epoch, index, order[index * self.batch_size :][: self.batch_size]) for index in range(len(self)))
+        numbers = range(start, len(self))
+        jobs = ((epoch, index, order[index * self.batch_size :][: self.batch_size]) for index in numbers)
         batches = self._make_ahead(jobs) if self.num_workers else (self._make(*job) for job in jobs)
         with closing(batches):  # an error in the transfer, too, ends the workers now, not when memory is collected
             for arrays in batches:

@@ -97,7 +97,8 @@ class Function:
         self._saved = [x if not isinstance(x, Tensor) or i in kept else None for i, x in enumerate(inputs)]
         self._versions = [x._version[0] if isinstance(x, Tensor) else 0 for x in self._saved]
         if self.reads_output:
-            self._output = result.data  # the bare array: node and Tensor must not keep each other alive
+            # The bare array: node and Tensor must not keep each other alive.
+            self._output = result.data, result._version, result._version[0]
         result.node = self
         result._requires_grad = True
 
@@ -109,23 +110,33 @@ class Function:
             RuntimeError: one of them was changed in place since.
         """
         for x, version in zip(self._saved, self._versions, strict=True):
-            if isinstance(x, Tensor) and x._version[0] != version:
-                raise RuntimeError(
-                    f"backward of {self.name}: an input of shape {x.shape} was changed in place (by an optimizer step "
-                    "or load_state_dict) after the forward pass; run the forward pass again"
-                )
+            if isinstance(x, Tensor):
+                self._check_unchanged("an input", x, version)
         return self._saved
 
     @property
     def output(self) -> Tensor:
         """The saved output, as a Tensor that is still part of the graph."""
-        output = Tensor._wrap(self._output)
-        output.node, output._requires_grad = self, True
+        array, counter, version = self._output
+        output = Tensor._wrap(array)
+        output._version, output.node, output._requires_grad = counter, self, True
+        self._check_unchanged("the output", output, version)
         return output
 
+    def _check_unchanged(self, what: str, x: Tensor, version: int) -> None:
+        if x._version[0] != version:
+            raise RuntimeError(
+                f"backward of {self.name}: {what} of shape {x.shape} was changed in place (by an optimizer step or "
+                "load_state_dict) or moved after the forward pass; run the forward pass again"
+            )
+
     def input_gradients(self, grad: Tensor) -> tuple[Tensor | None, ...]:
-        """Run `backward` and return one entry per input."""
-        grads = self.backward(grad)
+        """Run `backward`, on the device of `grad`, and return one entry per input."""
+        if type(grad.data) is np.ndarray:
+            grads = self.backward(grad)
+        else:
+            with backend.use_device(grad.device):
+                grads = self.backward(grad)
         return grads if isinstance(grads, tuple) else (grads,)
 
     def release(self) -> None:
@@ -148,6 +159,9 @@ class _GradSwitch(ContextDecorator):
 
     def __init__(self) -> None:
         self._before: list[bool] = []
+
+    def _recreate_cm(self) -> _GradSwitch:
+        return type(self)()  # for each call of a decorated function, so that calls in several threads do not mix
 
     def __enter__(self) -> None:
         self._before.append(grad_mode.enabled)
@@ -186,7 +200,7 @@ def grad(
     Args:
         outputs: one Tensor or several; their contributions are summed.
         inputs: Tensors, leaves or intermediate results.
-        grad_outputs: ∂L/∂output for each output; may be left out for single numbers.
+        grad_outputs: ∂L/∂output: a list with one for each output, or a single one for all; may be left out for single numbers.
         retain_graph: keep the graph for another sweep.
         create_graph: make the gradients differentiable again; implies `retain_graph`.
 
@@ -199,7 +213,7 @@ def grad(
     """
     outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    if grad_outputs is None or isinstance(grad_outputs, Tensor):
+    if not isinstance(grad_outputs, (list, tuple)):
         grad_outputs = [grad_outputs] * len(outputs)
     if len(grad_outputs) != len(outputs):
         raise ValueError(f"grad: {len(outputs)} outputs but {len(grad_outputs)} grad_outputs")

@@ -11,7 +11,7 @@ What the Python syntax and the methods of a Tensor do (`+`, `x.sum()`) is one ta
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -114,8 +114,14 @@ class Tensor:
             raise TypeError("len() of a 0-dimensional Tensor")
         return self.shape[0]
 
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.ndim == 0:  # without this method Python would try self[0] and take its IndexError for the end
+            raise TypeError("a 0-dimensional Tensor cannot be iterated over")
+        return (self[i] for i in range(len(self)))
+
     def __repr__(self) -> str:
-        text = np.array2string(backend.to_numpy(self.data), separator=", ", prefix="Tensor(", threshold=100)
+        kind = type(self).__name__
+        text = np.array2string(backend.to_numpy(self.data), separator=", ", prefix=f"{kind}(", threshold=100)
         parts = [text] if self.dtype == np.float32 else [text, f"dtype={self.dtype}"]
         if self.device != "cpu":
             parts.append(f"device={self.device!r}")
@@ -123,7 +129,7 @@ class Tensor:
             parts.append(f"node={self.node.name}")
         elif self.requires_grad:
             parts.append("requires_grad=True")
-        return f"{type(self).__name__}({', '.join(parts)})"
+        return f"{kind}({', '.join(parts)})"
 
     # ---- to the outside ------------------------------------------------------------------------------------------
 

@@ -6,7 +6,6 @@ import importlib
 import importlib.util
 import pickle
 import sys
-import warnings
 
 import numpy as np
 import pytest
@@ -71,13 +70,13 @@ def test_generator_methods_that_cupy_lacks_do_not_exist(cupy, name):
 
 def test_names_that_only_the_stand_in_lacks_say_so(cupy, x):
     for place, name in [(cupy, "vectorize"), (cupy.random, "permutation"), (x, "toDlpack"), (cupy.cuda, "Graph")]:
-        with pytest.raises(strict_cupy.NotModelled, match=name):
+        with pytest.raises(strict_cupy.NotModelledError, match=name):
             getattr(place, name)
 
 
 def test_kernels_cannot_be_compiled(cupy):
     for name in ("ElementwiseKernel", "RawKernel", "fuse"):
-        with pytest.raises(strict_cupy.NotModelled, match="cannot compile CUDA"):
+        with pytest.raises(strict_cupy.NotModelledError, match="cannot compile CUDA"):
             getattr(cupy, name)("float32 x", "float32 y", "y = x")
 
 
@@ -118,15 +117,9 @@ def test_only_sums_and_products_reduce(cupy, x, name):
 
 
 def test_committed_namespace_is_that_of_the_installed_cupy():
-    if importlib.util.find_spec("cupy") is None:
-        pytest.skip("CuPy is not installed")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns where there is no GPU
-        installed = importlib.import_module("cupy")
+    installed = pytest.importorskip("cupy")
     if installed.__version__ != version():
-        pytest.skip(
-            f"the list describes CuPy {version()}, not {installed.__version__}; python -m tests.strict_cupy.refresh"
-        )
+        pytest.skip(f"CuPy is {installed.__version__}, the list {version()}: python -m tests.strict_cupy.refresh")
     assert importlib.import_module("tests.strict_cupy.refresh").describe()["namespaces"] == load()
 
 
@@ -182,7 +175,7 @@ def test_numpy_arrays_are_refused(cupy, x, call):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda cp, x: x + [1, 2, 3],
+        lambda cp, x: x * [1, 2, 3],
         lambda cp, x: cp.sum([1, 2, 3]),
         lambda cp, x: cp.stack([1.0, 2.0]),
         lambda cp, x: cp.maximum(x, [0, 1, 2]),
@@ -198,7 +191,7 @@ def test_lists_and_other_objects_are_refused(cupy, x, call):
 
 
 def test_basic_assignment_from_numpy_is_refused(x):
-    with pytest.raises(ValueError, match="non-scalar numpy.ndarray"):
+    with pytest.raises(ValueError, match="non-scalar"):
         x[:] = HOST
 
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from minigrad import ops
+from minigrad import backend, ops
 from minigrad.kernels.conv import Pair
 from minigrad.nn import init
 from minigrad.nn.module import Module
@@ -102,7 +102,9 @@ class BatchNorm2d(Module):
         if x.ndim != 4:
             raise ValueError(f"BatchNorm2d: expected pictures of shape (N, C, H, W), got shape {x.shape}")
         if self.training:
-            self.num_batches_tracked.data += 1
+            with backend.use_device(self.num_batches_tracked.device):
+                self.num_batches_tracked.data += 1
+            self.num_batches_tracked._bump_version()
         statistics = self.running_mean, self.running_var
         return ops.batch_norm(x, self.weight, self.bias, *statistics, self.training, self.momentum, self.eps)
 

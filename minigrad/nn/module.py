@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend
+from minigrad.backend import Array
 from minigrad.tensor import Parameter, Tensor
 
 
@@ -107,37 +108,38 @@ class Module:
             strict: False ignores missing and unexpected names; shapes must fit all the same.
 
         Raises:
-            KeyError: lists every missing and unexpected name.
+            KeyError: names are missing or unexpected; lists them all, and every name whose shape differs.
             ValueError: lists every name whose shape differs.
+            TypeError: a value is not an array of numbers.
         """
         own = dict(self._state())
         missing = [name for name in own if name not in state]
         unexpected = [name for name in state if name not in own]
+        values = {name: _numbers(name, state[name]) for name in own if name in state}
+        wrong = [f"{n} is {v.shape}, expected {own[n].shape}" for n, v in values.items() if v.shape != own[n].shape]
+        shapes = f"shapes differ: {'; '.join(wrong)}" if wrong else ""
+        title = f"load_state_dict of {type(self).__name__}"
         if strict and (missing or unexpected):
-            raise KeyError(
-                f"load_state_dict of {type(self).__name__}: missing {missing or 'nothing'}, unexpected {unexpected or 'nothing'}"
-            )
-        values = {name: state[name].data if isinstance(state[name], Tensor) else state[name] for name in own if name in state}
-        wrong = [f"{n} is {np.shape(v)}, expected {own[n].shape}" for n, v in values.items() if np.shape(v) != own[n].shape]
+            names = f"missing {missing or 'nothing'}, unexpected {unexpected or 'nothing'}"
+            raise KeyError(f"{title}: {names}" + (f", {shapes}" if wrong else ""))
         if wrong:
-            raise ValueError(f"load_state_dict of {type(self).__name__}: shapes differ: " + "; ".join(wrong))
+            raise ValueError(f"{title}: {shapes}")
         for name, value in values.items():
             tensor = own[name]
             with backend.use_device(tensor.device):
-                array = value if hasattr(value, "strides") else np.asarray(value)
-                tensor.data[...] = backend.to_device(array, tensor.device).astype(tensor.dtype)
+                tensor.data[...] = backend.to_device(value, tensor.device).astype(tensor.dtype)
             tensor._bump_version()
 
-    def _state(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield parameters and buffers, module by module, in PyTorch's order."""
-        for path, module in self.named_modules():
-            prefix = f"{path}." if path else ""
-            for name, value in vars(module).items():
-                if isinstance(value, Parameter):
-                    yield prefix + name, value
-            for name in module._buffers:
-                if getattr(module, name) is not None:
-                    yield prefix + name, getattr(module, name)
+    def _state(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+        """Yield parameters and buffers, module by module, in PyTorch's order; what is shared under each of its names."""
+        for name, value in vars(self).items():
+            if isinstance(value, Parameter):
+                yield prefix + name, value
+        for name in self._buffers:
+            if getattr(self, name) is not None:
+                yield prefix + name, getattr(self, name)
+        for name, child in self.children():
+            yield from child._state(f"{prefix}{name}.")
 
     # ---- modes -----------------------------------------------------------------------------------------------------
 
@@ -165,7 +167,9 @@ class Module:
     def to(self, device: str) -> Module:
         """Move all parameters, buffers and gradients to `device`, in place, so that optimizers keep their hold. Returns itself."""
         for tensor in (*self.parameters(), *self.buffers()):
-            tensor.data = backend.to_device(tensor.data, device)
+            if tensor.device != backend.parse_device(device):
+                tensor.data = backend.to_device(tensor.data, device)
+                tensor._bump_version()
             if tensor.grad is not None:
                 tensor.grad = Tensor._wrap(backend.to_device(tensor.grad.data, device))
         return self
@@ -180,6 +184,15 @@ class Module:
         children = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self.children()]
         inner = "\n  ".join(children)
         return f"{type(self).__name__}({self.extra_repr()}" + (f"\n  {inner}\n)" if inner else ")")
+
+
+def _numbers(name: str, value: Any) -> Array:
+    """Return an entry of a state dict as an array, after making sure that it holds numbers."""
+    value = value.data if isinstance(value, Tensor) else value
+    array = value if hasattr(value, "strides") else np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"load_state_dict: {name} is not an array of numbers but a {type(value).__name__} of {array.dtype}")
+    return array
 
 
 class Sequential(Module):

@@ -34,7 +34,7 @@ DATA = _words(
 DATA_SEQUENCES = _words("tup arys args xi arrays")
 # Parameters that decide shapes: host integers. NumPy would take a 0-dimensional array; on a GPU that is a read.
 HOST = _words(
-    """N M axes axis axis1 axis2 dimensions destination k new_shape newshape n num order pad_width reps shape size
+    """N axes axis axis1 axis2 dimensions destination k new_shape newshape n num order pad_width reps shape size
     source start step stop"""
 )
 # Functions whose result has a data-dependent shape or that check values: they wait for the device.
@@ -86,7 +86,7 @@ def lift(name: str, function, signature: str):
             result = function(*positional, **keywords)
         if short in ZERO_DIMENSIONAL:
             result = np.asarray(result)
-        if given.get("out") is not None or result is None and short != "copyto":  # copyto works across devices
+        if given.get("out") is not None or (result is None and short != "copyto"):  # copyto works across devices
             require_current_device(inputs)
         return wrap(result, inputs, short in KEEPING_LAYOUT)
 
@@ -108,7 +108,7 @@ def _checked(name: str, parameter: str, value, first: bool):
     elif parameter == "subok" and value:
         raise TypeError("subok is not supported yet")
     elif parameter in DATA:
-        if not isinstance(value, ndarray) and (first or value is not None and type(value) not in SCALARS):
+        if not isinstance(value, ndarray) and (first or type(value) not in SCALARS | {type(None), str}):
             raise unsupported(value)
         if first and name in WRITING:
             require_writable(value)

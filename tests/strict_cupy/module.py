@@ -11,7 +11,7 @@ import numpy as np
 from tests.strict_cupy import device, functions, random
 from tests.strict_cupy.dispatch import NAMESPACES
 from tests.strict_cupy.functions import lift
-from tests.strict_cupy.namespace import NotModelled, load, missing, version
+from tests.strict_cupy.namespace import NotModelledError, load, missing, version
 from tests.strict_cupy.ndarray import ndarray
 from tests.strict_cupy.ufunc import ufunc
 
@@ -32,7 +32,7 @@ def _refuse(name: str):
     """A class or function that cannot be used here because it compiles CUDA code."""
 
     def refuse(*args, **kwargs):
-        raise NotModelled(f"cupy.{name}: the strict stand-in cannot compile CUDA; test this on a GPU")
+        raise NotModelledError(f"cupy.{name}: the strict stand-in cannot compile CUDA; test this on a GPU")
 
     return refuse
 
@@ -44,7 +44,7 @@ def _fill(module: Module, twin=None) -> Module:
             setattr(module, name, functions.OWN_FUNCTIONS[name])
         elif twin is None or not hasattr(twin, name):
             continue
-        elif kind == "numpy" or kind == "value" and np.isscalar(getattr(twin, name)):
+        elif kind == "numpy" or (kind == "value" and np.isscalar(getattr(twin, name))):
             setattr(module, name, getattr(twin, name))
         elif kind == "ufunc" and isinstance(getattr(twin, name), np.ufunc):
             setattr(module, name, ufunc(getattr(twin, name)))

@@ -10,7 +10,7 @@ from pathlib import Path
 PATH = Path(__file__).with_name("namespace.json")
 
 
-class NotModelled(NotImplementedError):
+class NotModelledError(NotImplementedError):
     """CuPy has this, but the stand-in does not imitate it: extend the stand-in, or test it on a GPU."""
 
 
@@ -30,9 +30,9 @@ def version() -> str:
 
 
 def missing(place: str, name: str) -> Exception:
-    """The error for ``place.name``: AttributeError if CuPy lacks it, NotModelled if only the stand-in does."""
+    """The error for ``place.name``: AttributeError if CuPy lacks it, NotModelledError if only the stand-in does."""
     if name in load().get(place, ()):
-        return NotModelled(f"{place}.{name} exists in CuPy, but the strict stand-in does not model it")
+        return NotModelledError(f"{place}.{name} exists in CuPy, but the strict stand-in does not model it")
     return AttributeError(f"{place} has no attribute {name!r} (nor has CuPy)")
 
 

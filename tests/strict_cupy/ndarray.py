@@ -15,7 +15,7 @@ from tests.strict_cupy.device import (
     host_writes,
     require_current_device,
 )
-from tests.strict_cupy.namespace import NotModelled, Partial
+from tests.strict_cupy.namespace import NotModelledError, Partial
 
 DTYPES = "?bhilqBHILQefdFD"
 SCALARS = frozenset({bool, int, float, complex, *(np.dtype(char).type for char in DTYPES)})
@@ -154,7 +154,7 @@ class ndarray(Partial):  # noqa: N801 - CuPy's name
 
     def __init__(self, shape, dtype=float, memptr=None, strides=None, order="C"):
         if memptr is not None or strides is not None:
-            raise NotModelled("cupy.ndarray with memptr or strides: use cupy.lib.stride_tricks.as_strided")
+            raise NotModelledError("cupy.ndarray with memptr or strides: use cupy.lib.stride_tricks.as_strided")
         self._array = poisoned(np.empty(shape, check_dtype(dtype), order=order or "C"))
         self._device, self.base = current_device(), None
 

@@ -16,6 +16,8 @@ from tests.strict_cupy.ndarray import check_dtype, fresh, ndarray, require_writa
 class BitGenerator(Partial):
     """The source of random bits. As on a GPU its state is device memory (``_state``, bytes) and has no public face."""
 
+    _place = "cupy.random"
+
     def __init__(self, seed=None):
         if isinstance(seed, ndarray):
             seed = seed.get()

@@ -82,7 +82,7 @@ def describe() -> dict:
         found[path] = {
             name: kind(getattr(cls, name))
             for name in sorted(set(dir(cls)) - set(dir(object)))
-            if not name.startswith("_") or name.startswith("__") and not name.startswith("__pyx")
+            if not name.startswith("_") or (name.startswith("__") and not name.startswith("__pyx"))
         }
     return {"cupy_version": cupy.__version__, "namespaces": found}
 

@@ -79,7 +79,7 @@ class ufunc(Partial):  # noqa: N801 - CuPy's name
         """Accumulate along an axis: sums and products only."""
         return getattr(array, self._method("accumulate", add="cumsum", multiply="cumprod"))(axis, dtype, out)
 
-    def outer(self, A, B, **kwargs):  # noqa: N803 - CuPy's names
+    def outer(self, A, B, **kwargs):
         """Apply to all pairs of elements."""
         return self(A.reshape(A.shape + (1,) * B.ndim), B.reshape((1,) * A.ndim + B.shape), **kwargs)
 

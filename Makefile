@@ -1,0 +1,47 @@
+# Everything runs in a virtual environment of its own, .venv, which these targets create.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: demo cifar10 test lint format gradcheck bench clean
+
+demo: $(VENV)/.examples  ## train and measure the network on the bundled handwritten digits
+	$(RUN) -m examples.cifar10 --data digits
+
+cifar10: $(VENV)/.examples  ## the real thing: downloads CIFAR-10 unless it is there
+	$(RUN) -m examples.cifar10
+
+test: $(VENV)/.test  ## all tests; add TESTS=tests/ops for a part
+	$(RUN) -m pytest -q $(TESTS)
+
+lint: $(VENV)/.test
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+format: $(VENV)/.test
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+gradcheck: $(VENV)/.examples  ## every operation against finite differences, as a table
+	$(RUN) -m minigrad.gradcheck
+
+bench: $(VENV)/.torch  ## speed beside PyTorch, each in its own process, alternating
+	$(RUN) -m benchmarks
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.examples: setup.cfg | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --editable ".[examples]"
+	@touch $@
+
+$(VENV)/.test: setup.cfg | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --editable ".[examples,test]"
+	@touch $@
+
+$(VENV)/.torch: setup.cfg | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --editable ".[examples,test,torch]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

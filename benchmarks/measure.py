@@ -1,0 +1,80 @@
+"""Running the workers: every measurement in a fresh process, the frameworks in turn, so that what else the machine does hits all alike."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+IMPORT = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
+
+
+class WorkerError(RuntimeError):
+    """A worker process failed; the message carries what it said."""
+
+
+def row_rounds(row: str, frameworks: Sequence[str], rounds: int, steps: int | None = None) -> dict[str, list[dict]]:
+    """Time a row `rounds` times in each framework, alternating (A B A B …).
+
+    Args:
+        row: a name in `workloads.ROWS`.
+        frameworks: names in `frameworks.LOADERS`.
+        rounds: processes per framework.
+        steps: timed steps per process; None for the row's own number.
+
+    Returns:
+        For each framework the workers' answers in order, as `worker.measure` returns them.
+
+    Raises:
+        WorkerError: a worker failed.
+    """
+    answers: dict[str, list[dict]] = {name: [] for name in frameworks}
+    for _ in range(rounds):
+        for name in frameworks:
+            command = ["-m", "benchmarks.worker", "--framework", name, "--row", row]
+            answers[name].append(json.loads(_python(*command, *(["--steps", str(steps)] if steps else []))))
+    return answers
+
+
+def import_seconds(modules: Sequence[str], rounds: int) -> dict[str, float]:
+    """Return how long `import module` takes in a fresh interpreter, the median of `rounds`, for each module."""
+    for module in modules:  # once untimed: it compiles the bytecode and brings the files into memory
+        _python("-c", IMPORT.format(module))
+    seconds = [{module: float(_python("-c", IMPORT.format(module))) for module in modules} for _ in range(rounds)]
+    return {module: statistics.median(one[module] for one in seconds) for module in modules}
+
+
+def machine() -> dict[str, Any]:
+    """Describe this machine: processor, usable cores, system, Python."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+    }
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def _python(*arguments: str) -> str:
+    """Run the same interpreter with `arguments` in the repository's root and return the last line that it printed."""
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    if done.returncode or not lines:
+        said = done.stderr.strip() or f"exit status {done.returncode} and no output"
+        raise WorkerError(f"python {' '.join(arguments)} failed:\n{said}")
+    return lines[-1]

@@ -1,0 +1,148 @@
+"""What the examples share around the training loop: arguments, the folder of a run, and errors in words."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import minigrad as mg
+from datasets import DatasetUnavailable
+from minigrad.backend import DeviceError
+from minigrad.serialize import CheckpointError
+from minigrad.train import CHECKPOINT_NAME, Trainer, TrainingDiverged, TrainingInterrupted
+
+
+class UsageError(Exception):
+    """The arguments contradict each other or what lies on disk; the message says how."""
+
+
+def positive_int(text: str) -> int:
+    """Parse an argument that must be a whole number above 0."""
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    return int(text)
+
+
+def natural(text: str) -> int:
+    """Parse an argument that must be a whole number, 0 or above."""
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"expected a whole number, 0 or above, got {text!r}")
+    return int(text)
+
+
+def positive_float(text: str) -> float:
+    """Parse an argument that must be a number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that every training example has."""
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where the data set lies or is downloaded to "
+                        "(default: $MINIGRAD_DATA, else a cache folder in your home)")  # fmt: skip
+    parser.add_argument("--epochs", type=positive_int, metavar="N", help="passes over the training pictures")
+    parser.add_argument("--batch-size", type=positive_int, metavar="N", help="pictures per step")
+    parser.add_argument("--lr", type=positive_float, metavar="RATE", help="largest learning rate of the one-cycle schedule")
+    parser.add_argument("--limit", type=positive_int, metavar="N", help="use only N training pictures, for a quick look")
+    parser.add_argument("--seed", type=natural, metavar="N", help="of all random numbers (default: 0)")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto",
+                        help="where to compute; auto takes a GPU if there is one (default: auto)")  # fmt: skip
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for everything the run writes (default: runs/...)")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out where its checkpoint was saved")
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="the checkpoint that --eval-only measures")
+    parser.add_argument("--eval-only", action="store_true", help="train nothing, only measure --checkpoint")
+
+
+def choose_device(name: str) -> str:
+    """Return the device string for `--device`.
+
+    Raises:
+        DeviceError: cuda was asked for and cannot be used.
+    """
+    if name == "auto":
+        return "cuda" if mg.cuda_is_available() else "cpu"
+    mg.backend.device_module(name)
+    return name
+
+
+def merged_config(
+    explicit: Mapping[str, Any], saved: Mapping[str, Any] | None, defaults: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the settings of a run: what was given, else what the checkpoint says, else the defaults.
+
+    Raises:
+        UsageError: a given setting contradicts the checkpoint's.
+    """
+    if saved is None:
+        return {name: default if explicit.get(name) is None else explicit[name] for name, default in defaults.items()}
+    if set(saved) != set(defaults):
+        raise UsageError("the checkpoint was written by another example, or by another version of this one")
+    for name, value in explicit.items():
+        if value is not None and value != saved[name]:
+            raise UsageError(f"--{name.replace('_', '-')} {value}: the checkpoint was made with {saved[name]}")
+    return dict(saved)
+
+
+def run_folder(out: Path | None, default: Path, resume: bool) -> Path:
+    """Return the folder of a run. A new run never overwrites an old one's checkpoint.
+
+    Raises:
+        UsageError: `--out` already holds a run, or there is none to resume.
+    """
+    folder = out or default
+    if resume:
+        if not (folder / CHECKPOINT_NAME).exists():
+            raise UsageError(f"--resume: there is no {CHECKPOINT_NAME} in {folder}; give the run's folder as --out")
+        return folder
+    if out is not None and (out / CHECKPOINT_NAME).exists():
+        raise UsageError(f"--out {out} already holds a run; --resume goes on with it, or choose another folder")
+    number = 1
+    while (folder / CHECKPOINT_NAME).exists():
+        number += 1
+        folder = default.with_name(f"{default.name}-{number}")
+    return folder
+
+
+def command_line(module: str, argv: Sequence[str]) -> str:
+    """Return the command that made a run, ready to be pasted into a shell."""
+    return shlex.join(["python", "-m", module, *argv])
+
+
+def fit(trainer: Trainer, resume_command: str) -> None:
+    """Run `trainer.fit()` and turn what can go wrong into advice.
+
+    Raises:
+        SystemExit: the run was interrupted (status 130) or diverged (status 1).
+    """
+    try:
+        trainer.fit()
+    except TrainingInterrupted as stop:
+        print(f"{stop}; everything is saved. Go on with:\n  {resume_command}", file=sys.stderr)
+        raise SystemExit(130) from None
+    except TrainingDiverged as error:
+        saved = trainer.checkpoint_path
+        advice = f"The last good epoch is in {saved}." if saved.exists() else "No epoch was finished before."
+        print(f"error: {error}. Try a smaller --lr, or a larger --batch-size. {advice}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def guarded(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None) -> int:
+    """Run an example's main function; report foreseeable errors in one line. Returns the exit status."""
+    try:
+        main(sys.argv[1:] if argv is None else argv)
+    except (UsageError, DatasetUnavailable, CheckpointError, DeviceError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,291 @@
+"""The training loop that the examples share: progress, validation, history, checkpoints, and what to do when things go wrong.
+
+What is learned is up to the caller: an *objective* is a function `objective(model, batch) -> (loss, metrics)`, where `loss` is one number as a Tensor and
+`metrics` are further 0-dimensional Tensors by name, each a mean over the batch. The loop adds them up, weighted by batch size.
+
+Nothing is read back from a GPU at every step: losses are collected on the device and read together, every `READ_EVERY` steps.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from minigrad import backend, optim
+from minigrad.data import DataLoader
+from minigrad.function import no_grad
+from minigrad.nn import Module
+from minigrad.serialize import CheckpointError, load, save
+from minigrad.tensor import Tensor
+
+Objective = Callable[[Module, tuple[Tensor, ...]], tuple[Tensor, Mapping[str, Tensor]]]
+
+READ_EVERY = 10  # steps between two looks at the losses; a NaN is noticed after at most so many
+CHECKPOINT_NAME = "checkpoint.safetensors"
+
+
+class TrainingDiverged(ArithmeticError):
+    """The loss became NaN or infinite."""
+
+
+class TrainingInterrupted(Exception):
+    """The user stopped the run; everything was saved."""
+
+
+class Means:
+    """Running means of a loss and metrics, kept where they are computed and read together."""
+
+    def __init__(self, totals: Mapping[str, float] | None = None, count: int = 0) -> None:
+        self.totals, self.count = dict(totals or {}), count
+        self._unread: list[tuple[int, int, dict[str, Tensor]]] = []
+
+    def add(self, step: int, size: int, values: Mapping[str, Tensor]) -> None:
+        """Note the means `values` of a batch of `size` items; detached, so that no graph is kept."""
+        self._unread.append((step, size, {name: value.detach() for name, value in values.items()}))
+
+    def read(self) -> dict[str, float]:
+        """Return the means so far.
+
+        Raises:
+            TrainingDiverged: a loss among the batches noted since the last call is not finite; names the first such step.
+        """
+        for step, size, values in self._unread:
+            numbers = {name: value.item() for name, value in values.items()}
+            if not math.isfinite(numbers["loss"]):
+                raise TrainingDiverged(f"the loss became {numbers['loss']} at step {step}")
+            for name, number in numbers.items():
+                self.totals[name] = self.totals.get(name, 0.0) + number * size
+            self.count += size
+        self._unread.clear()
+        return {name: total / self.count for name, total in self.totals.items()}
+
+
+class Trainer:
+    """Trains a model on a loader, validates it after every epoch, and can stop and go on at any step.
+
+    Args:
+        model, optimizer: what is trained, and how.
+        objective: see above.
+        train_loader, val_loader: batches to learn from, and to be measured on.
+        epochs: passes over the training data.
+        folder: where the checkpoint is written: after each epoch, and when the run is interrupted.
+        schedule: its `step()` is called after every optimizer step; or None.
+        config: numbers and strings that are saved in the checkpoint, to build the same objects again.
+        max_grad_norm: gradients are clipped to this norm; None for no clipping.
+
+    Attributes:
+        history: one row per finished epoch: epoch, train_loss, train_<metric>, val_loss, val_<metric>, lr, seconds, images_per_second.
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        optimizer: optim.Optimizer,
+        objective: Objective,
+        train_loader: DataLoader,
+        val_loader: DataLoader,
+        epochs: int,
+        folder: Path,
+        schedule: Any = None,
+        config: Mapping[str, Any] | None = None,
+        max_grad_norm: float | None = None,
+    ) -> None:
+        self.model, self.optimizer, self.objective, self.schedule = model, optimizer, objective, schedule
+        self.train_loader, self.val_loader = train_loader, val_loader
+        self.epochs, self.folder, self.config = epochs, Path(folder), dict(config or {})
+        self.max_grad_norm = max_grad_norm
+        self.history: list[dict[str, float]] = []
+        self.step = 0  # optimizer steps so far, over all epochs
+        self._means = Means()  # of the epoch in progress
+        self._seconds = 0.0  # spent training in the epoch in progress
+        self._stop_requested = False
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """The file that `save_checkpoint` writes."""
+        return self.folder / CHECKPOINT_NAME
+
+    # ---- training ------------------------------------------------------------------------------------------------
+
+    def fit(self) -> list[dict[str, float]]:
+        """Train until `epochs` are done and return the history.
+
+        Raises:
+            TrainingDiverged: the loss is no longer finite; the checkpoint of the last epoch is left as it was.
+            TrainingInterrupted: Ctrl-C; the current step was finished and everything saved.
+        """
+        with self._interruptible():
+            while len(self.history) < self.epochs:
+                self._train_epoch()
+                validation = evaluate(self.model, self.objective, self.val_loader)
+                self._finish_epoch(validation)
+        return self.history
+
+    def _train_epoch(self) -> None:
+        """Train the rest of the current epoch: all of it, or what an interrupted run left of it."""
+        epoch, batches = len(self.history), len(self.train_loader)
+        done = self.step - epoch * batches
+        self.train_loader.epoch = epoch
+        self.model.train()
+        size = len(self.train_loader.dataset)
+        title = f"epoch {epoch + 1}/{self.epochs}"
+        shown = min(done * self.train_loader.batch_size, size)
+        with tqdm(total=size, initial=shown, desc=title, unit="img", leave=False, dynamic_ncols=True, disable=None) as bar:
+            start = time.perf_counter()
+            for index, batch in enumerate(self.train_loader.batches(start=done), start=done):
+                self._train_step(batch)
+                bar.update(len(batch[0]))
+                if (index + 1) % READ_EVERY == 0:
+                    means = self._means.read()
+                    bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()}, refresh=False)
+                if self._stop_requested:
+                    self._means.read()
+                    self._seconds += time.perf_counter() - start
+                    self.save_checkpoint()
+                    raise TrainingInterrupted(f"stopped in epoch {epoch + 1} after step {self.step}")
+            self._means.read()
+            self._seconds += time.perf_counter() - start
+
+    def _train_step(self, batch: tuple[Tensor, ...]) -> None:
+        loss, metrics = self.objective(self.model, batch)
+        self.step += 1
+        self._means.add(self.step, len(batch[0]), {"loss": loss, **metrics})
+        self.optimizer.zero_grad()
+        loss.backward()
+        if self.max_grad_norm is not None:
+            optim.clip_grad_norm(self.model.parameters(), self.max_grad_norm)
+        self.optimizer.step()
+        if self.schedule is not None:
+            self.schedule.step()
+
+    def _finish_epoch(self, validation: Mapping[str, float]) -> None:
+        training = self._means.read()
+        row: dict[str, float] = {"epoch": len(self.history) + 1}
+        row |= {f"train_{name}": value for name, value in training.items()}
+        row |= {f"val_{name}": value for name, value in validation.items()}
+        row["lr"] = self.optimizer.param_groups[0]["lr"]
+        row["seconds"] = round(self._seconds, 3)
+        row["images_per_second"] = round(self._means.count / max(self._seconds, 1e-9), 1)
+        self.history.append(row)
+        self._means, self._seconds = Means(), 0.0
+        self.save_checkpoint()
+        tqdm.write(describe(row, self.epochs))
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Turn the first Ctrl-C into a request to stop after the current step; the second one stops at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # only the main thread receives signals
+            return
+
+        def request_stop(*_: object) -> None:
+            self._stop_requested = True
+            signal.signal(signal.SIGINT, previous)
+            tqdm.write("stopping after this step (press Ctrl-C again to stop at once, without saving)")
+
+        previous = signal.signal(signal.SIGINT, request_stop)
+        self._stop_requested = False
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, previous)
+
+    # ---- checkpoints ---------------------------------------------------------------------------------------------
+
+    def save_checkpoint(self) -> None:
+        """Write everything that the rest of the run depends on, atomically."""
+        save(
+            self.checkpoint_path,
+            {
+                "config": self.config,
+                "model": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "schedule": self.schedule.state_dict() if self.schedule is not None else None,
+                "random": backend.rng_state(),
+                "loader": self.train_loader.state_dict(),
+                "step": self.step,
+                "epoch": {"totals": self._means.totals, "count": self._means.count, "seconds": self._seconds},
+                "history": self.history,
+            },
+        )
+
+    def resume(self, checkpoint: Mapping[str, Any]) -> None:
+        """Go back to what `save_checkpoint` saved; the rest of the run repeats the uninterrupted one, on the CPU bit for bit.
+
+        Raises:
+            CheckpointError: the checkpoint does not fit this model, optimizer or loader.
+        """
+        try:
+            self.model.load_state_dict(checkpoint["model"])
+            self.optimizer.load_state_dict(checkpoint["optimizer"])
+            if self.schedule is not None:
+                self.schedule.load_state_dict(checkpoint["schedule"])
+            self.train_loader.load_state_dict(checkpoint["loader"])
+            self.step, self.history = checkpoint["step"], list(checkpoint["history"])
+            epoch = checkpoint["epoch"]
+            self._means, self._seconds = Means(epoch["totals"], epoch["count"]), epoch["seconds"]
+            backend.set_rng_state(checkpoint["random"])
+        except (KeyError, ValueError, TypeError) as error:
+            raise CheckpointError(f"the checkpoint does not fit this run: {error}") from error
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint that a `Trainer` wrote.
+
+    Raises:
+        FileNotFoundError: there is none.
+        CheckpointError: it is damaged, or not such a checkpoint.
+    """
+    checkpoint = load(path)
+    expected = {"config", "model", "optimizer", "schedule", "random", "loader", "step", "epoch", "history"}
+    if not isinstance(checkpoint, dict) or set(checkpoint) != expected:
+        raise CheckpointError(f"{path}: a minigrad file, but not the checkpoint of a training run")
+    return checkpoint
+
+
+@no_grad()
+def evaluate(model: Module, objective: Objective, loader: DataLoader) -> dict[str, float]:
+    """Return the mean loss and metrics over a loader, in evaluation mode; the model's mode is restored."""
+    was_training = model.training
+    model.eval()
+    means = Means()
+    try:
+        for index, batch in enumerate(loader):
+            loss, metrics = objective(model, batch)
+            means.add(index + 1, len(batch[0]), {"loss": loss, **metrics})
+        return means.read()
+    finally:
+        model.train(was_training)
+
+
+@no_grad()
+def predict(model: Module, loader: DataLoader) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    """Return the model's outputs for a loader's first entries, and the loader's other entries, as NumPy arrays in order."""
+    was_training = model.training
+    model.eval()
+    outputs, others = [], []
+    try:
+        for inputs, *rest in loader:
+            outputs.append(backend.to_numpy(model(inputs).data))
+            others.append([backend.to_numpy(entry.data) for entry in rest])
+    finally:
+        model.train(was_training)
+    return np.concatenate(outputs), tuple(np.concatenate(column) for column in zip(*others, strict=True))
+
+
+def describe(row: Mapping[str, float], epochs: int) -> str:
+    """Return one line of text about an epoch of the history."""
+    parts = [f"epoch {row['epoch']}/{epochs}"]
+    for split, title in (("train_", "training"), ("val_", "validation")):
+        values = [f"{name.removeprefix(split)} {value:.4f}" for name, value in row.items() if name.startswith(split)]
+        parts.append(f"{title}: {', '.join(values)}")
+    return "  |  ".join([*parts, f"{row['seconds']:.1f} s, {row['images_per_second']:.0f} img/s"])
