@@ -72,24 +72,24 @@ def _chosen(name: str, filters: list[str]) -> bool:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Time minigrad beside PyTorch on the CPU. Each framework runs in its own process, in turn, several rounds; "
-        "shown are medians. Close other programs first: on a busy machine only the ratios mean something.",
-        epilog="examples: python -m benchmarks --filter lenet --rounds 9;  OMP_NUM_THREADS=1 MINIGRAD_NUM_THREADS=1 python -m benchmarks",
+        description="Time minigrad beside PyTorch on the CPU. Each framework runs in its own process, in turn, several "
+        "rounds; shown are medians. Close other programs first: on a busy machine only the ratios mean something.",
+        epilog="Both use every core unless the environment says otherwise: "
+        "OMP_NUM_THREADS=1 MINIGRAD_NUM_THREADS=1 python -m benchmarks --filter lenet",
     )
     parser.add_argument("--list", action="store_true", help="show the rows and stop")
     parser.add_argument(
-        "--filter",
-        action="append",
-        default=[],
-        metavar="NAME",
+        "--filter", action="append", default=[], metavar="NAME",
         help="only rows whose name contains NAME; may be repeated",
-    )
+    )  # fmt: skip
     parser.add_argument(
         "--frameworks", nargs="+", choices=LOADERS, default=list(LOADERS), metavar="NAME",
         help=f"what to compare, of: {', '.join(LOADERS)} (default: all that are installed)",
     )  # fmt: skip
     parser.add_argument("--rounds", type=_positive, default=5, help="processes per row and framework (default: 5)")
-    parser.add_argument("--steps", type=_positive, help="timed steps per process (default: about a second's worth)")
+    parser.add_argument(
+        "--steps", type=_positive, help="timed steps per process (default: about half a second's worth)"
+    )
     parser.add_argument(
         "--out", type=Path, default=Path("runs/benchmarks/benchmarks.json"), metavar="FILE",
         help="where the JSON goes (default: %(default)s)",

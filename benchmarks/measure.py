@@ -1,4 +1,7 @@
-"""Running the workers: every measurement in a fresh process, the frameworks in turn, so that what else the machine does hits all alike."""
+"""Running the workers: every measurement in a fresh process.
+
+The frameworks take turns, so that whatever else the machine does meanwhile hits all of them alike.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """From the workers' answers to numbers and a table.
 
-Speed compares two times of one round, taken one right after the other: a machine that is busy for a minute slows both, and their ratio
-stays. It is the other framework's time over minigrad's: 1.0x means equal, above is faster.
+Speed is the other framework's time over minigrad's: 1.0x means equal, above is faster. It is taken from two times of
+one round, measured one right after the other: a machine that is busy for a minute slows both, and their ratio stays.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ def summarize(name: str, title: str, answers: Mapping[str, Sequence[Mapping[str,
         answers: for each framework its workers' answers, one per round, as `measure.row_rounds` returns them.
 
     Returns:
-        `frameworks`: for each the median time per step in `seconds`, the `seconds_per_round`, the largest `peak_memory` in bytes,
-        `steps`, `threads` and `versions`; `speed`: for each framework but minigrad the `median` of minigrad's speed beside
-        it and the speed `per_round`.
+        `frameworks`: for each the median time per step in `seconds`, the `seconds_per_round`, the largest `peak_memory`
+        in bytes, `steps`, `threads` and `versions`.
+        `speed`: minigrad's speed beside each other framework, `median` and `per_round`.
     """
     frameworks = {
         framework: {
@@ -46,7 +46,7 @@ def summarize(name: str, title: str, answers: Mapping[str, Sequence[Mapping[str,
 
 
 def geometric_means(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return minigrad's speed beside each other framework, averaged over the rows as ratios are: the root of their product."""
+    """Return minigrad's speed beside each other framework over all rows; ratios are averaged by multiplying them."""
     others = dict.fromkeys(other for row in rows for other in row["speed"])
     return {
         other: statistics.geometric_mean(row["speed"][other]["median"] for row in rows if other in row["speed"])

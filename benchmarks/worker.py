@@ -2,7 +2,7 @@
 
     python -m benchmarks.worker --framework minigrad --row lenet-4 --steps 100
 
-A process holds one framework only: the threads that a BLAS library starts keep spinning for a while after each product, and would
+A process holds one framework only: the threads of a BLAS library keep spinning for a while after each product and would
 slow down a competitor in the same process; and only so can peak memory be told apart.
 """
 

@@ -24,7 +24,7 @@ class Row:
     Attributes:
         name: what `--filter` and `worker.py` call it.
         title: what it does, for the reader of the table.
-        steps: how many steps each process times, unless told otherwise; about a second's worth.
+        steps: how many steps each process times, unless told otherwise; about half a second's worth.
         prepare: builds everything in one framework and returns the step, a function without arguments.
     """
 
@@ -90,9 +90,9 @@ def _training_row(name: str, title: str, steps: int, network: Callable, batch: i
 ROWS = {
     row.name: row
     for row in (
-        _training_row("perceptron", "two-layer perceptron", 2000, perceptron, 4, (32,)),
-        _training_row("lenet", "LeNet-style CNN", 400, lenet, 4, (3, 32, 32)),
-        _training_row("lenet", "LeNet-style CNN", 100, lenet, 64, (3, 32, 32)),
-        _training_row("vgg", "VGG-style CNN", 8, vgg, 64, (3, 32, 32)),
+        _training_row("perceptron", "two-layer perceptron", 1000, perceptron, 4, (32,)),
+        _training_row("lenet", "LeNet-style CNN", 200, lenet, 4, (3, 32, 32)),
+        _training_row("lenet", "LeNet-style CNN", 40, lenet, 64, (3, 32, 32)),
+        _training_row("vgg", "VGG-style CNN", 5, vgg, 64, (3, 32, 32)),
     )
 }

@@ -123,6 +123,8 @@ class Tensor:
         kind = type(self).__name__
         text = np.array2string(backend.to_numpy(self.data), separator=", ", prefix=f"{kind}(", threshold=100)
         parts = [text] if self.dtype == np.float32 else [text, f"dtype={self.dtype}"]
+        if self.size == 0:
+            parts.append(f"shape={self.shape}")
         if self.device != "cpu":
             parts.append(f"device={self.device!r}")
         if self.node is not None:

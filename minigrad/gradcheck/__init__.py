@@ -58,11 +58,8 @@ def largest_error(fn: Callable, inputs: Any, eps: float = 1e-6, atol: float = 1e
     checked = _checked(inputs)
     with enable_grad():
         outputs = _as_tuple(fn(*inputs))
-        if not any(y.requires_grad for y in outputs):
-            raise ValueError("gradcheck: no output depends on an input that requires gradients")
-        weights = [_weights(y) for y in outputs]
-        paths = [(y, v) for y, v in zip(outputs, weights, strict=True) if y.requires_grad]
-        analytic = grad([y for y, _ in paths], [inputs[i] for i in checked], [v for _, v in paths], retain_graph=True)
+        weights = [_weights(y, k) for k, y in enumerate(outputs)]
+        analytic = _gradients(outputs, weights, [inputs[i] for i in checked])
 
     def total(i: int, values: np.ndarray) -> float:
         moved = [Tensor(values, True, x.device) if k == i else x for k, x in enumerate(inputs)]
@@ -90,16 +87,22 @@ def largest_second_error(fn: Callable, inputs: Any, eps: float = 1e-6, atol: flo
     inputs = _as_tuple(inputs)
     checked = _checked(inputs)
     outputs = _as_tuple(fn(*inputs))
-    upstream = [_weights(y, requires_grad=True) for y in outputs]
+    upstream = [_weights(y, 100 + k, requires_grad=True) for k, y in enumerate(outputs)]
 
     def gradients(*arguments: Tensor) -> tuple[Tensor, ...]:
         own, weights = arguments[: len(inputs)], arguments[len(inputs) :]
-        results = _as_tuple(fn(*own))
-        return tuple(grad(results, [own[i] for i in checked], weights, create_graph=True))
+        with enable_grad():
+            return tuple(_gradients(_as_tuple(fn(*own)), weights, [own[i] for i in checked], create_graph=True))
 
-    if not any(g.requires_grad for g in gradients(*inputs, *upstream)):
-        return 0.0
     return largest_error(gradients, (*inputs, *upstream), eps, atol, rtol)
+
+
+def _gradients(
+    outputs: Sequence[Tensor], weights: Sequence[Tensor], inputs: Sequence[Tensor], create_graph: bool = False
+) -> list[Tensor]:
+    """Return the gradients of Σ weights·outputs, zeros where nothing depends on an input."""
+    paths = [(y, v) for y, v in zip(outputs, weights, strict=True) if y.requires_grad]
+    return grad([y for y, _ in paths], inputs, [v for _, v in paths], retain_graph=True, create_graph=create_graph)
 
 
 def _central_differences(total: Callable[[np.ndarray], float], x: Tensor, eps: float) -> np.ndarray:
@@ -131,7 +134,10 @@ def _checked(inputs: Sequence[Any]) -> list[int]:
     return checked
 
 
-def _weights(y: Tensor, requires_grad: bool = False) -> Tensor:
-    """Return fixed random numbers of y's shape: away from 0, so that no element goes unseen."""
-    values = np.random.default_rng(y.size).uniform(0.5, 1.5, y.shape)
+def _weights(y: Tensor, seed: int, requires_grad: bool = False) -> Tensor:
+    """Return fixed random numbers of y's shape: away from 0, so that no element goes unseen.
+
+    Every output has a seed of its own: with equal weights, the two gradients of a − b, say, would cancel.
+    """
+    values = np.random.default_rng(seed).uniform(0.5, 1.5, y.shape)
     return Tensor(values, requires_grad=requires_grad, device=y.device)

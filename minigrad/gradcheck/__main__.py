@@ -48,9 +48,9 @@ def _parse(arguments: Sequence[str] | None) -> tuple[list[Case], str]:
     parser = argparse.ArgumentParser(
         prog="python -m minigrad.gradcheck",
         description="Compare the gradients of every operation, first and second order, with finite differences.",
-        epilog="An error is |analytic - numeric| / max(1, |numeric|), the largest one of a case. Exit status 1: a case failed.",
+        epilog="Errors are |analytic - numeric| / max(1, |numeric|), the largest of a case. Exit status 1: a case failed.",
     )
-    parser.add_argument("operations", nargs="*", metavar="operation", help="check these alone, such as conv2d; default: all")
+    parser.add_argument("operations", nargs="*", metavar="operation", help="such as conv2d; default: all of them")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:<index>; default: cpu")
     options = parser.parse_args(arguments)
     known = dict.fromkeys(case.operation for case in CASES)

@@ -8,9 +8,11 @@ the same cores. GPUs do their own scheduling; kernels split nothing there.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,7 @@ def _default_threads() -> int:
 
 
 _num_threads = _default_threads()
+_holders, _limiter, _lock = 0, None, Lock()
 
 
 def get_num_threads() -> int:
@@ -41,11 +44,11 @@ def set_num_threads(n: int) -> None:
     """Set how many threads the kernels use.
 
     Raises:
-        ValueError: `n` is not positive.
+        ValueError: `n` is not a positive int.
     """
     global _num_threads
-    if n < 1:
-        raise ValueError(f"set_num_threads: expected a positive number, got {n}")
+    if not isinstance(n, int) or n < 1:
+        raise ValueError(f"set_num_threads: expected a positive int, got {n!r}")
     _num_threads = n
     _pool.cache_clear()
 
@@ -58,6 +61,23 @@ def _pool() -> ThreadPoolExecutor:
 @cache
 def _blas() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Hold BLAS to one thread. The setting belongs to the process: of several threads in here the last restores it."""
+    global _holders, _limiter
+    with _lock:
+        _holders += 1
+        if _holders == 1:
+            _limiter = _blas().limit(limits=1)
+    try:
+        yield
+    finally:
+        with _lock:
+            _holders -= 1
+            if _holders == 0:
+                _limiter.restore_original_limits()
 
 
 def split(task: Callable[[slice], Any], n: int, array: Any, task_bytes: int) -> list[Any]:
@@ -76,7 +96,7 @@ def split(task: Callable[[slice], Any], n: int, array: Any, task_bytes: int) -> 
         return [task(slice(0, n))]
     bounds = [n * i // threads for i in range(threads + 1)]
     parts = [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
-    with _blas().limit(limits=1):
+    with _one_blas_thread():
         futures = [_pool().submit(task, part) for part in parts[1:]]
         try:
             first = task(parts[0])

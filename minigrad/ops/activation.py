@@ -22,12 +22,14 @@ class ReLU(Function):
 
 
 class Sigmoid(Function):
-    """y = 1/(1 + e⁻ˣ) = (1 + tanh(x/2))/2, which cannot overflow  ⇒  ∂L/∂x = g·y·(1 − y)."""
+    """y = 1/(1 + e⁻ˣ), for x < 0 as eˣ/(1 + eˣ), so that no exponential overflows  ⇒  ∂L/∂x = g·y·(1 − y)."""
 
     reads_output = True
 
     def forward(self, x: Array) -> Array:
-        return (array_module(x).tanh(x * 0.5) + 1) * 0.5
+        xp = array_module(x)
+        small = xp.exp(-abs(x))
+        return xp.where(x >= 0, 1, small) / (1 + small)
 
     def backward(self, grad: Tensor) -> Tensor:
         y = self.output

@@ -90,7 +90,7 @@ class Pow(Function):
         grad_a = grad_b = None
         if self.needs[0]:
             if isinstance(b, Tensor):
-                slope = where(b == 0, 0.0, b * a ** (b - 1))
+                slope = where((a == 0) * (b == 0), 0.0, b * a ** (b - 1))
             else:
                 slope = b * a ** (b - 1) if b != 0 else a * 0.0  # 0·a⁻¹ would be nan at a = 0
             grad_a = sum_to(grad * slope, a_shape)

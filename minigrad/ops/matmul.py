@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from minigrad.backend import Array
 from minigrad.function import Function
+from minigrad.ops.conv import check_dtypes
 from minigrad.ops.operands import sum_to
 from minigrad.tensor import Tensor
 
@@ -77,14 +80,14 @@ def linear(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
 
     Raises:
         ValueError: the shapes do not fit.
+        TypeError: x, w and b differ in dtype.
     """
     if w.ndim != 2 or x.ndim == 0 or x.shape[-1] != w.shape[1]:
         raise ValueError(f"linear: input of shape {x.shape} does not fit weight {w.shape} (out, in)")
     if b is not None and b.shape != w.shape[:1]:
         raise ValueError(f"linear: bias of shape {b.shape} does not fit weight {w.shape} (out, in)")
-    if x.dtype != w.dtype:
-        raise TypeError(f"linear: input is {x.dtype}, weight is {w.dtype}; use .astype")
+    check_dtypes("linear", x=x, w=w, b=b)
     if x.ndim == 2:
         return Linear.apply(x, w, b)
-    rows = Linear.apply(x.reshape(-1, w.shape[1]) if x.size else x.reshape(0, w.shape[1]), w, b)
+    rows = Linear.apply(x.reshape(math.prod(x.shape[:-1]), w.shape[1]), w, b)
     return rows.reshape(*x.shape[:-1], w.shape[0])

@@ -21,7 +21,7 @@ class BatchNorm(Function):
     the last two terms are what μ and σ² pass on. They are missing when μ and σ² are constants (`fixed`).
     """
 
-    reads = {0: (0, 1), 1: (0,)}
+    reads = {0: (0, 1), 1: (0,), 2: (0,)}
 
     def forward(
         self, x: Array, w: Array, b: Array, eps: float, fixed: tuple[Array, Array] | None, report: list[Array]

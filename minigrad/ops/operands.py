@@ -1,11 +1,12 @@
 """What happens to the operands of an operation before and after it: dtypes, Python numbers, broadcasting.
 
 Arithmetic broadcasts as NumPy does. Two Tensors of different dtype meet in the wider floating type; integers follow the floating
-partner; a Python number never changes a dtype (except that integers with a float, or divided, become float32).
+partner; a number (Python's, or one of NumPy's scalars) never changes a dtype (except that integers with a float, or divided, become float32).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,7 @@ Number = int | float
 
 def operands(name: str, a: Any, b: Any, to_float: bool = False) -> tuple[Any, Any]:
     """Return `a` and `b` ready for an operation: Tensors of one dtype, or one Tensor and a Python number."""
-    if type(a) is np.ndarray or isinstance(a, np.generic):
-        a = Tensor(a)
-    if type(b) is np.ndarray or isinstance(b, np.generic):
-        b = Tensor(b)
+    a, b = _operand(a), _operand(b)
     for x in (a, b):
         if not isinstance(x, (Tensor, int, float)):
             raise TypeError(f"{name}: expected Tensors, arrays or numbers, got {type(x).__name__}")
@@ -30,11 +28,22 @@ def operands(name: str, a: Any, b: Any, to_float: bool = False) -> tuple[Any, An
     dtypes = [x.dtype for x in tensors]
     dtype = dtypes[0]
     if len(dtypes) == 2 and dtypes[1] != dtype:
-        kinds = [d.kind == "f" for d in dtypes]
-        dtype = np.promote_types(*dtypes) if kinds[0] == kinds[1] else dtypes[kinds.index(True)]
+        dtype = common_dtype(dtypes)
     if dtype.kind != "f" and (to_float or isinstance(a, float) or isinstance(b, float)):
         dtype = np.dtype(np.float32)
     return tuple(x.astype(dtype) if isinstance(x, Tensor) and x.dtype != dtype else x for x in (a, b))
+
+
+def common_dtype(dtypes: Sequence[np.dtype]) -> np.dtype:
+    """Return the widest of the floating dtypes, or of all if there is none."""
+    return np.result_type(*([d for d in dtypes if d.kind == "f"] or dtypes))
+
+
+def _operand(x: Any) -> Any:
+    """Turn arrays into Tensors, and NumPy's numbers, such as `np.sqrt(2)`, into Python's: they shall not change a dtype."""
+    if isinstance(x, np.generic):
+        return x.item()
+    return Tensor(x) if type(x) is np.ndarray else x
 
 
 def floating(x: Any) -> Tensor:

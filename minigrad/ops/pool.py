@@ -10,6 +10,7 @@ from minigrad import backend, kernels
 from minigrad.backend import Array
 from minigrad.function import Function
 from minigrad.kernels.conv import Pair, Window
+from minigrad.ops.conv import check_dtypes
 from minigrad.ops.windows import pair, window_for
 from minigrad.tensor import Tensor
 
@@ -78,6 +79,7 @@ def max_pool2d(x: Tensor, kernel_size: int | Pair, stride: int | Pair | None = N
 
     Raises:
         ValueError: an argument is out of range, or padding exceeds half the kernel, so that a window could be all padding.
+        TypeError: `x` is not floating point.
     """
     return MaxPool2d.apply(x, window=_pool_window("max_pool2d", x, kernel_size, stride, padding))
 
@@ -88,6 +90,7 @@ def avg_pool2d(x: Tensor, kernel_size: int | Pair, stride: int | Pair | None = N
 
 
 def _pool_window(name: str, x: Tensor, kernel_size: int | Pair, stride: int | Pair | None, padding: int | Pair) -> Window:
+    check_dtypes(name, x=x)
     window = window_for(name, x, kernel_size, kernel_size if stride is None else stride, padding)
     if any(2 * p > k for p, k in zip(window.padding, window.kernel, strict=True)):
         raise ValueError(f"{name}: padding {window.padding} is more than half of the kernel {window.kernel}")
@@ -102,6 +105,7 @@ def adaptive_avg_pool2d(x: Tensor, output_size: int | Pair) -> Tensor:
     """
     if x.ndim != 4:
         raise ValueError(f"adaptive_avg_pool2d: expected pictures of shape (N, C, H, W), got shape {x.shape}")
+    check_dtypes("adaptive_avg_pool2d", x=x)
     oh, ow = pair("adaptive_avg_pool2d", "output_size", output_size, 1)
     h, w = x.shape[2:]
     if h == 0 or w == 0:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from minigrad.backend import Array
 from minigrad.function import Function
 from minigrad.ops.operands import floating
@@ -103,26 +101,28 @@ def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the largest element along `axis`.
 
     Raises:
-        ValueError: there are no elements.
+        ValueError: there are no elements along `axis`.
     """
-    return Max.apply(_not_empty("max", x), axes=_axes("max", x, axis), keepdims=keepdims)
+    return Max.apply(x, axes=_nonempty_axes("max", x, axis), keepdims=keepdims)
 
 
 def min(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the smallest element along `axis`.
 
     Raises:
-        ValueError: there are no elements.
+        ValueError: there are no elements along `axis`.
     """
-    return Min.apply(_not_empty("min", x), axes=_axes("min", x, axis), keepdims=keepdims)
+    return Min.apply(x, axes=_nonempty_axes("min", x, axis), keepdims=keepdims)
 
 
 def argmax(x: Tensor, axis: int | None = None) -> Tensor:
     """Return the index (int64) of the largest element along `axis`, the first one of equals; of the flat Tensor if None."""
-    return ArgMax.apply(_not_empty("argmax", x), axis=axis)
+    _nonempty_axes("argmax", x, axis)
+    return ArgMax.apply(x, axis=axis)
 
 
-def _not_empty(name: str, x: Tensor) -> Tensor:
-    if not np.prod(x.shape):
-        raise ValueError(f"{name}: shape {x.shape} has no elements")
-    return x
+def _nonempty_axes(name: str, x: Tensor, axis: Axis) -> tuple[int, ...]:
+    axes = _axes(name, x, axis)
+    if not all(x.shape[a] for a in axes):
+        raise ValueError(f"{name}: shape {x.shape} has no elements along axis {axis}")
+    return axes

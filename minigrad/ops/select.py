@@ -5,9 +5,11 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import numpy as np
+
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
-from minigrad.ops.operands import Number, operands, shape_of, sum_to
+from minigrad.ops.operands import Number, floating, operands, shape_of, sum_to
 from minigrad.tensor import Tensor
 
 
@@ -81,6 +83,8 @@ def clip(x: Tensor, low: Number | None = None, high: Number | None = None) -> Te
     """
     if low is None and high is None:
         raise ValueError("clip: give low, high, or both")
+    low, high = (bound.item() if isinstance(bound, np.generic) else bound for bound in (low, high))
+    x = floating(x) if isinstance(low, float) or isinstance(high, float) else x
     return Clip.apply(x, low=low, high=high)
 
 

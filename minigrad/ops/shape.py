@@ -14,7 +14,7 @@ import numpy as np
 from minigrad import backend
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
-from minigrad.ops.operands import sum_to
+from minigrad.ops.operands import common_dtype, sum_to
 from minigrad.tensor import Tensor
 
 
@@ -275,7 +275,7 @@ def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     for x in tensors:
         if x.ndim != first.ndim or any(n != m for i, (n, m) in enumerate(zip(x.shape, first.shape, strict=True)) if i != axis):
             raise ValueError(f"concat: shapes {[t.shape for t in tensors]} differ outside axis {axis}")
-    dtype = np.result_type(*[x.dtype for x in tensors])
+    dtype = common_dtype([x.dtype for x in tensors])
     return Concat.apply(*[x if x.dtype == dtype else astype(x, dtype) for x in tensors], axis=axis)
 
 
