@@ -70,8 +70,14 @@ def load_pictures(name: str, data_dir: Path | None, train: bool) -> Any:
 
 
 def split_off_validation(labels: np.ndarray, seed: int, limit: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return indices for training and, VALIDATION_SHARE of them, for validation: the same for the same seed."""
+    """Return indices for training and, VALIDATION_SHARE of them, for validation: the same for the same seed.
+
+    Raises:
+        UsageError: there are fewer than two pictures.
+    """
     order = np.random.default_rng(seed).permutation(len(labels))[:limit]
+    if len(order) < 2:
+        raise common.UsageError(f"{len(order)} picture is too few: one is kept for validation, so 2 are needed")
     held_out = max(1, round(len(order) * VALIDATION_SHARE))
     return order[held_out:], order[:held_out]
 
@@ -154,12 +160,14 @@ def run(argv: Sequence[str]) -> None:
     recipe = RECIPES[arguments.data or "cifar10", arguments.model or "cnn"]
     defaults = {"data": "cifar10", "model": "cnn", **recipe, "limit": None, "seed": 0}
     config = common.merged_config(explicit, saved["config"] if saved else None, defaults)
+    if (config["data"], config["model"]) not in RECIPES:
+        raise common.UsageError(f"the checkpoint is of an unknown model, {config['model']} on {config['data']}")
     device = common.choose_device(arguments.device)
 
     if arguments.eval_only:
         test = load_pictures(config["data"], arguments.data_dir, train=False)
         model = MODELS[config["model"]](num_classes=len(test.classes)).to(device)
-        model.load_state_dict(saved["model"])
+        common.load_weights(model, saved, arguments.checkpoint)
         measure(model, test, folder, saved["history"], device)
         return
     pictures = load_pictures(config["data"], arguments.data_dir, train=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 import minigrad as mg
 from datasets import DatasetUnavailable
 from minigrad.backend import DeviceError
+from minigrad.nn import Module
 from minigrad.serialize import CheckpointError
 from minigrad.train import CHECKPOINT_NAME, Trainer, TrainingDiverged, TrainingInterrupted
 
@@ -84,11 +87,15 @@ def merged_config(
     """
     if saved is None:
         return {name: default if explicit.get(name) is None else explicit[name] for name, default in defaults.items()}
-    if set(saved) != set(defaults):
+    # What is None by default is a whole number otherwise.
+    kinds = {name: int | None if default is None else type(default) for name, default in defaults.items()}
+    if set(saved) != set(kinds) or not all(isinstance(saved[name], kind) for name, kind in kinds.items()):
         raise UsageError("the checkpoint was written by another example, or by another version of this one")
     for name, value in explicit.items():
         if value is not None and value != saved[name]:
-            raise UsageError(f"--{name.replace('_', '-')} {value}: the checkpoint was made with {saved[name]}")
+            option = f"--{name.replace('_', '-')}"
+            made = f"without {option}" if saved[name] is None else f"with {saved[name]}"
+            raise UsageError(f"{option} {value}: the checkpoint was made {made}")
     return dict(saved)
 
 
@@ -114,7 +121,23 @@ def run_folder(out: Path | None, default: Path, resume: bool) -> Path:
 
 def command_line(module: str, argv: Sequence[str]) -> str:
     """Return the command that made a run, ready to be pasted into a shell."""
-    return shlex.join(["python", "-m", module, *argv])
+    python = "python"
+    if shutil.which(python) != sys.executable:  # `make` runs the one in .venv, which the shell need not know
+        here = os.path.join(os.getcwd(), "")
+        python = sys.executable.removeprefix(here)
+    return shlex.join([python, "-m", module, *argv])
+
+
+def load_weights(model: Module, checkpoint: Mapping[str, Any], path: Path) -> None:
+    """Give a model the weights of a checkpoint that was read from `path`.
+
+    Raises:
+        CheckpointError: they do not fit.
+    """
+    try:
+        model.load_state_dict(checkpoint["model"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} does not fit this model: {error.args[0]}") from error
 
 
 def fit(trainer: Trainer, resume_command: str) -> None:
@@ -141,6 +164,9 @@ def guarded(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None) -
         main(sys.argv[1:] if argv is None else argv)
     except (UsageError, DatasetUnavailable, CheckpointError, DeviceError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        print(f"error: {error}. The examples need more packages: pip install -e '.[examples]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

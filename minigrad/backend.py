@@ -8,6 +8,7 @@ CuPy is imported only when somebody asks for a GPU; data never moves between dev
 from __future__ import annotations
 
 import importlib
+import operator
 import re
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -50,9 +51,10 @@ def parse_device(device: str) -> str:
     Raises:
         ValueError: the string names no device.
     """
-    if not isinstance(device, str) or not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+    match = re.fullmatch(r"cpu|cuda(?::([0-9]+))?", device) if isinstance(device, str) else None
+    if not match:
         raise ValueError(f"device: expected 'cpu', 'cuda' or 'cuda:<index>', got {device!r}")
-    return "cuda:0" if device == "cuda" else device
+    return "cpu" if device == "cpu" else f"cuda:{int(match[1] or 0)}"
 
 
 def use_device(device: str) -> AbstractContextManager:
@@ -131,12 +133,14 @@ def manual_seed(seed: int) -> None:
     """Seed the generators of every device: the same seed on the same device repeats a run bit for bit.
 
     Raises:
+        TypeError: `seed` is not an integer.
         ValueError: `seed` is negative.
     """
     global _seed
+    seed = operator.index(seed)
     if seed < 0:
         raise ValueError(f"manual_seed: expected a seed >= 0, got {seed}")
-    _seed = int(seed)
+    _seed = seed
     _generators.clear()
 
 
@@ -161,8 +165,17 @@ def rng_state() -> dict:
 
 
 def set_rng_state(state: dict) -> None:
-    """Restore what `rng_state` returned."""
+    """Restore what `rng_state` returned.
+
+    Raises:
+        ValueError: `state` is something else; nothing was changed then.
+    """
     global _seed
+    try:
+        seed = None if state["seed"] is None else operator.index(state["seed"])
+        cpu = np.random.default_rng(seed)
+        cpu.bit_generator.state = state["cpu"]
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"set_rng_state: not what rng_state returns ({error!r})") from error
     _generators.clear()
-    _seed = state["seed"]
-    generator("cpu").bit_generator.state = state["cpu"]
+    _seed, _generators["cpu"] = seed, cpu

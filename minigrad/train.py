@@ -13,14 +13,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from minigrad import backend, optim
+from minigrad import backend, ops, optim
 from minigrad.data import DataLoader
 from minigrad.function import no_grad
 from minigrad.nn import Module
@@ -31,6 +31,7 @@ Objective = Callable[[Module, tuple[Tensor, ...]], tuple[Tensor, Mapping[str, Te
 
 READ_EVERY = 10  # steps between two looks at the losses; a NaN is noticed after at most so many
 CHECKPOINT_NAME = "checkpoint.safetensors"
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {remaining} left, {rate_fmt}{postfix}"  # with loss and accuracy, 80 columns
 
 
 class TrainingDiverged(ArithmeticError):
@@ -46,26 +47,28 @@ class Means:
 
     def __init__(self, totals: Mapping[str, float] | None = None, count: int = 0) -> None:
         self.totals, self.count = dict(totals or {}), count
-        self._unread: list[tuple[int, int, dict[str, Tensor]]] = []
+        self._unread: list[tuple[str, int, dict[str, Tensor]]] = []
 
-    def add(self, step: int, size: int, values: Mapping[str, Tensor]) -> None:
-        """Note the means `values` of a batch of `size` items; detached, so that no graph is kept."""
-        self._unread.append((step, size, {name: value.detach() for name, value in values.items()}))
+    def add(self, place: str, size: int, values: Mapping[str, Tensor]) -> None:
+        """Note the means `values` of a batch of `size` items; detached, so that no graph is kept. `place` names it."""
+        self._unread.append((place, size, {name: value.detach() for name, value in values.items()}))
 
     def read(self) -> dict[str, float]:
         """Return the means so far.
 
         Raises:
-            TrainingDiverged: a loss among the batches noted since the last call is not finite; names the first such step.
+            TrainingDiverged: a loss among the batches noted since the last call is not finite; says which.
         """
-        for step, size, values in self._unread:
-            numbers = {name: value.item() for name, value in values.items()}
-            if not math.isfinite(numbers["loss"]):
-                raise TrainingDiverged(f"the loss became {numbers['loss']} at step {step}")
-            for name, number in numbers.items():
+        unread, self._unread = self._unread, []
+        tensors = [value for _, _, values in unread for value in values.values()]
+        numbers = iter(ops.stack(tensors).numpy().tolist() if tensors else [])  # one transfer for all
+        for place, size, values in unread:
+            read = {name: next(numbers) for name in values}
+            if not math.isfinite(read["loss"]):
+                raise TrainingDiverged(f"the loss became {read['loss']} at {place}")
+            for name, number in read.items():
                 self.totals[name] = self.totals.get(name, 0.0) + number * size
             self.count += size
-        self._unread.clear()
         return {name: total / self.count for name, total in self.totals.items()}
 
 
@@ -121,13 +124,15 @@ class Trainer:
 
         Raises:
             TrainingDiverged: the loss is no longer finite; the checkpoint of the last epoch is left as it was.
-            TrainingInterrupted: Ctrl-C; the current step was finished and everything saved.
+            TrainingInterrupted: Ctrl-C; the current step, or validation, was finished and everything saved.
         """
         with self._interruptible():
             while len(self.history) < self.epochs:
                 self._train_epoch()
                 validation = evaluate(self.model, self.objective, self.val_loader)
                 self._finish_epoch(validation)
+                if self._stop_requested:
+                    raise TrainingInterrupted(f"stopped after epoch {len(self.history)}")
         return self.history
 
     def _train_epoch(self) -> None:
@@ -136,12 +141,16 @@ class Trainer:
         done = self.step - epoch * batches
         self.train_loader.epoch = epoch
         self.model.train()
-        size = len(self.train_loader.dataset)
+        size = min(len(self.train_loader.dataset), batches * self.train_loader.batch_size)
         title = f"epoch {epoch + 1}/{self.epochs}"
         shown = min(done * self.train_loader.batch_size, size)
-        with tqdm(total=size, initial=shown, desc=title, unit="img", leave=False, dynamic_ncols=True, disable=None) as bar:
+        style = {"desc": title, "unit": "img", "bar_format": BAR, "leave": False, "dynamic_ncols": True, "disable": None}
+        with (
+            tqdm(total=size, initial=shown, **style) as bar,
+            closing(self.train_loader.batches(start=done)) as loaded,  # whatever happens here, its threads end
+        ):
             start = time.perf_counter()
-            for index, batch in enumerate(self.train_loader.batches(start=done), start=done):
+            for index, batch in enumerate(loaded, start=done):
                 self._train_step(batch)
                 bar.update(len(batch[0]))
                 if (index + 1) % READ_EVERY == 0:
@@ -158,7 +167,7 @@ class Trainer:
     def _train_step(self, batch: tuple[Tensor, ...]) -> None:
         loss, metrics = self.objective(self.model, batch)
         self.step += 1
-        self._means.add(self.step, len(batch[0]), {"loss": loss, **metrics})
+        self._means.add(f"step {self.step}", len(batch[0]), {"loss": loss, **metrics})
         self.optimizer.zero_grad()
         loss.backward()
         if self.max_grad_norm is not None:
@@ -192,8 +201,8 @@ class Trainer:
             signal.signal(signal.SIGINT, previous)
             tqdm.write("stopping after this step (press Ctrl-C again to stop at once, without saving)")
 
-        previous = signal.signal(signal.SIGINT, request_stop)
         self._stop_requested = False
+        previous = signal.signal(signal.SIGINT, request_stop)
         try:
             yield
         finally:
@@ -231,11 +240,14 @@ class Trainer:
                 self.schedule.load_state_dict(checkpoint["schedule"])
             self.train_loader.load_state_dict(checkpoint["loader"])
             self.step, self.history = checkpoint["step"], list(checkpoint["history"])
+            epochs, batches = len(self.history), len(self.train_loader)
+            if not (epochs <= self.epochs and 0 <= self.step - epochs * batches <= batches):
+                raise ValueError(f"it is at step {self.step} after {epochs} epochs, which here have {batches} each")
             epoch = checkpoint["epoch"]
             self._means, self._seconds = Means(epoch["totals"], epoch["count"]), epoch["seconds"]
             backend.set_rng_state(checkpoint["random"])
         except (KeyError, ValueError, TypeError) as error:
-            raise CheckpointError(f"the checkpoint does not fit this run: {error}") from error
+            raise CheckpointError(f"the checkpoint does not fit this run: {error.args[0]}") from error
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -246,8 +258,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         CheckpointError: it is damaged, or not such a checkpoint.
     """
     checkpoint = load(path)
-    expected = {"config", "model", "optimizer", "schedule", "random", "loader", "step", "epoch", "history"}
-    if not isinstance(checkpoint, dict) or set(checkpoint) != expected:
+    kinds = {"config": dict, "model": dict, "optimizer": dict, "schedule": dict | None, "random": dict, "loader": dict,
+             "step": int, "epoch": dict, "history": list}  # fmt: skip
+    fits = isinstance(checkpoint, dict) and set(checkpoint) == set(kinds)
+    if not fits or not all(isinstance(checkpoint[name], kind) for name, kind in kinds.items()):
         raise CheckpointError(f"{path}: a minigrad file, but not the checkpoint of a training run")
     return checkpoint
 
@@ -261,7 +275,7 @@ def evaluate(model: Module, objective: Objective, loader: DataLoader) -> dict[st
     try:
         for index, batch in enumerate(loader):
             loss, metrics = objective(model, batch)
-            means.add(index + 1, len(batch[0]), {"loss": loss, **metrics})
+            means.add(f"validation batch {index + 1}", len(batch[0]), {"loss": loss, **metrics})
         return means.read()
     finally:
         model.train(was_training)

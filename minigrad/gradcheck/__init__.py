@@ -1,8 +1,8 @@
 """Finite-difference checks: is the gradient that an operation claims the one that it has?
 
-A derivative is compared with the slope of a secant, (f(x + ε) − f(x − ε))/2ε, whose error is of order ε²; in float64, with ε = 1e-6, about ten digits
-agree when the formula is right. Functions with many outputs are first made one number by a random weighted sum, L = Σ v·f(x): a wrong Jacobian
-would have to be wrong at right angles to v to slip through.
+A derivative is compared with the slope of a secant, (f(x + ε) − f(x − ε))/2ε, whose error is of order ε²; in float64,
+with ε = 1e-6, about ten digits agree when the formula is right. Functions with many outputs are first made one number
+by a random weighted sum, L = Σ v·f(x): a wrong Jacobian would have to be wrong at right angles to v to slip through.
 
 `python -m minigrad.gradcheck` runs these checks on every operation and prints the table.
 """
@@ -27,7 +27,8 @@ def gradcheck(fn: Callable, inputs: Any, eps: float = 1e-6, atol: float = 1e-5, 
     """Check the gradients of `fn` against central differences.
 
     Args:
-        fn: takes the inputs, returns a Tensor or several. It must be differentiable at the inputs and return the same each time.
+        fn: takes the inputs, returns a Tensor or several. It must be differentiable at the inputs and return the same
+            each time.
         inputs: a Tensor or several; those that require gradients are checked and must be float64.
         eps: step of the difference, ε.
         atol, rtol: an element passes if |analytic − numeric| ≤ atol + rtol·|numeric|.
@@ -46,7 +47,8 @@ def gradcheck(fn: Callable, inputs: Any, eps: float = 1e-6, atol: float = 1e-5, 
 def gradgradcheck(fn: Callable, inputs: Any, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3) -> bool:
     """Check second derivatives of `fn`: `gradcheck` of its gradients, as functions of the inputs and of ∂L/∂fn.
 
-    Arguments, result and errors as `gradcheck`; in the error, inputs beyond fn's own are the upstream gradients of its outputs.
+    Arguments, result and errors as `gradcheck`; in the error, inputs beyond fn's own are the upstream gradients of its
+    outputs.
     """
     largest_second_error(fn, inputs, eps, atol, rtol)
     return True

@@ -48,7 +48,7 @@ def _parse(arguments: Sequence[str] | None) -> tuple[list[Case], str]:
     parser = argparse.ArgumentParser(
         prog="python -m minigrad.gradcheck",
         description="Compare the gradients of every operation, first and second order, with finite differences.",
-        epilog="Errors are |analytic - numeric| / max(1, |numeric|), the largest of a case. Exit status 1: a case failed.",
+        epilog="Errors are |analytic - numeric| / max(1, |numeric|), the largest of a case. Exit status 1: one failed.",
     )
     parser.add_argument("operations", nargs="*", metavar="operation", help="such as conv2d; default: all of them")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:<index>; default: cpu")

@@ -85,7 +85,7 @@ def distinct(*shape: int, offset: float = 0.25) -> np.ndarray:
 
 def fixed(x: Tensor, *shape: int) -> Tensor:
     """Return positive numbers without gradient, the same ones every time, on x's device."""
-    return Tensor(np.linspace(0.5, 2.0, math.prod(shape)).reshape(shape), device=x.device)
+    return Tensor(np.linspace(0.5, 2.0, math.prod(shape), dtype=x.dtype).reshape(shape), device=x.device)
 
 
 def nchw(x: Tensor) -> Tensor:
@@ -250,6 +250,10 @@ CONVOLUTION = [
     case("conv2d", "stride wider than the kernel", normal(1, 2, 6, 5), normal(2, 2, 2, 1), stride=3),
     case("conv2d", "padding wider than the kernel", normal(1, 1, 2, 3), normal(1, 1, 1, 2), padding=(2, 3)),
     case("conv2d", "the same, strided", normal(1, 1, 2, 3), normal(1, 1, 1, 2), padding=(2, 3), stride=2),
+    case("conv2d", "the same, in groups", normal(1, 2, 2, 2), normal(2, 1, 2, 1), padding=(3, 1), groups=2),
+    case("conv2d", "16 channels", normal(1, 16, 2, 3), normal(2, 16, 1, 2)),
+    case("conv2d", "16 channels, strided", normal(1, 16, 3, 2), normal(2, 16, 2, 1), stride=(1, 2)),
+    case("conv2d", "wide picture", normal(1, 1, 2, 18), normal(2, 1, 2, 2), padding=1),
     case("conv2d", "dilated", normal(1, 1, 5, 5), normal(2, 1, 2, 3), dilation=2),
     case("conv2d", "pairs", normal(1, 1, 5, 6), normal(1, 1, 2, 3), stride=(2, 1), padding=(0, 1), dilation=(1, 2)),
     case("conv2d", "two groups", normal(1, 4, 3, 3), normal(4, 2, 2, 2), normal(4), padding=1, groups=2),

@@ -25,6 +25,8 @@ from minigrad.kernels.parallel import split
 
 # Patches of one block should fit into a core's own cache (1 MB on the machines of 2024) beside the weight and the result.
 BLOCK_BYTES = 1 << 19
+# With fewer input channels than this, copies of single positions are too short to be efficient.
+FEW_CHANNELS = 16
 
 Pair = tuple[int, int]
 
@@ -70,15 +72,17 @@ def conv2d(x: Array, w: Array, b: Array | None, window: Window) -> Array:
     images, weight = channels_last(x), _weight_matrices(w, window)
     oh, ow = window.output_size(images.shape[1:3])
     y = xp.empty((len(images), oh, ow, len(w)), dtype=x.dtype)
+    weight = xp.ascontiguousarray(weight.transpose(0, 2, 1))
+    row_bias = None if b is None else xp.tile(b, ow)  # added a whole row at a time: few channels make short loops
 
     def forward(part: slice) -> None:
         for cols, rows in _patch_blocks(images[part], window):
             block = y[part][rows]
-            _grouped_product(cols, weight.transpose(0, 2, 1), block)
-            if b is not None:
-                block += b
+            _grouped_product(cols, weight, block)
+            if row_bias is not None:
+                block.reshape(*block.shape[:2], -1)[...] += row_bias
 
-    split(forward, len(y), y, y.size * weight.shape[2] * y.itemsize)
+    split(forward, len(y), y, y.size * weight.shape[1] * y.itemsize)
     return channels_first(y)
 
 
@@ -112,14 +116,13 @@ def conv2d_input_grad(g: Array, w: Array, window: Window, size: Pair) -> Array:
         g: ∂L/∂y, (N, O, OH, OW).
         w: (O, C/groups, kh, kw).
     """
-    if window.stride == (1, 1) and _gather_is_cheaper(w):
+    outputs, inputs, _, kw = w.shape
+    if window.groups == 1 and inputs < FEW_CHANNELS and size[1] + 2 * window.padding[1] <= 8 * kw:
+        return _input_grad_by_rows(g, w, window, size)
+    # gathering copies patches of O channels once; scattering reads, adds and writes patches of C channels
+    if window.stride == (1, 1) and outputs <= 2 * inputs:
         return _input_grad_by_gathering(g, w, window, size)
     return _input_grad_by_scattering(g, w, window, size)
-
-
-def _gather_is_cheaper(w: Array) -> bool:
-    """Gathering copies patches of O channels once; scattering reads, adds and writes patches of C channels."""
-    return w.shape[0] <= 2 * w.shape[1]
 
 
 def _input_grad_by_gathering(g: Array, w: Array, window: Window, size: Pair) -> Array:
@@ -156,6 +159,33 @@ def _input_grad_by_scattering(g: Array, w: Array, window: Window, size: Pair) ->
                     target[:, :, i : i + sh * (oh - 1) + 1 : sh, j : j + sw * (ow - 1) + 1 : sw] += cols[:, :, :, :, u, v]
 
     split(scatter, n, g, n * oh * ow * channels * kh * kw * g.itemsize)
+    return channels_first(padded[:, ph : ph + size[0], pw : pw + size[1]])
+
+
+def _input_grad_by_rows(g: Array, w: Array, window: Window, size: Pair) -> Array:
+    """For few channels: one product per kernel row gives the gradients of whole rows of the picture.
+
+    A row of outputs depends on a row of inputs through a banded (Toeplitz) matrix (OW·O, W·C) that holds the kernel's row once for every output
+    position. Most of it is zeros, W/kw times as many multiplications; but nothing is copied, and rows are long runs to add.
+    """
+    xp = array_module(g)
+    grads = channels_last(g)
+    (kh, kw), (sh, sw), (ph, pw), (dh, dw) = window.kernel, window.stride, window.padding, window.dilation
+    n, oh, ow, outputs = grads.shape
+    inputs, width = w.shape[1], size[1] + 2 * pw
+    bands = xp.zeros((kh, ow, outputs, width, inputs), dtype=g.dtype)
+    positions = xp.arange(ow)
+    for v in range(kw):
+        bands[:, positions, :, positions * sw + v * dw] = w[:, :, :, v].transpose(2, 0, 1)
+    bands = bands.reshape(kh, ow * outputs, width * inputs)
+    padded = xp.zeros((n, size[0] + 2 * ph, width, inputs), dtype=g.dtype)
+
+    def add_rows(part: slice) -> None:
+        rows, target = grads[part].reshape(-1, ow * outputs), padded[part].reshape(-1, size[0] + 2 * ph, width * inputs)
+        for u in range(kh):
+            target[:, u * dh : u * dh + sh * (oh - 1) + 1 : sh] += (rows @ bands[u]).reshape(-1, oh, width * inputs)
+
+    split(add_rows, n, g, kh * padded.nbytes)
     return channels_first(padded[:, ph : ph + size[0], pw : pw + size[1]])
 
 

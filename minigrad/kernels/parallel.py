@@ -24,7 +24,7 @@ SMALLEST_TASK_BYTES = 1 << 19
 
 def _default_threads() -> int:
     allowed = os.environ.get("MINIGRAD_NUM_THREADS", "")
-    if allowed and not (allowed.isdigit() and int(allowed) > 0):
+    if allowed and not (allowed.isdecimal() and int(allowed) > 0):
         raise ValueError(f"MINIGRAD_NUM_THREADS: expected a positive number, got {allowed!r}")
     if allowed:
         return int(allowed)
@@ -32,7 +32,7 @@ def _default_threads() -> int:
 
 
 _num_threads = _default_threads()
-_holders, _limiter, _lock = 0, None, Lock()
+_blas_is_held = Lock()
 
 
 def get_num_threads() -> int:
@@ -58,6 +58,10 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_num_threads - 1, thread_name_prefix="minigrad")
 
 
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
+
+
 @cache
 def _blas() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
@@ -65,19 +69,17 @@ def _blas() -> ThreadpoolController:
 
 @contextmanager
 def _one_blas_thread() -> Iterator[None]:
-    """Hold BLAS to one thread. The setting belongs to the process: of several threads in here the last restores it."""
-    global _holders, _limiter
-    with _lock:
-        _holders += 1
-        if _holders == 1:
-            _limiter = _blas().limit(limits=1)
-    try:
+    """Hold BLAS to one thread; of several threads in here only the first does, as the setting belongs to the process:
+    the others would find the limit, take it for the normal state, and restore it when they leave last.
+    """
+    if not _blas_is_held.acquire(blocking=False):
         yield
+        return
+    try:
+        with _blas().limit(limits=1):
+            yield
     finally:
-        with _lock:
-            _holders -= 1
-            if _holders == 0:
-                _limiter.restore_original_limits()
+        _blas_is_held.release()
 
 
 def split(task: Callable[[slice], Any], n: int, array: Any, task_bytes: int) -> list[Any]:
@@ -100,6 +102,7 @@ def split(task: Callable[[slice], Any], n: int, array: Any, task_bytes: int) -> 
         futures = [_pool().submit(task, part) for part in parts[1:]]
         try:
             first = task(parts[0])
-        finally:
-            others = [future.result() for future in futures]
-    return [first, *others]
+        finally:  # no part may still be at work when the error of another is raised
+            for future in futures:
+                future.exception()
+    return [first, *(future.result() for future in futures)]

@@ -33,6 +33,7 @@ import numpy as np
 
 from minigrad.backend import Array, array_module, device_of, to_device
 from minigrad.kernels.parallel import split
+from minigrad.kernels.scratch import Scratch
 
 BT = np.array(
     [[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0],
@@ -79,13 +80,14 @@ def conv3x3(images: Array, w: Array, b: Array | None, padding: tuple[int, int]) 
     blocks = list(_blocks(images, oh, ow, channels + filters))
 
     def run(part: slice) -> None:
+        scratch = Scratch(xp, images.dtype)
         for block in blocks[part]:
-            values = _gather_and_transform(images, block, padding, ow)
-            product = values @ weights
-            tiles = to_output @ product.reshape(36, -1)
-            if b is not None:
-                tiles.reshape(-1, filters)[...] += b
+            values = _gather_and_transform(images, block, padding, ow, scratch)
+            products = xp.matmul(values, weights, out=scratch("products", (36, values.shape[1], filters)))
+            tiles = xp.matmul(to_output, products.reshape(36, -1), out=scratch("tiles", (16, products[0].size)))
             _place(tiles, y, block)
+            if b is not None:
+                y[block[0], TILE * block[1].start : TILE * block[1].stop] += b
 
     split(run, len(blocks), y, 8 * y.nbytes)
     return y
@@ -99,11 +101,14 @@ def conv3x3_weight_grad(images: Array, grads: Array, padding: tuple[int, int]) -
     blocks = list(_blocks(images, oh, ow, channels + filters))
 
     def run(part: slice) -> Array:
+        scratch = Scratch(xp, images.dtype)
         total = xp.zeros((36, filters, channels), dtype=images.dtype)
         for block in blocks[part]:
-            values = _gather_and_transform(images, block, padding, ow)
-            products = (from_output @ _take(grads, block)).reshape(36, -1, filters)
-            total += products.transpose(0, 2, 1) @ values
+            values = _gather_and_transform(images, block, padding, ow, scratch)
+            tiles = _take(grads, block, scratch)
+            products = xp.matmul(from_output, tiles, out=scratch("products", (36, tiles.shape[1])))
+            products = products.reshape(36, -1, filters).transpose(0, 2, 1)
+            total += xp.matmul(products, values, out=scratch("change", total.shape))
         return total
 
     parts = split(run, len(blocks), grads, 8 * grads.nbytes)
@@ -129,22 +134,28 @@ def _blocks(images: Array, oh: int, ow: int, depth: int) -> Iterator[tuple[slice
             yield slice(first, min(first + pictures, n)), slice(top, min(top + height, rows))
 
 
-def _gather_and_transform(images: Array, block: tuple[slice, slice], padding: tuple[int, int], ow: int) -> Array:
+def _gather_and_transform(
+    images: Array, block: tuple[slice, slice], padding: tuple[int, int], ow: int, scratch: Scratch
+) -> Array:
     """Return V = (Bᵀ⊗Bᵀ) D for a block of tiles, as (36, tiles, C)."""
     xp = array_module(images)
     pictures, rows = block
     (ph, pw), (_, h, width, channels) = padding, images.shape
     n, tile_rows, tile_columns = pictures.stop - pictures.start, rows.stop - rows.start, tiles_along(ow)
     top, left = TILE * rows.start - ph, -pw
-    source = xp.zeros((n, TILE * tile_rows + 2, TILE * tile_columns + 2, channels), dtype=images.dtype)
+    source = scratch("source", (n, TILE * tile_rows + 2, TILE * tile_columns + 2, channels))
+    source[...] = 0
     y0, y1 = max(0, top), min(h, top + source.shape[1])
     x1 = min(width, left + source.shape[2])
     source[:, y0 - top : y1 - top, pw : pw + x1] = images[pictures, y0:y1, :x1]
     sn, sy, sx, sc = source.strides
     shape = (6, 6, n, tile_rows, tile_columns, channels)
     view = xp.lib.stride_tricks.as_strided(source, shape, (sy, sx, sn, sy * TILE, sx * TILE, sc))
-    tiles = xp.ascontiguousarray(view).reshape(36, -1)
-    return (_transform("B", images.dtype, device_of(images)) @ tiles).reshape(36, -1, channels)
+    gathered = scratch("gathered", shape)
+    gathered[...] = view
+    values = scratch("values", (36, gathered[0, 0].size))
+    xp.matmul(_transform("B", images.dtype, device_of(images)), gathered.reshape(36, -1), out=values)
+    return values.reshape(36, -1, channels)
 
 
 def _place(tiles: Array, y: Array, block: tuple[slice, slice]) -> None:
@@ -160,16 +171,18 @@ def _place(tiles: Array, y: Array, block: tuple[slice, slice]) -> None:
         target[...] = whole.reshape(n, -1, columns * TILE, filters)[:, :height, :width]
 
 
-def _take(grads: Array, block: tuple[slice, slice]) -> Array:
+def _take(grads: Array, block: tuple[slice, slice], scratch: Scratch) -> Array:
     """Return the 4×4 tiles of ∂L/∂y as (16, tiles·O), zeros beyond the border: the transpose of `_place`."""
-    xp = array_module(grads)
     pictures, rows = block
     source = grads[pictures, TILE * rows.start : TILE * rows.stop]
     n, height, width, filters = source.shape
     tile_rows, columns = rows.stop - rows.start, tiles_along(width)
     if height % TILE or width % TILE:
-        whole = xp.zeros((n, tile_rows * TILE, columns * TILE, filters), dtype=grads.dtype)
+        whole = scratch("whole", (n, tile_rows * TILE, columns * TILE, filters))
+        whole[...] = 0
         whole[:, :height, :width] = source
         source = whole
     tiles = source.reshape(n, tile_rows, TILE, columns, TILE, filters).transpose(2, 4, 0, 1, 3, 5)
-    return xp.ascontiguousarray(tiles).reshape(16, -1)
+    taken = scratch("taken", tiles.shape)
+    taken[...] = tiles
+    return taken.reshape(16, -1)

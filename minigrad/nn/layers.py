@@ -101,12 +101,13 @@ class BatchNorm2d(Module):
         """Return the normalised pictures; in training also update the running statistics."""
         if x.ndim != 4:
             raise ValueError(f"BatchNorm2d: expected pictures of shape (N, C, H, W), got shape {x.shape}")
+        statistics = self.running_mean, self.running_var
+        y = ops.batch_norm(x, self.weight, self.bias, *statistics, self.training, self.momentum, self.eps)
         if self.training:
             with backend.use_device(self.num_batches_tracked.device):
                 self.num_batches_tracked.data += 1
             self.num_batches_tracked._bump_version()
-        statistics = self.running_mean, self.running_var
-        return ops.batch_norm(x, self.weight, self.bias, *statistics, self.training, self.momentum, self.eps)
+        return y
 
     def extra_repr(self) -> str:  # noqa: D102
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}" + (", affine=False" if self.weight is None else "")
@@ -168,6 +169,9 @@ class Flatten(Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, rest)."""
         return ops.flatten(x, self.start)
+
+    def extra_repr(self) -> str:  # noqa: D102
+        return "" if self.start == 1 else f"start={self.start}"
 
 
 class Dropout(Module):

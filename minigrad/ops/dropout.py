@@ -28,5 +28,5 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     with backend.use_device(x.device):
         kept = backend.generator(x.device).random(x.shape, dtype=np.float32) >= p
         mask = kept.astype(x.dtype)
-        mask *= 1 / (1 - p)
+        mask *= 1 / (1 - float(p))
     return x * Tensor._wrap(mask)

@@ -69,7 +69,8 @@ def cross_entropy(
         raise ValueError(
             f"cross_entropy: targets must lie in 0..{logits.shape[1] - 1}, got {targets.data.min()}..{targets.data.max()}"
         )
-    return _reduced("cross_entropy", CrossEntropy.apply(logits, targets, label_smoothing=label_smoothing), reduction)
+    loss = CrossEntropy.apply(logits, targets, label_smoothing=float(label_smoothing))
+    return _reduced("cross_entropy", loss, reduction)
 
 
 def mse_loss(prediction: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:

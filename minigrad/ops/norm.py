@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from minigrad import kernels
+from minigrad import backend, kernels
 from minigrad.backend import Array, array_module
 from minigrad.function import Function, is_grad_enabled
 from minigrad.ops.conv import check_dtypes
@@ -86,7 +86,9 @@ def batch_norm(
         eps: added to the variance.
 
     Raises:
-        ValueError: shapes do not fit; statistics are missing; or training with fewer than two values per channel.
+        ValueError: shapes do not fit; statistics are missing; or training with one value per channel.
+        TypeError: dtypes differ.
+        DeviceError: devices differ.
     """
     if x.ndim < 2:
         raise ValueError(f"batch_norm: expected an input of shape (N, C, ...), got shape {x.shape}")
@@ -94,22 +96,29 @@ def batch_norm(
     for name, tensor in tensors.items():
         if tensor is not None and tensor.shape != (x.shape[1],):
             raise ValueError(f"batch_norm: {name} has shape {tensor.shape}, input {x.shape} has {x.shape[1]} channels")
+        if tensor is not None and tensor.device != x.device:
+            raise backend.DeviceError(f"batch_norm: {name} is on {tensor.device}, the input on {x.device}")
     check_dtypes("batch_norm", x=x, **tensors)
     xp = array_module(x.data)
     count = x.size // max(1, x.shape[1])
-    if training and count < 2:
-        raise ValueError(f"batch_norm: training needs at least two values per channel, input {x.shape} has {count}")
+    if training and count == 1:
+        raise ValueError(f"batch_norm: training needs at least two values per channel, input {x.shape} has one")
     if not training and (running_mean is None or running_var is None):
         raise ValueError("batch_norm: evaluation (training=False) needs running_mean and running_var")
-    fixed = None if training else (running_mean.data.copy(), running_var.data.copy())
-    weight = Tensor._wrap(xp.ones(x.shape[1], dtype=x.dtype)) if weight is None else weight
-    bias = Tensor._wrap(xp.zeros(x.shape[1], dtype=x.dtype)) if bias is None else bias
     pictures = x if x.ndim == 4 else x.reshape(*x.shape[:2], -1 if x.size else 0, 1)
     statistics: list[Array] = []
-    y = BatchNorm.apply(pictures, weight, bias, eps=eps, fixed=fixed, report=statistics)
-    if training:
-        _update(running_mean, statistics[0], momentum)
-        _update(running_var, statistics[1] * (count / (count - 1)), momentum)
+    with backend.use_device(x.device):
+        zeros, ones = (fill(x.shape[1], dtype=x.dtype) for fill in (xp.zeros, xp.ones))
+        weight = Tensor._wrap(ones) if weight is None else weight
+        bias = Tensor._wrap(zeros) if bias is None else bias
+        if training:
+            fixed = None if count else (zeros, ones)  # an empty batch has no statistics, and needs none
+        else:
+            fixed = running_mean.data.copy(), running_var.data.copy()
+        y = BatchNorm.apply(pictures, weight, bias, eps=float(eps), fixed=fixed, report=statistics)
+        if training and count:
+            _update(running_mean, statistics[0], momentum)
+            _update(running_var, statistics[1] * (count / (count - 1)), momentum)
     return y if x.ndim == 4 else y.reshape(x.shape)
 
 

@@ -1,7 +1,8 @@
 """What happens to the operands of an operation before and after it: dtypes, Python numbers, broadcasting.
 
-Arithmetic broadcasts as NumPy does. Two Tensors of different dtype meet in the wider floating type; integers follow the floating
-partner; a number (Python's, or one of NumPy's scalars) never changes a dtype (except that integers with a float, or divided, become float32).
+Arithmetic broadcasts as NumPy does. Two Tensors of different dtype meet in the wider floating type; integers follow the
+floating partner; a number, Python's or one of NumPy's scalars, never changes a dtype (except that integers with a float,
+or divided, become float32).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from minigrad.tensor import Tensor
 
 Number = int | float
+
 
 def operands(name: str, a: Any, b: Any, to_float: bool = False) -> tuple[Any, Any]:
     """Return `a` and `b` ready for an operation: Tensors of one dtype, or one Tensor and a Python number."""
@@ -40,7 +42,7 @@ def common_dtype(dtypes: Sequence[np.dtype]) -> np.dtype:
 
 
 def _operand(x: Any) -> Any:
-    """Turn arrays into Tensors, and NumPy's numbers, such as `np.sqrt(2)`, into Python's: they shall not change a dtype."""
+    """Turn arrays into Tensors, and NumPy's numbers, such as `np.sqrt(2)`, into Python's, which do not change a dtype."""
     if isinstance(x, np.generic):
         return x.item()
     return Tensor(x) if type(x) is np.ndarray else x

@@ -94,7 +94,7 @@ def require_writable(array) -> None:
         raise TypeError("Output arguments type must be cupy.ndarray")
     reach = 0
     for stride, length in sorted(zip(map(abs, array.strides), array.shape, strict=True)):
-        if length > 1:
+        if length > 1 and array.size:
             if stride <= reach:
                 raise ValueError("writing into an array whose elements overlap in memory: a race on a GPU")
             reach += stride * (length - 1)

@@ -1,0 +1,137 @@
+"""What a `.pth` file is, and how its tensors are read without PyTorch and without trusting the file.
+
+`torch.save` pickles an object, most often a model's state dict: an OrderedDict from names to tensors. A pickle is a
+program, and Python's unpickler would import and call whatever it names. Two things in this program belong to PyTorch:
+
+* A tensor is a call, `torch._utils._rebuild_tensor_v2(storage, offset, shape, strides, ...)`: a way to look at a
+  storage, element [i, j] of it being number offset + i·strides[0] + j·strides[1]. Transposes, slices and tied weights
+  are several tensors on one storage. A `Parameter` is a call around such a call, or, in early files, an object.
+* A storage, a plain row of numbers, is not in the pickle at all. There the pickle holds a *persistent id*,
+  `("storage", torch.FloatStorage, key, "cpu", count)`, and the numbers lie elsewhere in the file, under that key.
+
+Where they lie has changed twice (`py`):
+
+    since 1.6     zip_archive.py   a zip: one file for the pickle, one for each storage
+    since 2017    early.py         a stream: five pickles, the object being the fourth, then the storages
+    early 2017    early.py         a tar of four files: the pickle, a table of the tensors, the storages, a remark
+
+Beside them there is `.safetensors` (`safetensors_file.py`): a table, then the numbers, no pickle and so no program.
+
+A file is read in three steps. `pickle_machine.py` runs the program on a machine that cannot import or call anything.
+`unpickler.py` tells it what the names mean that there may be, and `tensors.py` writes down each tensor as a
+description, checked against the size of its storage. When it is known which tensors are wanted, their storages, and
+no others, are read straight into the memory of the arrays. Whatever the file claims is checked against what is really
+there before memory is spent on it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import BinaryIO
+
+import numpy as np
+
+from minigrad.torch_file.binary import Container
+from minigrad.torch_file.early import Stream, Tar
+from minigrad.torch_file.pickle_machine import quoted
+from minigrad.torch_file.safetensors_file import Safetensors
+from minigrad.torch_file.tensors import Arrays, Tensor
+from minigrad.torch_file.unpickler import Parameter
+from minigrad.torch_file.zip_archive import ZipArchive
+
+__all__ = ["TorchFileError", "load_torch"]
+
+# Under these names training scripts put the state dict into a larger checkpoint; the first that is found counts.
+WRAPPERS = (
+    "state_dict", "model_state_dict", "model_state", "model", "module", "net", "network", "weights", "params", "ema"
+)  # fmt: skip
+MAX_WRAPPERS = 8  # dictionaries in dictionaries: a pickle can hold one that holds itself
+
+
+MAX_REASON = 400  # characters; some quote what they found in the file
+
+
+class TorchFileError(ValueError):
+    """A file is no PyTorch file, a damaged one, or holds what is not read here. Names the file and the reason."""
+
+
+def load_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Read the tensors of a PyTorch file (`.pth`, `.pt`) or a `.safetensors` file; the content decides which it is.
+
+    Nothing in the file is executed, and nothing is believed before it was checked.
+
+    Args:
+        path: of a file written by any version of `torch.save`: a state dict, or a checkpoint around one. Found are
+            state dicts under a customary name (`state_dict`, `model`, ...) or as the only dictionary with tensors.
+
+    Returns:
+        Arrays by name, in the file's order; entries that are no tensors are left out. Types are the file's own, but for
+        bfloat16, which NumPy does not have and float32 holds exactly. Shapes and strides are the tensors' own, too:
+        tensors that share memory in PyTorch (tied weights, transposes) share it here.
+
+    Raises:
+        FileNotFoundError: there is no such file; other OSErrors if it cannot be read.
+        TorchFileError: it is none of these files, is damaged or malicious, or holds no tensors by name, or others than
+            dense ones of floating point, integer or bool type.
+    """
+    path = os.fsdecode(path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise TorchFileError(f"load_torch: {path}: not a regular file")
+    with open(path, "rb") as file:
+        try:
+            container = _container(file, path)
+            tensors = _named_tensors(container.content if isinstance(container.content, dict) else {})
+            arrays = Arrays(container.read, container.byteorder)
+            return {name: arrays.of(tensor) for name, tensor in tensors.items()}
+        except ValueError as error:
+            reason = str(error)
+            raise TorchFileError(f"load_torch: {path}: {reason[:MAX_REASON]}") from error
+
+
+def _container(file: BinaryIO, path: str) -> Container:
+    """Open the file as what its first bytes say it is."""
+    size = os.fstat(file.fileno()).st_size
+    start = file.read(512)
+    file.seek(0)
+    if start.startswith(b"PK\x03\x04"):
+        return ZipArchive(file, size)
+    if start[257:262] == b"ustar":
+        return Tar(file, size)
+    if start[8:9] == b"{":
+        return Safetensors(file, size, path)
+    if start.startswith(b"\x80"):
+        return Stream(file, size)
+    raise ValueError("not a file of torch.save or safetensors (expected a zip, a tar, pickles or a safetensors header)")
+
+
+def _named_tensors(content: dict) -> dict[str, Tensor]:
+    """Find the state dict in `content`, a dictionary of tensors or a checkpoint with one inside."""
+    for _ in range(MAX_WRAPPERS):
+        inside = {name: value for name, value in content.items() if isinstance(value, dict)}
+        customary = [inside[name] for name in WRAPPERS if name in inside]
+        if customary:  # even beside tensors: a checkpoint may keep its best accuracy as one
+            content = next(filter(_has_tensors, customary), customary[0])
+        elif _has_tensors(content):
+            return _tensors(content)
+        else:
+            candidates = {name: value for name, value in inside.items() if _has_tensors(value)}
+            if len(candidates) > 1:
+                names = ", ".join(quoted(str(name)) for name in list(candidates)[:3])
+                raise ValueError(f"several dictionaries hold tensors ({names}), and none has a customary name")
+            content = next(iter(candidates.values()), {})
+    raise ValueError("it holds no tensors by name, expected a state dict or a checkpoint around one")
+
+
+def _has_tensors(content: dict) -> bool:
+    return any(isinstance(value, Tensor | Parameter) for value in content.values())
+
+
+def _tensors(content: dict) -> dict[str, Tensor]:
+    """Return the tensors in `content`, those in Parameters taken out."""
+    tensors = {}
+    for name, value in content.items():
+        if isinstance(value, Tensor | Parameter):
+            tensors[name] = value.data if isinstance(value, Parameter) else value
+            if not isinstance(name, str) or tensors[name] is None:
+                raise ValueError(f"the entry {quoted(str(name))} is no tensor with a name")
+    return tensors

@@ -1,0 +1,65 @@
+"""Reading numbers and pickles from a file that may be shorter than it says."""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import BinaryIO, Protocol
+
+import numpy as np
+
+from minigrad.torch_file.pickle_machine import PickleMachine
+from minigrad.torch_file.tensors import Storage
+
+MAX_PICKLE = 2**24  # bytes; a ResNet18's pickle has 13,000
+CHUNK = 2**20
+
+
+class Container(Protocol):
+    """What each kind of file becomes when it is opened.
+
+    Sizes and places are checked against the size of the file then, so that `read` never asks for more memory than the
+    file has bytes.
+
+    Attributes:
+        content: the object in the file, with a `Tensor` in the place of each tensor.
+        byteorder: of the numbers, "<" (little endian) or ">".
+    """
+
+    content: object
+    byteorder: str
+
+    def read(self, storage: Storage) -> np.ndarray:
+        """Return the bytes of the whole `storage`, a uint8 array of its own memory."""
+
+
+def read_bytes(stream: BinaryIO, count: int) -> np.ndarray:
+    """Read `count` bytes straight into the memory of a new array.
+
+    Raises:
+        ValueError: there are fewer. So do the functions below.
+    """
+    memory = np.empty(count, np.uint8)
+    rest = memoryview(memory)
+    while rest:
+        got = stream.readinto(rest[:CHUNK])
+        if not got:
+            raise ValueError("the file is cut short")
+        rest = rest[got:]
+    return memory
+
+
+def read_integers(file: BinaryIO, count: int) -> tuple[int, ...]:
+    """Read 64-bit integers, signed and little endian."""
+    return struct.unpack(f"<{count}q", read_bytes(file, 8 * count))
+
+
+def read_pickle(file: BinaryIO, machine: PickleMachine, limit: int = MAX_PICKLE) -> object:
+    """Run the pickle that begins here, of at most `limit` bytes, and leave `file` behind its end."""
+    start = file.tell()
+    rest = file.seek(0, io.SEEK_END) - start
+    file.seek(start)
+    window = io.BytesIO(file.read(min(limit, rest)))  # reading takes the memory for all that is asked for
+    value = machine.run(window)
+    file.seek(start + window.tell())
+    return value

@@ -1,0 +1,168 @@
+"""Tensors in a file: what they are described by, what is checked, and how they become arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from minigrad.torch_file.pickle_machine import quoted
+
+MAX_NDIM = 64  # NumPy's limit
+MAX_SIZE = 2**59  # elements; in bytes still a 64-bit integer
+# A tensor may show the elements of its storage many times (stride 0, from `expand`). A few bytes could claim terabytes
+# that nobody would have to write down, but somebody would copy.
+MAX_REPEATED_BYTES = 2**30
+
+
+class Elements(Enum):
+    """Types of elements, by their name in PyTorch."""
+
+    FLOAT64 = "float64"
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+    INT64 = "int64"
+    INT32 = "int32"
+    INT16 = "int16"
+    INT8 = "int8"
+    UINT64 = "uint64"
+    UINT32 = "uint32"
+    UINT16 = "uint16"
+    UINT8 = "uint8"
+    BOOL = "bool"
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The elements as they lie in the file; NumPy has no bfloat16."""
+        return np.dtype("uint16" if self is Elements.BFLOAT16 else self.value)
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A row of numbers in the file, or a part of one: `count` elements from `first` on, of `size` in all."""
+
+    key: str
+    elements: Elements
+    size: int
+    first: int
+    count: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole row."""
+        return self.size * self.elements.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A way to look at a storage; offset and strides count elements."""
+
+    storage: Storage
+    elements: Elements
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+def checked_size(value: object, what: str) -> int:
+    """Return `value` if it is an integer that can be a size.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if type(value) is not int or not 0 <= value < MAX_SIZE:
+        raise ValueError(f"{what} is no integer from 0 to 2⁵⁹")
+    return value
+
+
+def checked_storage(key: object, elements: object, count: object, view: tuple[object, object] | None = None) -> Storage:
+    """Return the storage of `count` elements under `key`, or its part `view` (first element, number of elements).
+
+    Raises:
+        ValueError: these are not a key, a type of elements and sizes, or the part lies outside.
+    """
+    if not isinstance(key, str) or not isinstance(elements, Elements):
+        raise ValueError("damaged pickle: a storage needs text for its key and a known type of elements")
+    count = checked_size(count, "the length of a storage")
+    first, part = (0, count) if view is None else (checked_size(n, "the place of a view") for n in view)
+    if first + part > count:
+        raise ValueError(f"a view of elements {first} to {first + part} lies outside its storage of {count}")
+    return Storage(key, elements, count, first, part)
+
+
+def checked_tensor(storage: Storage, offset: object, shape: object, strides: object, elements: object = None) -> Tensor:
+    """Return the tensor with these offset, shape and strides (in elements, of type `elements` or the storage's own).
+
+    Raises:
+        ValueError: these are not sizes, or reach beyond the end of the storage, or repeat it beyond measure.
+    """
+    elements = storage.elements if elements is None else elements
+    if not isinstance(elements, Elements):
+        raise ValueError("damaged pickle: a tensor needs a known type of elements")
+    # Types that are younger than UntypedStorage, a storage of bytes, have no storages of their own.
+    if elements is not storage.elements and (storage.elements is not Elements.UINT8 or storage.first):
+        raise ValueError(f"a tensor of type {elements.value} in a storage of type {storage.elements.value}")
+    if not isinstance(shape, tuple) or not isinstance(strides, tuple) or len(shape) != len(strides):
+        raise ValueError("damaged pickle: a tensor needs as many strides as it has axes")
+    if len(shape) > MAX_NDIM:
+        raise ValueError(f"a tensor has {len(shape)} axes, at most {MAX_NDIM} are possible")
+    offset = checked_size(offset, "the offset of a tensor")
+    shape = tuple(checked_size(n, "the length of an axis") for n in shape)
+    strides = tuple(checked_size(n, "a stride") for n in strides)
+    if 0 not in shape:
+        itemsize = elements.dtype.itemsize
+        available = storage.count * storage.elements.dtype.itemsize // itemsize
+        end = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True)) + 1
+        if end > available:
+            raise ValueError(
+                f"a tensor of shape {shape}, strides {strides} and offset {offset} needs {end} elements,"
+                f" its storage has {available}"
+            )
+        if math.prod(shape) > max(available, MAX_REPEATED_BYTES // itemsize):
+            raise ValueError(
+                f"a tensor of shape {shape} repeats the {available} elements of its storage beyond measure"
+            )
+    return Tensor(storage, elements, storage.first + offset, shape, strides)
+
+
+class Arrays:
+    """Makes arrays of tensors; a storage is read when first needed, and once.
+
+    Args:
+        read: returns the bytes of a storage, all of them.
+        byteorder: of the numbers in the file, "<" (little endian) or ">".
+    """
+
+    def __init__(self, read: Callable[[Storage], np.ndarray], byteorder: str) -> None:
+        self.read, self.byteorder = read, byteorder
+        self.rows: dict[tuple[str, Elements], np.ndarray] = {}
+
+    def of(self, tensor: Tensor) -> np.ndarray:
+        """Return the array of `tensor`, a view of its storage's memory."""
+        if 0 in tensor.shape:
+            return np.empty(tensor.shape, np.float32 if tensor.elements is Elements.BFLOAT16 else tensor.elements.dtype)
+        where = tensor.storage.key, tensor.elements
+        if where not in self.rows:
+            self.rows[where] = self.row(tensor.storage, tensor.elements)
+        row = self.rows[where]
+        strides = [stride * row.itemsize for stride in tensor.strides]
+        return np.ndarray(tensor.shape, row.dtype, row, tensor.offset * row.itemsize, strides)
+
+    def row(self, storage: Storage, elements: Elements) -> np.ndarray:
+        """Return all elements of a storage."""
+        content = self.read(storage)
+        stored = elements.dtype.newbyteorder(self.byteorder)
+        row = (
+            content[: content.size // stored.itemsize * stored.itemsize].view(stored).astype(elements.dtype, copy=False)
+        )
+        if elements is Elements.BFLOAT16:  # the upper half of a float32
+            wide = np.empty(row.shape, np.uint32)
+            np.left_shift(row, 16, out=wide, dtype=np.uint32)
+            return wide.view(np.float32)
+        if elements is Elements.BOOL and content.max(initial=0) > 1:
+            raise ValueError(f"storage {quoted(storage.key)} of booleans has bytes other than 0 and 1")
+        return row

@@ -1,0 +1,96 @@
+"""The zip archive that `torch.save` writes since PyTorch 1.6.
+
+    NAME/data.pkl      the pickle; persistent ids are ("storage", type, KEY, device, number of elements)
+    NAME/data/KEY      the numbers of a storage, as they lie in memory
+    NAME/byteorder     "little" or "big"; before 2.1 there was none, and it was little
+    NAME/version       3
+
+Entries are stored, not compressed, and have a CRC-32 each. A writer that streams does not know sizes beforehand and
+puts them behind the data, into "data descriptors"; the directory at the archive's end has them all the same, and
+`zipfile` goes by the directory.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import numpy as np
+
+from minigrad.torch_file.binary import MAX_PICKLE, read_bytes
+from minigrad.torch_file.pickle_machine import quoted
+from minigrad.torch_file.tensors import Storage
+from minigrad.torch_file.unpickler import TensorUnpickler
+
+
+class ZipArchive:
+    """An open archive; see `Container`."""
+
+    def __init__(self, file: BinaryIO, file_size: int) -> None:
+        import zipfile  # only here, because it is slow to import
+
+        with _zip_errors():
+            self.archive = zipfile.ZipFile(file)
+        entries = self.archive.infolist()
+        # A zip bomb needs no compression: many entries can be the same bytes.
+        if sum(entry.compress_size for entry in entries) > file_size:
+            raise ValueError("damaged zip archive: its entries are larger than the file")
+        if not any(entry.CRC for entry in entries):
+            for entry in entries:  # torch.serialization.set_crc32_options(False)
+                entry.CRC = None
+        pickles = [e.filename for e in entries if e.filename.endswith("/data.pkl") and e.filename.count("/") == 1]
+        if len(pickles) != 1:
+            raise ValueError("a zip archive, but not one of torch.save, which has one entry NAME/data.pkl")
+        folder = pickles[0].removesuffix("data.pkl")
+        self.entries = {e.filename.removeprefix(folder): e for e in entries if e.filename.startswith(folder)}
+        order = self.entry("byteorder", limit=8).tobytes() if "byteorder" in self.entries else b"little"
+        if order not in (b"little", b"big"):
+            raise ValueError(f"its byte order is {order!r}, expected b'little' or b'big'")
+        self.byteorder = "<" if order == b"little" else ">"
+        unpickler = TensorUnpickler()
+        self.content = unpickler.run(io.BytesIO(self.entry("data.pkl", limit=MAX_PICKLE)))
+        for storage in unpickler.storages.values():
+            entry = self.entries.get(f"data/{storage.key}")
+            found = entry.file_size if entry else "no"
+            if found != storage.nbytes:
+                raise ValueError(f"storage {quoted(storage.key)} has {found} bytes, expected {storage.nbytes}")
+
+    def read(self, storage: Storage) -> np.ndarray:
+        """Return the bytes of `storage`."""
+        return self.entry(f"data/{storage.key}", limit=storage.nbytes)
+
+    def entry(self, name: str, limit: int) -> np.ndarray:
+        """Return the bytes of an entry, and compare them with their CRC-32."""
+        entry = self.entries[name]
+        if entry.compress_type or entry.compress_size != entry.file_size:
+            raise ValueError(f"entry {quoted(name)} of the archive is compressed, expected it stored as it is")
+        if entry.file_size > limit:
+            raise ValueError(
+                f"entry {quoted(name)} of the archive has {entry.file_size} bytes, expected at most {limit}"
+            )
+        with _zip_errors(), self.archive.open(entry) as stream:
+            return read_bytes(stream, entry.file_size)
+
+
+@contextmanager
+def _zip_errors() -> Iterator[None]:
+    """Make a ValueError of everything that `zipfile` raises for damaged or encrypted archives."""
+    import zipfile
+
+    try:
+        yield
+    # An OSError comes from going to a place before the file's beginning.
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        OverflowError,
+        struct.error,
+    ) as error:
+        reason = str(error) or "it is cut short"
+        raise ValueError(f"damaged or encrypted zip archive: {reason}") from None

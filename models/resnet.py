@@ -1,0 +1,188 @@
+"""ResNet18 (He et al. 2016, arXiv:1512.03385), with torchvision's architecture, names and published weights.
+
+model = resnet18(weights="imagenet").eval()
+scores = model(Tensor(preprocess(Image.open("cat.jpg"))[None]))     # (1, 1000)
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from datasets.download import data_root, fetch
+from datasets.transforms import Normalize
+from minigrad import Tensor, nn
+from minigrad.nn import init
+from minigrad.torch_file import load_torch
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+logger = logging.getLogger(__name__)
+
+IMAGENET_URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"  # 46.8 MB
+IMAGENET_SHA256 = "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec"
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of the red, green and blue channels of ImageNet, on the 0..1 scale
+IMAGENET_STD = (0.229, 0.224, 0.225)
+MAX_ELONGATION = 100
+
+
+class BasicBlock(nn.Module):
+    """relu(x + F(x)) with F two 3×3 convolutions: what the block learns is the difference to its input (section 3.1).
+
+    Where F halves the picture (stride 2) or changes the number of channels, x passes through a 1×1 convolution first
+    (option B of section 4.1).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out_channels)
+        self.downsample = None
+        if stride != 1 or in_channels != out_channels:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, out_channels, ⌈H/stride⌉, ⌈W/stride⌉) of x (N, in_channels, H, W)."""
+        difference = self.bn1(self.conv1(x)).relu()
+        difference = self.bn2(self.conv2(difference))
+        shortcut = x if self.downsample is None else self.downsample(x)
+        return (difference + shortcut).relu()
+
+
+class ResNet(nn.Module):
+    """Residual network of four stages of basic blocks; pictures (N, 3, H, W), normalised as `preprocess` does.
+
+    Stages have 64, 128, 256 and 512 channels; H and W shrink to a quarter before the first and by half with each other
+    one, to a 32nd in all (224 to 7, 64 to 2). Convolutions start normal with variance 2/fan_out (He et al. 2015,
+    arXiv:1502.01852), which keeps the gradients' scale through the layers.
+
+    Args:
+        blocks: number of blocks in each stage; (2, 2, 2, 2) is ResNet18, (3, 4, 6, 3) ResNet34.
+        num_classes: number of outputs.
+    """
+
+    def __init__(self, blocks: Sequence[int] = (2, 2, 2, 2), num_classes: int = 1000) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.layer1 = _stage(64, 64, blocks[0], stride=1)
+        self.layer2 = _stage(64, 128, blocks[1], stride=2)
+        self.layer3 = _stage(128, 256, blocks[2], stride=2)
+        self.layer4 = _stage(256, 512, blocks[3], stride=2)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(512, num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                module.weight.data[...] = init.kaiming_normal(module.weight.shape, mode="fan_out")
+
+    def feature_map(self, x: Tensor) -> Tensor:
+        """Return what the last stage sees where: (N, 512, ⌈H/32⌉, ⌈W/32⌉)."""
+        x = self.maxpool(self.bn1(self.conv1(x)).relu())
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the feature map averaged over the picture, (N, 512): what the last layer classifies."""
+        return self.avgpool(self.feature_map(x)).flatten(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return class scores (N, num_classes)."""
+        return self.fc(self.features(x))
+
+
+def _stage(in_channels: int, out_channels: int, blocks: int, stride: int) -> nn.Sequential:
+    first = BasicBlock(in_channels, out_channels, stride)
+    return nn.Sequential(first, *(BasicBlock(out_channels, out_channels) for _ in range(blocks - 1)))
+
+
+def resnet18(weights: str | os.PathLike[str] | None = None, num_classes: int = 1000) -> ResNet:
+    """Return a ResNet18 in training mode: 11.7 million parameters, 122 entries in the state dict.
+
+    Args:
+        weights: None for random ones; "imagenet" for those that torchvision publishes (IMAGENET1K_V1, 69.8 % of
+            ImageNet's validation pictures right), downloaded once into the folder for data sets (`datasets.data_root`,
+            46.8 MB) and compared with their SHA-256; or the path of a file that `mg.load_torch` reads.
+        num_classes: number of outputs. If the weights are for another number, the last layer is left at its random
+            start, and a message of the logger says so.
+
+    Raises:
+        DatasetUnavailable: the published file is neither there nor to be downloaded; says where to put it.
+        FileNotFoundError: there is no file `weights`.
+        TorchFileError: it is not a file of PyTorch's or is damaged.
+        ValueError: it holds the weights of something else.
+    """
+    model = ResNet((2, 2, 2, 2), num_classes)
+    if weights is None:
+        return model
+    if weights == "imagenet":
+        weights = fetch(IMAGENET_URL, f"sha256:{IMAGENET_SHA256}", data_root())
+    _load(model, load_torch(weights), os.fspath(weights))
+    return model
+
+
+def _load(model: ResNet, state: Mapping[str, np.ndarray], path: str) -> None:
+    """Copy the weights from the file `path` into `model`, but for a last layer of another number of classes."""
+    own = model.state_dict()
+    # Files from before PyTorch 0.4.1 do not count batches; only a momentum of None would ask for the number.
+    values = {name: value for name, value in own.items() if name.endswith("num_batches_tracked")} | dict(state)
+    missing, unexpected = own.keys() - values.keys(), values.keys() - own.keys()
+    if missing or unexpected:
+        names = f"{_some(missing)} missing, {_some(unexpected)} unexpected"
+        raise ValueError(f"resnet18: {path} does not hold a ResNet18's weights: {names}")
+    given, wanted = values["fc.weight"].shape, own["fc.weight"].shape
+    if given[:1] != wanted[:1] and given[1:] == wanted[1:]:
+        logger.warning(
+            "resnet18: %s classifies %d classes, %d are wanted: the last layer starts anew, from random weights",
+            path, given[0], wanted[0],
+        )  # fmt: skip
+        values |= {"fc.weight": own["fc.weight"], "fc.bias": own["fc.bias"]}
+    try:
+        model.load_state_dict(values)
+    except ValueError as error:
+        raise ValueError(f"resnet18: {path} does not hold a ResNet18's weights: {error}") from error
+
+
+def _some(names: set[str]) -> str:
+    """Name the first three of `names`."""
+    rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return (", ".join(repr(name)[:60] for name in sorted(names)[:3]) or "nothing") + rest
+
+
+def preprocess(image: Image.Image, resize: int = 256, crop: int = 224) -> np.ndarray:
+    """Return a picture as the published weights expect it: float32 (3, crop, crop), as torchvision prepares it.
+
+    The shorter side is resized to `resize` pixels (bilinear, averaging where it shrinks), the middle `crop`×`crop`
+    pixels are cut out, and every channel becomes (value/255 − mean)/std with mean 0.485, 0.456, 0.406 and standard
+    deviation 0.229, 0.224, 0.225 for red, green and blue.
+
+    Args:
+        image: a Pillow image of any mode; transparency is ignored.
+        resize: length of the shorter side after resizing, at least `crop`.
+        crop: height and width of the result.
+
+    Raises:
+        ValueError: `resize` is smaller than `crop`, or the picture is empty or over 100 times as long as wide.
+    """
+    from PIL import Image  # only here: the networks do without
+
+    if not 0 < crop <= resize:
+        raise ValueError(f"preprocess: resize={resize} must be at least crop={crop}, and both positive")
+    width, height = image.size
+    short = min(width, height)
+    if short == 0 or max(width, height) > MAX_ELONGATION * short:
+        raise ValueError(f"preprocess: a picture of {width}×{height} pixels is empty or too elongated")
+    width, height = width * resize // short, height * resize // short
+    left, top = round((width - crop) / 2), round((height - crop) / 2)
+    picture = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+    pixels = np.asarray(picture.crop((left, top, left + crop, top + crop)))
+    return Normalize(IMAGENET_MEAN, IMAGENET_STD)(pixels.transpose(2, 0, 1)[None])[0]

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from examples import common
+from examples.common import UsageError
+from minigrad import nn
+from minigrad.serialize import CheckpointError
+from minigrad.train import TrainingDiverged, TrainingInterrupted
+
+DEFAULTS = {"data": "cifar10", "epochs": 10, "lr": 0.1, "limit": None}
+
+
+# ---- numbers ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "1.5", "", "ten", "٣", "²", "1e3", " 5", "0x10"])
+def test_whole_number_above_0_is_demanded(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="expected a whole number above 0"):
+        common.positive_int(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "1e400", "-0.1", "fast", ""])
+def test_number_above_0_is_demanded(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="expected a number above 0"):
+        common.positive_float(text)
+
+
+def test_proper_numbers_are_parsed():
+    assert common.positive_int("007") == 7 and common.natural("0") == 0 and common.positive_float("1e-3") == 1e-3
+
+
+def test_absurdly_long_number_is_refused_in_words(capsys):
+    parser = argparse.ArgumentParser()
+    common.add_run_arguments(parser)
+    with pytest.raises(SystemExit) as stop:
+        parser.parse_args(["--epochs", "9" * 5000])
+    assert stop.value.code == 2
+    assert "--epochs" in capsys.readouterr().err
+
+
+# ---- the settings of a run -------------------------------------------------------------------------------------------
+
+
+def test_given_settings_win_over_defaults():
+    assert common.merged_config({"epochs": 3, "lr": None}, None, DEFAULTS) == DEFAULTS | {"epochs": 3}
+
+
+def test_checkpoints_settings_win_over_defaults():
+    saved = DEFAULTS | {"epochs": 3, "limit": 50}
+    assert common.merged_config({"epochs": None, "limit": 50}, saved, DEFAULTS) == saved
+
+
+@pytest.mark.parametrize(
+    ("explicit", "words"),
+    [({"epochs": 5}, "--epochs 5: the checkpoint was made with 10"), ({"limit": 5}, "--limit 5: .* without --limit")],
+)
+def test_setting_that_contradicts_the_checkpoint_is_refused(explicit, words):
+    with pytest.raises(UsageError, match=words):
+        common.merged_config(explicit, DEFAULTS, DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    "saved", [{}, {"images": 3}, DEFAULTS | {"box": 1}, DEFAULTS | {"epochs": "ten"}, DEFAULTS | {"limit": "all"}]
+)
+def test_settings_of_another_example_are_refused(saved):
+    with pytest.raises(UsageError, match="another example"):
+        common.merged_config({}, saved, DEFAULTS)
+
+
+# ---- the folder of a run ---------------------------------------------------------------------------------------------
+
+
+def hold_a_run(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "checkpoint.safetensors").touch()
+    return folder
+
+
+def test_new_runs_take_new_default_folders(tmp_path):
+    default = tmp_path / "runs" / "digits"
+    found = []
+    for _ in range(3):
+        found.append(common.run_folder(None, default, resume=False).name)
+        hold_a_run(default.with_name(found[-1]))
+    assert found == ["digits", "digits-2", "digits-3"]
+
+
+def test_chosen_folder_that_holds_a_run_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="already holds a run; --resume goes on with it"):
+        common.run_folder(hold_a_run(tmp_path / "a"), tmp_path / "b", resume=False)
+
+
+def test_resuming_needs_a_run(tmp_path):
+    with pytest.raises(UsageError, match=r"there is no checkpoint.safetensors in .*; give the run's folder as --out"):
+        common.run_folder(None, tmp_path, resume=True)
+    assert common.run_folder(hold_a_run(tmp_path / "a"), tmp_path / "b", resume=True) == tmp_path / "a"
+
+
+# ---- commands --------------------------------------------------------------------------------------------------------
+
+
+def test_command_is_quoted_for_the_shell(monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name: sys.executable)
+    command = common.command_line("examples.cifar10", ["--out", "my runs/it's"])
+    assert shlex.split(command) == ["python", "-m", "examples.cifar10", "--out", "my runs/it's"]
+
+
+@pytest.mark.parametrize(("cwd", "named"), [("/home/me/repo", ".venv/bin/python"), ("/", "home/me/repo/.venv/bin/python")])
+def test_command_names_the_interpreter_where_python_means_another_or_none(monkeypatch, cwd, named):
+    monkeypatch.setattr("sys.executable", "/home/me/repo/.venv/bin/python")
+    monkeypatch.setattr("os.getcwd", lambda: cwd)
+    for python in (None, "/usr/bin/python"):
+        monkeypatch.setattr("shutil.which", lambda name, python=python: python)
+        assert common.command_line("examples.cifar10", []) == f"{named} -m examples.cifar10"
+
+
+def test_device_that_is_missing_is_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert common.choose_device("auto") == "cpu"
+    with pytest.raises(common.DeviceError, match="pip install cupy-cuda12x"):
+        common.choose_device("cuda")
+
+
+# ---- what goes wrong -------------------------------------------------------------------------------------------------
+
+
+class StubTrainer:
+    """Ends in `error`."""
+
+    def __init__(self, error: Exception, checkpoint: Path) -> None:
+        self.error, self.checkpoint_path = error, checkpoint
+
+    def fit(self):
+        raise self.error
+
+
+def test_interrupted_run_says_how_to_go_on(tmp_path, capsys):
+    stub = StubTrainer(TrainingInterrupted("stopped in epoch 2 after step 7"), tmp_path / "checkpoint")
+    with pytest.raises(SystemExit) as stop:
+        common.fit(stub, "python -m it --resume")
+    assert stop.value.code == 130
+    assert capsys.readouterr().err.splitlines() == [
+        "stopped in epoch 2 after step 7; everything is saved. Go on with:",
+        "  python -m it --resume",
+    ]
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_diverged_run_says_what_to_try(tmp_path, capsys, saved):
+    checkpoint = tmp_path / "checkpoint"
+    if saved:
+        checkpoint.touch()
+    with pytest.raises(SystemExit) as stop:
+        common.fit(StubTrainer(TrainingDiverged("the loss became nan at step 7"), checkpoint), "")
+    assert stop.value.code == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: the loss became nan at step 7. Try a smaller --lr")
+    assert (str(checkpoint) in error) == saved
+
+
+@pytest.mark.parametrize(
+    "error",
+    [UsageError("words"), CheckpointError("words"), FileNotFoundError("words"), PermissionError("words"),
+     common.DatasetUnavailable("words"), common.DeviceError("words"), ModuleNotFoundError("words")],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_foreseeable_errors_are_one_line_and_status_2(error, capsys):
+    def main(argv):
+        raise error
+
+    assert common.guarded(main, []) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: words") and captured.err.count("\n") == 1 and not captured.out
+
+
+def test_mistakes_in_the_program_keep_their_traceback():
+    def main(argv):
+        raise IndexError("a bug")
+
+    with pytest.raises(IndexError):
+        common.guarded(main, [])
+
+
+def test_ctrl_c_outside_training_is_status_130(capsys):
+    def main(argv):
+        raise KeyboardInterrupt
+
+    assert common.guarded(main, []) == 130
+    assert capsys.readouterr().err == "stopped\n"
+
+
+def test_weights_that_do_not_fit_are_refused_with_the_files_name():
+    with pytest.raises(CheckpointError, match=r"some\.file does not fit this model: .*missing \['weight', 'bias'\]"):
+        common.load_weights(nn.Linear(2, 2), {"model": {}}, Path("some.file"))

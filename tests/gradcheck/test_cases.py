@@ -1,0 +1,124 @@
+"""Every operation passes at first and second order, and none is missing from the table."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+from minigrad import Tensor, array_module, grad, ops
+from minigrad.function import Function
+from minigrad.gradcheck import largest_error, largest_second_error
+from minigrad.gradcheck.cases import CASES
+from minigrad.ops.shape import ToDevice
+from tests import strict_cupy
+
+WITHOUT_GRADIENT = {"argmax", "equal", "greater", "greater_equal", "less", "less_equal", "not_equal"}
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+@every_case
+def test_first_order(device, case):
+    assert largest_error(case, case.inputs(device), eps=case.step) < 1e-6
+
+
+@every_case
+def test_second_order(device, case):
+    assert largest_second_error(case, case.inputs(device), eps=case.step) < 1e-6
+
+
+@every_case
+def test_float32_stays_float32(device, case):
+    if case.operation == "astype":
+        return
+    inputs = [Tensor(array.astype(np.float32), requires_grad=True, device=device) for array in case.arrays]
+    output = case(*inputs)
+    first = grad(output.sum(), inputs, create_graph=True)
+    second = grad([(g * g).sum() for g in first if g.requires_grad], inputs)
+    assert {x.dtype for x in (output, *first, *second)} == {np.dtype(np.float32)}
+
+
+@every_case
+def test_non_contiguous_inputs_give_the_same(device, case):
+    plain = case.inputs(device)
+    strided = [every_other(x) for x in plain]
+    output, same = case(*plain), case(*strided)
+    np.testing.assert_allclose(same.numpy(), output.numpy(), rtol=1e-12)
+    for mine, other in zip(grad(same.sum(), strided), grad(output.sum(), plain), strict=True):
+        np.testing.assert_allclose(mine.numpy(), other.numpy(), rtol=1e-12, atol=1e-12)
+
+
+@every_case
+def test_the_second_gpu_works_as_the_first(monkeypatch, case):
+    strict_cupy.install(monkeypatch)  # its two devices do not see each other's memory
+    inputs = case.inputs("cuda:1")
+    output = case(*inputs)
+    first = grad(output.sum(), inputs, retain_graph=True)
+    differentiable = grad(output.sum(), inputs, create_graph=True)
+    second = grad([(g * g).sum() for g in differentiable if g.requires_grad], inputs)
+    devices = {x.device for x in (output, *first, *differentiable, *second)}
+    assert devices == {"cuda:1"}
+
+
+def every_other(x):
+    """The same values with gaps between them in memory, and with the axes in reverse order."""
+    xp = array_module(x)
+    memory = xp.full((*x.shape[::-1], 2), xp.nan)
+    memory[..., 0] = x.data.T
+    view = Tensor._wrap(memory[..., 0].T)
+    view.requires_grad = True
+    return view
+
+
+def test_every_operation_has_a_case_or_no_gradient():
+    in_table = {case.operation for case in CASES}
+    assert in_table | WITHOUT_GRADIENT == set(ops.__all__)
+    assert not in_table & WITHOUT_GRADIENT
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT_GRADIENT))
+def test_operations_without_gradient_return_none(device, name):
+    x = Tensor([1.0, 2.0], requires_grad=True, device=device)
+    operation = getattr(ops, name)
+    result = operation(x) if len(inspect.signature(operation).parameters) == 1 or name == "argmax" else operation(x, x)
+    assert not result.requires_grad and result.dtype.kind != "f"
+
+
+@every_case
+def test_a_case_calls_the_operation_that_it_names(monkeypatch, case):
+    original, calls = getattr(ops, case.operation), []
+    monkeypatch.setattr(ops, case.operation, lambda *args, **options: calls.append(1) or original(*args, **options))
+    case(*case.inputs("cpu"))
+    assert calls
+
+
+def test_descriptions_are_unique():
+    assert len({str(case) for case in CASES}) == len(CASES)
+
+
+def subclasses(cls):
+    for child in cls.__subclasses__():
+        yield child
+        yield from subclasses(child)
+
+
+def test_every_function_is_recorded_by_some_case_forwards_or_backwards(device, monkeypatch):
+    recorded = set()
+
+    def record(function, inputs, result, original=Function._record):
+        recorded.add(type(function))
+        original(function, inputs, result)
+
+    monkeypatch.setattr(Function, "_record", record)
+    for case in CASES:
+        inputs = case.inputs(device)
+        output = case(*inputs)
+        upstream = Tensor(output, requires_grad=True)
+        first = grad(output, inputs, upstream, create_graph=True)
+        second = [(g * g).sum() for g in first if g.requires_grad]
+        grad(second, [*inputs, upstream], create_graph=True)
+    expected = {cls for cls in subclasses(Function) if cls.__module__.startswith("minigrad.") and cls.differentiable}
+    if device == "cpu":
+        expected.remove(ToDevice)  # nothing moves where all is on the CPU
+    assert expected <= recorded

@@ -1,0 +1,176 @@
+"""Splitting work over threads: every part once, in order, with errors passed on and BLAS left as it was."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+import minigrad as mg
+from minigrad.kernels import parallel
+from minigrad.kernels.parallel import split
+from tests import strict_cupy
+
+ANY = np.zeros(1)
+LARGE = 1 << 30  # bytes: worth a split
+
+
+def blas_threads():
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
+@pytest.fixture
+def two_blas_threads():
+    with threadpool_limits(2, user_api="blas"):
+        if blas_threads() != {2}:
+            pytest.skip("BLAS does not take two threads")
+        yield
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 7, 64])
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_the_parts_cover_the_range_in_order(threads, n, count):
+    threads(count)
+    parts = split(lambda part: part, n, ANY, LARGE)
+    assert [i for part in parts for i in range(n)[part]] == list(range(n))
+    assert len(parts) == max(1, min(n, count))
+    assert max(p.stop - p.start for p in parts) - min(p.stop - p.start for p in parts) <= 1
+
+
+def test_parts_run_side_by_side(threads):
+    threads(3)
+    barrier = threading.Barrier(3, timeout=10)
+    assert len(set(split(lambda part: barrier.wait() * 0 + threading.get_ident(), 3, ANY, LARGE))) == 3
+
+
+def test_small_tasks_stay_in_the_calling_thread(monkeypatch, threads):
+    threads(4)
+    monkeypatch.setattr(parallel, "SMALLEST_TASK_BYTES", 1000)
+    assert len(split(lambda part: part, 8, ANY, 999)) == 1
+    assert len(split(lambda part: part, 8, ANY, 1000)) == 2
+    assert split(lambda part: threading.current_thread(), 8, ANY, 10) == [threading.current_thread()]
+
+
+def test_work_on_a_gpu_is_not_split(monkeypatch, threads):
+    cupy = strict_cupy.install(monkeypatch)
+    threads(4)
+    assert split(lambda part: part, 8, cupy.zeros(1), LARGE) == [slice(0, 8)]
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_an_error_in_any_part_is_raised_after_all_have_ended(threads, failing):
+    threads(3)
+    ended = []
+
+    def task(part):
+        if part.start == failing:
+            raise ZeroDivisionError(f"part {failing}")
+        time.sleep(0.02)
+        ended.append(part.start)
+
+    with pytest.raises(ZeroDivisionError, match=f"part {failing}"):
+        split(task, 3, ANY, LARGE)
+    assert sorted(ended) == [part for part in range(3) if part != failing]
+    assert split(lambda part: part.start, 3, ANY, LARGE) == [0, 1, 2]  # the pool still works
+
+
+def test_blas_is_held_to_one_thread_and_restored(threads, two_blas_threads):
+    threads(2)
+    assert split(lambda part: blas_threads(), 2, ANY, LARGE) == [{1}, {1}]
+    assert blas_threads() == {2}
+    with pytest.raises(ZeroDivisionError):
+        split(lambda part: 1 / 0, 2, ANY, LARGE)
+    assert blas_threads() == {2}
+
+
+class PretendedBlas:
+    """One setting for the whole process, as in a real library."""
+
+    num_threads = 2
+
+    @contextmanager
+    def limit(self, limits):
+        before, self.num_threads = self.num_threads, limits
+        yield
+        self.num_threads = before
+
+
+def test_blas_is_restored_when_several_threads_split_at_once(monkeypatch, threads):
+    threads(2)
+    blas = PretendedBlas()
+    monkeypatch.setattr(parallel, "_blas", lambda: blas)
+    entered, leave = [threading.Event(), threading.Event()], [threading.Event(), threading.Event()]
+
+    def hold(i):
+        def task(part):
+            if part.start == 0:
+                entered[i].set()
+                assert leave[i].wait(10)
+
+        split(task, 2, ANY, LARGE)
+
+    holders = [threading.Thread(target=hold, args=(i,)) for i in (0, 1)]
+    for i, holder in enumerate(holders):
+        holder.start()
+        assert entered[i].wait(10)
+    assert blas.num_threads == 1
+    for i, holder in enumerate(holders):  # the first in is the first out
+        leave[i].set()
+        holder.join()
+    assert blas.num_threads == 2
+    split(lambda part: None, 2, ANY, LARGE)
+    assert blas.num_threads == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+def test_a_forked_process_makes_threads_of_its_own():
+    code = (
+        "import os, numpy as np\n"
+        "from minigrad.kernels.parallel import split\n"
+        "def work(): return split(lambda part: part.start, 2, np.zeros(1), 1 << 30)\n"
+        "work()\n"
+        "child = os.fork()\n"
+        "if child: print(os.waitpid(child, 0)[1])\n"
+        "else: os._exit(work() != [0, 1])\n"
+    )
+    environment = {**os.environ, "MINIGRAD_NUM_THREADS": "2", "PYTHONWARNINGS": "ignore"}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=30)
+    assert result.stdout == "0\n", result.stderr
+
+
+def test_the_number_of_threads_is_set_and_checked(threads):
+    for n in (1, 3, 2):
+        mg.set_num_threads(n)
+        assert mg.get_num_threads() == n
+    for wrong in (0, -1, 2.0, "2", None):
+        with pytest.raises(ValueError, match="set_num_threads: expected a positive int, got"):
+            mg.set_num_threads(wrong)
+    assert mg.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("value, expected", [("1", 1), ("12", 12)])
+def test_the_environment_gives_the_number(monkeypatch, value, expected):
+    monkeypatch.setenv("MINIGRAD_NUM_THREADS", value)
+    assert parallel._default_threads() == expected
+
+
+@pytest.mark.parametrize("value", ["0", "-2", "many", "1.5", " 2", "²"])
+def test_a_wrong_number_in_the_environment_is_quoted(monkeypatch, value):
+    monkeypatch.setenv("MINIGRAD_NUM_THREADS", value)
+    with pytest.raises(ValueError, match="MINIGRAD_NUM_THREADS: expected a positive number, got"):
+        parallel._default_threads()
+
+
+def test_without_the_environment_there_is_a_thread_per_core(monkeypatch):
+    for value in (None, ""):
+        monkeypatch.delenv("MINIGRAD_NUM_THREADS", raising=False) if value is None else monkeypatch.setenv(
+            "MINIGRAD_NUM_THREADS", value
+        )
+        assert parallel._default_threads() >= 1

@@ -1,0 +1,161 @@
+"""Pooling against loops that follow the definition."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from minigrad import backend
+from minigrad.kernels import pool
+from minigrad.kernels.conv import Window
+
+CASES = [
+    *[
+        (Window(kernel, stride, padding), (2, 3, 6, 7))
+        for kernel, stride, padding in itertools.product([(2, 2), (3, 2)], [(1, 1), (2, 2), (3, 1)], [(0, 0), (1, 1)])
+    ],
+    (Window((1, 1)), (2, 3, 4, 4)),
+    (Window((4, 4)), (2, 3, 4, 4)),
+    (Window((2, 2), (5, 5)), (2, 3, 8, 8)),  # gaps between the windows
+    (Window((17, 17), (1, 1)), (1, 2, 18, 17)),  # more than 256 positions: winners need two bytes
+    (Window((2, 2), (2, 2)), (0, 3, 4, 4)),
+]
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c[0].kernel}-{c[0].stride}-{c[0].padding}-{c[1]}")
+
+
+def windows(x, window):
+    """Yield (i, j, all elements of window (i, j) as (N, C, kh·kw)); padding is −inf."""
+    (kh, kw), (sh, sw) = window.kernel, window.stride
+    picture = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in window.padding)], constant_values=-np.inf)
+    oh, ow = window.output_size(x.shape[2:])
+    for i, j in itertools.product(range(oh), range(ow)):
+        yield i, j, picture[:, :, i * sh : i * sh + kh, j * sw : j * sw + kw].reshape(*x.shape[:2], kh * kw)
+
+
+def place(values, window, size):
+    """Add values[n, c, i, j, k] to element k of window (i, j) of zeros."""
+    n, c, oh, ow, _ = values.shape
+    (kh, kw), (sh, sw), (ph, pw) = window.kernel, window.stride, window.padding
+    picture = np.zeros((n, c, size[0] + 2 * ph, size[1] + 2 * pw))
+    for i, j in itertools.product(range(oh), range(ow)):
+        picture[:, :, i * sh : i * sh + kh, j * sw : j * sw + kw] += values[:, :, i, j].reshape(n, c, kh, kw)
+    return picture[:, :, ph : ph + size[0], pw : pw + size[1]]
+
+
+def naive_max(x, window):
+    shape = (*x.shape[:2], *window.output_size(x.shape[2:]))
+    y, winners = np.zeros(shape), np.zeros(shape, int)
+    for i, j, elements in windows(x, window):
+        y[:, :, i, j], winners[:, :, i, j] = elements.max(2), elements.argmax(2)
+    return y, winners
+
+
+def picture(case, device="cpu", ties=False, dtype=np.float64):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 3, case[1]) if ties else rng.standard_normal(case[1])
+    return backend.to_device(x.astype(dtype), device)
+
+
+def upstream(case, device="cpu", dtype=np.float64):
+    window, shape = case
+    g = np.random.default_rng(1).standard_normal((*shape[:2], *window.output_size(shape[2:])))
+    return backend.to_device(g.astype(dtype), device)
+
+
+@every_case
+@pytest.mark.parametrize("ties", [False, True])
+def test_max_and_its_first_winner(device, case, ties):
+    y, winners = pool.max_pool2d(picture(case, device, ties), case[0], with_winners=True)
+    expected, positions = naive_max(picture(case, ties=ties), case[0])
+    np.testing.assert_array_equal(backend.to_numpy(y), expected)
+    np.testing.assert_array_equal(backend.to_numpy(winners), positions.transpose(0, 2, 3, 1))
+
+
+@every_case
+def test_max_without_winners(device, case):
+    y, winners = pool.max_pool2d(picture(case, device), case[0], with_winners=False)
+    assert winners is None
+    np.testing.assert_array_equal(backend.to_numpy(y), naive_max(picture(case), case[0])[0])
+
+
+@every_case
+def test_gradients_go_to_the_winners_and_come_back(device, case):
+    window, shape = case
+    _, winners = pool.max_pool2d(picture(case, device), window, with_winners=True)
+    chosen = np.eye(np.prod(window.kernel))[naive_max(picture(case), window)[1]]  # one-hot
+    placed = pool.place_at_winners(upstream(case, device), winners, window, shape[2:])
+    expected = place(upstream(case)[..., None] * chosen, window, shape[2:])
+    np.testing.assert_allclose(backend.to_numpy(placed), expected, atol=1e-14)
+    taken = pool.take_from_winners(placed, winners, window)
+    expected_taken = np.zeros(upstream(case).shape)
+    for i, j, elements in windows(expected, window):
+        expected_taken[:, :, i, j] = np.where(chosen[:, :, i, j] > 0, elements, 0).sum(2)
+    np.testing.assert_allclose(backend.to_numpy(taken), expected_taken, atol=1e-14)
+
+
+@every_case
+def test_avg_counts_padding_as_zeros(device, case):
+    window, _ = case
+    y = pool.avg_pool2d(picture(case, device), window)
+    expected = np.zeros(y.shape)
+    for i, j, elements in windows(picture(case), window):
+        expected[:, :, i, j] = np.where(np.isinf(elements), 0, elements).mean(2)
+    np.testing.assert_allclose(backend.to_numpy(y), expected, atol=1e-14)
+
+
+@every_case
+def test_spreading_evenly(device, case):
+    window, shape = case
+    spread = pool.spread_evenly(upstream(case, device), window, shape[2:])
+    positions = np.prod(window.kernel)
+    expected = place(np.repeat(upstream(case)[..., None] / positions, positions, axis=4), window, shape[2:])
+    np.testing.assert_allclose(backend.to_numpy(spread), expected, atol=1e-14)
+
+
+def every_kernel(case, dtype=np.float32, layout=lambda a: a):
+    window, shape = case
+    x, g = layout(picture(case, dtype=dtype)), layout(upstream(case, dtype=dtype))
+    for array in (x, g):
+        array.setflags(write=False)
+    y, winners = pool.max_pool2d(x, window, with_winners=True)
+    return [
+        y,
+        pool.place_at_winners(g, winners, window, shape[2:]),
+        pool.take_from_winners(x, winners, window),
+        pool.avg_pool2d(x, window),
+        pool.spread_evenly(g, window, shape[2:]),
+    ]
+
+
+@every_case
+def test_any_number_of_threads_gives_the_same_bits(case, threads):
+    threads(1)
+    expected = every_kernel(case)
+    for n in (1, 2, 3):
+        threads(n)
+        for result, wanted in zip(every_kernel(case), expected, strict=True):
+            np.testing.assert_array_equal(result, wanted)
+
+
+@every_case
+def test_layouts_dtypes_and_inputs(case):
+    expected = every_kernel(case)
+    for layout in (np.asfortranarray, lambda a: a[::-1].copy()[::-1]):
+        for result, wanted in zip(every_kernel(case, layout=layout), expected, strict=True):
+            np.testing.assert_array_equal(result, wanted)
+    assert {result.dtype for result in expected} == {np.dtype(np.float32)}
+    for result in expected:
+        assert result.strides[1] == result.itemsize or result.size == 0  # channels last
+
+
+def test_nan_wins():
+    x = np.array([[1.0, np.nan], [3.0, 2.0]]).reshape(1, 1, 2, 2)
+    assert np.isnan(pool.max_pool2d(x, Window((2, 2)), with_winners=True)[0]).all()
+
+
+def test_minus_infinity_is_a_value_like_any_other():
+    x = np.full((1, 1, 2, 2), -np.inf)
+    y, _ = pool.max_pool2d(x, Window((2, 2), padding=(1, 1)), with_winners=True)
+    assert (y == -np.inf).all()

@@ -1,0 +1,144 @@
+"""Losses: values by hand, reductions, extreme scores, wrong targets."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from minigrad import Tensor, ops
+from tests.ops.helpers import gradients, leaf, random_leaf, show
+
+
+def test_cross_entropy_by_hand(device):
+    logits = leaf(np.log([[1, 1, 2], [1, 2, 1]]), device)
+    loss = ops.cross_entropy(logits, [2, 0], "none")
+    np.testing.assert_allclose(loss.numpy(), [math.log(2), math.log(4)], rtol=1e-6)
+    gradient = gradients(loss, logits)[0]
+    np.testing.assert_allclose(gradient, [[0.25, 0.25, -0.5], [-0.75, 0.5, 0.25]], atol=1e-6)
+    assert loss.dtype == gradient.dtype == np.float32
+
+
+def test_label_smoothing_shares_the_probability(device):
+    logits = leaf(np.log([[1, 1, 2]]), device)
+    loss = ops.cross_entropy(logits, [2], label_smoothing=0.3)
+    assert loss.item() == pytest.approx(0.8 * math.log(2) + 0.2 * math.log(4), rel=1e-6)
+    np.testing.assert_allclose(gradients(loss, logits)[0], [[0.15, 0.15, -0.3]], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "mse_loss", "smooth_l1_loss"])
+def test_reductions(device, name):
+    x = random_leaf(device, 4, 3)
+    target = [0, 2, 1, 1] if name == "cross_entropy" else np.zeros((4, 3), np.float32)
+    loss = getattr(ops, name)
+    each = loss(x, target, reduction="none")
+    assert each.shape == ((4,) if name == "cross_entropy" else (4, 3))
+    assert loss(x, target, reduction="sum").item() == pytest.approx(each.numpy().sum(), rel=1e-6)
+    assert loss(x, target).item() == loss(x, target, "mean").item() == pytest.approx(each.numpy().mean(), rel=1e-6)
+    with pytest.raises(ValueError, match=f"{name}: reduction must be 'mean', 'sum' or 'none', got 'average'"):
+        loss(x, target, reduction="average")
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_of_extreme_scores_is_finite(device, smoothing):
+    logits = leaf([[1e4, -1e4, 0], [-1e4, 1e4, 0]], device)
+    loss = ops.cross_entropy(logits, [0, 0], "none", smoothing)
+    expected = [smoothing * 1e4, 2e4 - smoothing * 1e4]
+    np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-5, atol=1e-6)
+    gradient = gradients(loss, logits)[0]
+    assert np.isfinite(gradient).all() and np.abs(gradient.sum(axis=1)).max() < 1e-6
+
+
+def test_a_class_that_is_ruled_out(device):
+    logits = leaf([[0, -math.inf, 0]], device)
+    loss = ops.cross_entropy(logits, [0])
+    assert loss.item() == pytest.approx(math.log(2)) and gradients(loss, logits)[0].tolist() == [[-0.5, 0, 0.5]]
+    assert ops.cross_entropy(logits, [1]).item() == math.inf
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8"])
+def test_targets_are_integers_of_any_size(device, dtype):
+    logits = random_leaf(device, 3, 4)
+    loss = ops.cross_entropy(logits, Tensor(np.array([0, 3, 1], dtype), device=device))
+    assert loss.item() == pytest.approx(ops.cross_entropy(logits, [0, 3, 1]).item())
+    assert gradients(loss, logits)[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("targets", [[0, 4], [-1, 0]])
+def test_targets_out_of_range(device, targets):
+    logits = random_leaf(device, 2, 4)
+    if device == "cpu":
+        smallest, largest = sorted(targets)
+        with pytest.raises(ValueError, match=rf"cross_entropy: targets must lie in 0..3, got {smallest}..{largest}"):
+            ops.cross_entropy(logits, targets)
+    else:  # reading them back would make the GPU wait
+        loss = ops.cross_entropy(logits, targets, "none").numpy()
+        assert np.isnan(loss).tolist() == [not 0 <= t < 4 for t in targets]
+
+
+def test_an_empty_batch(device):
+    logits, targets = leaf(np.ones((0, 3)), device), Tensor(np.ones(0, np.int64), device=device)
+    assert ops.cross_entropy(logits, targets, "sum").item() == 0
+    assert math.isnan(ops.cross_entropy(logits, targets).item())
+    assert gradients(ops.cross_entropy(logits, targets, "none"), logits)[0].shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "shape, targets, options, error, message",
+    [
+        ((3,), [0], {}, ValueError, r"expected logits \(N, C\) and targets \(N,\), got \(3,\) and \(1,\)"),
+        ((2, 3), [0], {}, ValueError, r"got \(2, 3\) and \(1,\)"),
+        ((2, 3), [[0], [1]], {}, ValueError, r"got \(2, 3\) and \(2, 1\)"),
+        ((2, 0), [0, 0], {}, ValueError, r"got \(2, 0\) and \(2,\)"),
+        ((2, 3), [0.0, 1.0], {}, TypeError, "expected integer class numbers as targets, got float32"),
+        ((2, 3), [True, False], {}, TypeError, "expected integer class numbers as targets, got bool"),
+        ((2, 3), [0, 1], {"label_smoothing": 1.0}, ValueError, r"label_smoothing must lie in \[0, 1\), got 1.0"),
+        ((2, 3), [0, 1], {"label_smoothing": -0.1}, ValueError, r"label_smoothing must lie in \[0, 1\), got -0.1"),
+    ],
+)
+def test_what_does_not_fit_is_refused(device, shape, targets, options, error, message):
+    with pytest.raises(error, match=f"cross_entropy: .*{message}"):
+        ops.cross_entropy(random_leaf(device, *shape), targets, **options)
+
+
+def test_logits_are_floating_point(device):
+    with pytest.raises(TypeError, match="cross_entropy: expected one floating dtype, got logits: int64"):
+        ops.cross_entropy(Tensor(np.ones((2, 3), np.int64), device=device), [0, 1])
+
+
+# ---- regression --------------------------------------------------------------------------------------------------
+
+
+def test_mse_by_hand(device):
+    x, target = leaf([1, 5], device), leaf([2, 2], device)
+    assert ops.mse_loss(x, target).item() == 5
+    to_x, to_target = gradients(ops.mse_loss(x, target), x, target)
+    assert to_x.tolist() == [-1, 3] and to_target.tolist() == [1, -3]
+
+
+def test_smooth_l1_is_a_parabola_near_0_and_a_line_beyond(device):
+    x, target = leaf([0.5, -0.5, 3, -3, 1, 0], device), np.zeros(6, np.float32)
+    loss = ops.smooth_l1_loss(x, target, "none")
+    assert show(loss) == [0.125, 0.125, 2.5, 2.5, 0.5, 0] and gradients(loss, x)[0].tolist() == [0.5, -0.5, 1, -1, 1, 0]
+    assert show(ops.smooth_l1_loss(x, target, "none", beta=4.0)) == [0.03125, 0.03125, 1.125, 1.125, 0.125, 0]
+
+
+@pytest.mark.parametrize("beta", [0, -1.0])
+def test_beta_is_positive(device, beta):
+    with pytest.raises(ValueError, match=f"smooth_l1_loss: beta must be positive, got {beta}"):
+        ops.smooth_l1_loss(leaf([1], device), leaf([1], device), beta=beta)
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "smooth_l1_loss"])
+def test_nothing_is_broadcast(device, name):
+    with pytest.raises(ValueError, match=rf"{name}: prediction has shape \(2, 1\), target \(2,\)"):
+        getattr(ops, name)(random_leaf(device, 2, 1), random_leaf(device, 2))
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "smooth_l1_loss"])
+def test_an_empty_regression(device, name):
+    x = random_leaf(device, 0, 4)
+    loss = getattr(ops, name)
+    assert math.isnan(loss(x, x.detach()).item()) and loss(x, x.detach(), "sum").item() == 0
+    assert gradients(loss(x, x.detach(), "none"), x)[0].shape == (0, 4)

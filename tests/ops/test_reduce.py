@@ -1,0 +1,135 @@
+"""Reductions: axes, empty Tensors, ties, dtypes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from minigrad import Tensor, ops
+from tests.ops.helpers import gradients, leaf, random_leaf, show
+
+NUMPY = {
+    "sum": np.sum,
+    "mean": np.mean,
+    "max": np.max,
+    "min": np.min,
+    "var": lambda x, **options: np.var(x, ddof=1, **options),
+}
+every_reduction = pytest.mark.parametrize("name", NUMPY)
+
+
+@every_reduction
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("axis", [None, 0, 2, -1, (0, 1), (2, 0), (-1, 1), (0, 1, 2)])
+def test_values_and_shapes_as_numpy(device, name, axis, keepdims):
+    x = random_leaf(device, 2, 3, 4, dtype=np.float64)
+    y = getattr(x, name)(axis=axis, keepdims=keepdims)
+    expected = NUMPY[name](x.numpy(), axis=axis, keepdims=keepdims)
+    assert y.shape == expected.shape
+    np.testing.assert_allclose(y.numpy(), expected, rtol=1e-12)
+
+
+@every_reduction
+def test_float32_stays(device, name):
+    x = leaf([1, 2, 3], device)
+    y = getattr(ops, name)(x)
+    assert y.dtype == np.float32 and y.shape == () and gradients(y, x)[0].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "name, dtype", [("sum", "int64"), ("max", "int64"), ("min", "int64"), ("mean", "float32"), ("var", "float32")]
+)
+def test_integers(device, name, dtype):
+    y = getattr(ops, name)(Tensor([1, 2, 3], device=device))
+    assert y.dtype == dtype and y.item() == {"sum": 6, "max": 3, "min": 1, "mean": 2, "var": 1}[name]
+
+
+def test_booleans_are_counted(device):
+    assert Tensor([True, False, True], device=device).sum().item() == 2
+
+
+@every_reduction
+@pytest.mark.parametrize("axis", [2, -3, (0, 0), (1, -1), (0, 5)])
+def test_a_wrong_axis_is_refused(device, name, axis):
+    with pytest.raises(ValueError, match=rf"{name}: axis .* does not fit shape \(2, 3\)"):
+        getattr(ops, name)(Tensor(np.ones((2, 3)), device=device), axis)
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "min"])
+def test_a_number_is_its_own_reduction(device, name):
+    x = leaf(3, device)
+    y = getattr(ops, name)(x)
+    assert y.item() == 3 and gradients(y, x)[0] == 1
+
+
+# ---- nothing to reduce -------------------------------------------------------------------------------------------
+
+
+def test_the_sum_of_nothing_is_0_and_its_mean_nan(device):
+    x = leaf(np.ones((0, 3)), device)
+    assert show(x.sum()) == 0 and show(x.sum(axis=0)) == [0, 0, 0]
+    assert math.isnan(x.mean().item()) and np.isnan(x.mean(axis=0).numpy()).all()
+    assert gradients(x.sum(), x)[0].shape == (0, 3)
+
+
+@every_reduction
+def test_an_empty_batch_is_reduced_along_the_other_axis(device, name):
+    x = leaf(np.ones((0, 3)), device)
+    y = getattr(ops, name)(x, axis=1)
+    assert y.shape == (0,) and gradients(y, x)[0].shape == (0, 3)
+
+
+def test_argmax_of_an_empty_batch(device):
+    assert ops.argmax(Tensor(np.ones((0, 3)), device=device), axis=1).shape == (0,)
+
+
+@pytest.mark.parametrize("name", ["max", "min", "argmax"])
+@pytest.mark.parametrize("axis", [None, 0])
+def test_there_is_no_largest_of_nothing(device, name, axis):
+    with pytest.raises(ValueError, match=rf"{name}: shape \(0, 3\) has no elements along axis {axis}"):
+        getattr(ops, name)(Tensor(np.ones((0, 3)), device=device), axis)
+
+
+def test_the_variance_of_one_number_needs_no_correction(device):
+    x = leaf([[5]], device)
+    assert math.isnan(x.var().item())
+    assert x.var(correction=0).item() == 0 and gradients(x.var(correction=0), x)[0] == 0
+
+
+# ---- ties and nan ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name, sign", [("max", 1), ("min", -1)])
+def test_ties_share_the_gradient_equally(device, name, sign):
+    x = leaf(sign * np.array([[1, 2, 2], [3, 0, 0]]), device)
+    assert gradients(getattr(ops, name)(x, axis=1), x)[0].tolist() == [[0, 0.5, 0.5], [1, 0, 0]]
+
+
+@every_reduction
+def test_nan_is_passed_on(device, name):
+    x = Tensor([[1.0, math.nan], [1.0, 2.0]], device=device)
+    assert np.isnan(getattr(ops, name)(x, axis=1).numpy()).tolist() == [True, False]
+
+
+# ---- argmax ------------------------------------------------------------------------------------------------------
+
+
+def test_argmax_is_the_first_of_equals(device):
+    x = Tensor([[1.0, 3.0, 3.0], [5.0, 0.0, 5.0]], device=device)
+    assert show(x.argmax(axis=1)) == [1, 0] and show(x.argmax(axis=-2)) == [1, 0, 1]
+    assert x.argmax().item() == 3 and x.argmax(axis=1).dtype == np.int64
+
+
+def test_argmax_along_a_wrong_axis_is_refused(device):
+    with pytest.raises(ValueError, match=r"argmax: axis 2 does not fit shape \(2, 3\)"):
+        Tensor(np.ones((2, 3)), device=device).argmax(axis=2)
+
+
+# ---- precision ---------------------------------------------------------------------------------------------------
+
+
+def test_the_variance_of_large_numbers_does_not_cancel(device):
+    x = Tensor(np.array([1e4, 1e4 + 1, 1e4 + 2], np.float32), device=device)
+    assert x.var().item() == pytest.approx(1, rel=1e-3)

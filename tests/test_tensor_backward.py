@@ -1,0 +1,258 @@
+"""The reverse sweep: any depth, gradients that add up, memory that is let go of."""
+
+from __future__ import annotations
+
+import threading
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import Function, Tensor, backend, ops
+from minigrad.function import is_grad_enabled
+
+
+def leaf(values, device="cpu"):
+    return Tensor(values, requires_grad=True, device=device)
+
+
+def check(tensor, expected):
+    np.testing.assert_allclose(tensor.numpy(), expected, rtol=1e-6)
+
+
+class Cube(Function):
+    """y = x³, written as the documentation says."""
+
+    reads: ClassVar = {0: (0,)}
+
+    def forward(self, x):
+        return x * x * x
+
+    def backward(self, grad):
+        (x,) = self.inputs
+        return grad * 3 * x * x
+
+
+# ---- deep graphs -------------------------------------------------------------------------------------------------
+
+
+def test_a_chain_of_100000_operations():
+    x = leaf([0.5])
+    one = Tensor([1.0])
+    y = x
+    for _ in range(100_000):
+        y = y * one
+    y.backward(retain_graph=True)
+    y.backward()
+    check(x.grad, [2])
+
+
+def test_a_chain_of_100000_operations_fits_on_a_small_stack():
+    def build_and_free():
+        y = leaf([0.5])
+        for _ in range(100_000):
+            y = y + 1.0
+        del y
+        finished.append(True)
+
+    finished = []
+    before = threading.stack_size(256 * 1024)
+    try:
+        thread = threading.Thread(target=build_and_free)
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    assert finished
+
+
+def test_a_deep_graph_of_second_order():
+    x = leaf(1.0)
+    y = x
+    for _ in range(2_000):
+        y = y * x
+    (first,) = mg.grad(y, x, create_graph=True)
+    (second,) = mg.grad(first, x)
+    check(first, 2001)
+    check(second, 2001 * 2000)
+
+
+# ---- reuse -------------------------------------------------------------------------------------------------------
+
+
+def test_gradients_add_up_where_paths_meet(device):
+    x = leaf([2.0, 3.0], device)
+    a = x * x
+    (a * x + a + 5 * x).sum().backward()  # x³ + x² + 5x
+    check(x.grad, [3 * 4 + 4 + 5, 3 * 9 + 6 + 5])
+
+
+@pytest.mark.parametrize(
+    "op, slope",
+    [
+        (lambda x: x + x, 2),
+        (lambda x: x - x, 0),
+        (lambda x: x * x, 6),
+        (lambda x: x / x, 0),
+        (lambda x: ops.maximum(x, x), 1),
+        (lambda x: ops.concat([x, x, x]), 3),
+        (lambda x: ops.where(x > 0, x, x), 1),
+        (lambda x: x @ x, 6),
+    ],
+)
+def test_the_same_tensor_twice_in_one_operation(device, op, slope):
+    x = leaf([3.0], device)
+    op(x).sum().backward()
+    check(x.grad, [slope])
+
+
+def test_a_ladder_of_diamonds_is_walked_once():
+    calls = []
+
+    class Counted(Cube):
+        def backward(self, grad):
+            calls.append(grad)
+            return grad
+
+    x = leaf(1.0)
+    y = x
+    for _ in range(40):  # 2⁴⁰ paths
+        y = Counted.apply(y)
+        y = y * 0.5 + y * 0.5
+    y.backward()
+    check(x.grad, 1)
+    assert len(calls) == 40
+
+
+def test_backward_adds_to_grad(device):
+    x = leaf([1.0, 2.0], device)
+    for times in (1, 2, 3):
+        (x * x).sum().backward()
+        check(x.grad, np.array([2.0, 4.0]) * times)
+    x.grad = None
+    (x * 3).sum().backward()
+    check(x.grad, [3, 3])
+
+
+def test_a_gradient_once_handed_out_does_not_change():
+    x = leaf([1.0])
+    (x * 2).sum().backward()
+    first = x.grad
+    (x * 2).sum().backward()
+    check(first, [2])
+    check(x.grad, [4])
+
+
+def test_leaves_that_need_no_gradient_get_none(device):
+    x, w = Tensor([1.0], device=device), leaf([2.0], device)
+    (x * w).sum().backward()
+    assert x.grad is None
+    check(w.grad, [1])
+
+
+def test_only_leaves_keep_their_gradient(device):
+    x = leaf([1.0], device)
+    y = x * 2
+    (y * 3).sum().backward()
+    assert y.grad is None
+    check(x.grad, [6])
+
+
+def test_backward_of_a_leaf():
+    x = leaf(2.0)
+    x.backward()
+    check(x.grad, 1)
+
+
+# ---- the gradient that comes in ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [lambda g, device: Tensor(g, device=device), lambda g, _: g, lambda g, _: g.tolist()])
+def test_backward_takes_the_gradient_of_its_output(device, kind):
+    x = leaf([1.0, 2.0], device)
+    (x * x).backward(kind(np.array([10.0, 100.0], np.float32), device))
+    check(x.grad, [20, 400])
+
+
+def test_the_incoming_gradient_takes_the_dtype_of_the_output(device):
+    x = leaf([1.0, 2.0], device)
+    (x * x).backward(Tensor(np.array([1.0, 1.0]), device=device))
+    assert x.grad.dtype == np.float32
+
+
+def test_backward_needs_a_gradient_for_several_numbers(device):
+    x = leaf([1.0, 2.0], device)
+    with pytest.raises(ValueError, match=r"one number only, this Tensor has shape \(2,\)"):
+        (x * 2).backward()
+    with pytest.raises(ValueError, match=r"grad has shape \(3,\), the Tensor \(2,\)"):
+        (x * 2).backward(Tensor([1.0, 1.0, 1.0], device=device))
+
+
+def test_backward_without_a_graph_is_an_error():
+    for x in (Tensor(1.0), Tensor(1.0) * 2, (leaf(1.0) * 2).detach(), leaf(1.0) > 0):
+        with pytest.raises(RuntimeError, match="no graph"):
+            x.backward()
+
+
+def test_the_incoming_gradient_must_lie_on_the_same_device(device):
+    if device == "cpu":
+        pytest.skip("there is one CPU")
+    x = leaf([1.0], device)
+    with pytest.raises(backend.DeviceError, match="grad is on cpu, the Tensor on cuda:0"):
+        (x * 2).backward(Tensor([1.0]))
+
+
+# ---- a second sweep ----------------------------------------------------------------------------------------------
+
+
+def test_a_second_backward_over_a_released_graph_is_an_error(device):
+    x = leaf([1.0, 2.0], device)
+    y = (x * x).sum()
+    y.backward()
+    with pytest.raises(RuntimeError, match="released by an earlier backward; pass retain_graph=True"):
+        y.backward()
+    with pytest.raises(RuntimeError, match="released"):
+        mg.grad(y, x)
+    check(x.grad, [2, 4])
+
+
+def test_a_shared_part_that_was_released_is_an_error_before_any_gradient_is_added():
+    x, w = leaf(2.0), leaf(1.0)
+    shared = x * x
+    first, second = shared * 3, shared * 5 + w
+    first.backward()
+    with pytest.raises(RuntimeError, match="graph below Mul was released"):
+        second.backward()
+    assert w.grad is None
+    check(x.grad, 12)
+
+
+def test_a_retained_graph_can_be_walked_again(device):
+    x = leaf([1.0, 2.0], device)
+    y = (x * x).sum()
+    y.backward(retain_graph=True)
+    y.backward(retain_graph=True)
+    y.backward()
+    check(x.grad, [6, 12])
+    with pytest.raises(RuntimeError, match="released"):
+        y.backward()
+
+
+def test_create_graph_retains_the_graph():
+    x = leaf(2.0)
+    y = x * x * x
+    y.backward(create_graph=True)
+    y.backward()
+    check(x.grad, 24)
+
+
+def test_a_sweep_that_fails_leaves_recording_as_it_was():
+    class Broken(Cube):
+        def backward(self, grad):
+            raise ArithmeticError
+
+    y = Broken.apply(leaf(1.0))
+    with pytest.raises(ArithmeticError):
+        y.backward()
+    assert is_grad_enabled()

@@ -1,0 +1,120 @@
+"""What the graph keeps, and when it lets go: during the sweep, after it, or with the output."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+import weakref
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import Function, Tensor, ops
+
+
+def leaf(values):
+    return Tensor(values, requires_grad=True)
+
+
+MEGABYTE = 2**20
+each_kind = pytest.mark.parametrize("op", [lambda x: x * x, ops.sigmoid], ids=["saved input", "saved output"])
+
+
+def traced_megabytes():
+    return tracemalloc.get_traced_memory()[0] / MEGABYTE
+
+
+@pytest.fixture
+def traced():
+    gc.collect()
+    gc.disable()  # reference counting alone must do
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+    gc.enable()
+
+
+def deep_loss(op, depth=20):
+    x = leaf(np.zeros(MEGABYTE // 8))  # a megabyte
+    y = x
+    for _ in range(depth):
+        y = op(y)
+    return x, y.sum()
+
+
+@each_kind
+def test_what_was_saved_is_freed_by_the_sweep_and_while_it_passes(traced, op):
+    _, loss = deep_loss(op)
+    before = traced_megabytes()
+    assert before > 20
+    tracemalloc.reset_peak()
+    loss.backward()
+    assert tracemalloc.get_traced_memory()[1] / MEGABYTE < before + 8  # the gradients of 20 layers would be 20
+    assert traced_megabytes() < 3  # x, its gradient, and little else, although the loss is still held
+
+
+@each_kind
+def test_the_graph_is_freed_with_its_output(traced, op):
+    _, loss = deep_loss(op)
+    del loss
+    assert traced_megabytes() < 2
+
+
+@each_kind
+def test_a_retained_graph_keeps_what_was_saved(traced, op):
+    _, loss = deep_loss(op)
+    before = traced_megabytes()
+    loss.backward(retain_graph=True)
+    assert traced_megabytes() >= before
+    loss.backward()
+    assert traced_megabytes() < 3
+
+
+def test_each_operation_lets_go_before_the_next_one_runs():
+    buffers, alive = [], []
+
+    class Buffer:
+        pass
+
+    class Spy(Function):
+        def forward(self, x):
+            self.buffer = Buffer()
+            buffers.append(weakref.ref(self.buffer))
+            return x * 1
+
+        def backward(self, grad):
+            alive.append([ref() is not None for ref in buffers])
+            return grad
+
+    x = leaf(1.0)
+    y = Spy.apply(Spy.apply(Spy.apply(x)))
+    y.backward()
+    assert alive == [[True, True, True], [True, True, False], [True, False, False]]
+    assert not any(ref() for ref in buffers)
+
+
+def test_nothing_is_saved_without_recording(traced):
+    x = leaf(np.zeros(MEGABYTE // 8))
+    y = x
+    with mg.no_grad():
+        for _ in range(10):
+            y = y * y
+    assert y.node is None and not y.requires_grad
+    assert traced_megabytes() < 3
+
+
+def test_only_what_a_gradient_reads_is_saved(traced):
+    x = leaf(np.zeros(MEGABYTE // 8))
+    y = x
+    for _ in range(10):
+        y = y + 1.0
+    assert traced_megabytes() < 3  # x and y: the derivative of a sum needs neither
+
+
+def test_derivatives_of_derivatives_leave_no_cycles(traced):
+    x = leaf(np.zeros(MEGABYTE // 8))
+    (first,) = mg.grad((x.exp() * x).sum(), x, create_graph=True)
+    (second,) = mg.grad(first.sum(), x)
+    del first, second
+    assert traced_megabytes() < 2
