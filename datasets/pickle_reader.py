@@ -93,7 +93,7 @@ class _Machine:
                 self.step(opcode.name, argument)
         return self.stack.pop()
 
-    def step(self, opcode: str, argument) -> None:
+    def step(self, opcode: str, argument: object) -> None:
         stack = self.stack
         match opcode:
             case "BINPUT" | "LONG_BINPUT":

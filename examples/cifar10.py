@@ -6,12 +6,14 @@
     python -m examples.cifar10 --resume                     go on after Ctrl-C
     python -m examples.cifar10 --checkpoint runs/cifar10/checkpoint.safetensors --eval-only
 
-Everything that a run leaves behind is in its folder: history.csv, report.json, pictures, the checkpoint and the command.
+Everything that a run leaves behind is in its folder: history.csv, report.json, pictures, the checkpoint and the
+command.
 """
 
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,9 +34,9 @@ from models import CifarCNN, LeNet
 MODELS = {"cnn": CifarCNN, "lenet": LeNet}
 # epochs, batch size and largest learning rate that suit each network on each data set
 RECIPES = {
-    ("cifar10", "cnn"): {"epochs": 10, "batch_size": 128, "lr": 0.1},
+    ("cifar10", "cnn"): {"epochs": 8, "batch_size": 128, "lr": 0.1},
     ("cifar10", "lenet"): {"epochs": 12, "batch_size": 64, "lr": 0.02},
-    ("digits", "cnn"): {"epochs": 12, "batch_size": 32, "lr": 0.02},
+    ("digits", "cnn"): {"epochs": 10, "batch_size": 32, "lr": 0.01},
     ("digits", "lenet"): {"epochs": 30, "batch_size": 32, "lr": 0.02},
 }
 VALIDATION_SHARE = 0.1
@@ -66,7 +68,9 @@ def load_pictures(name: str, data_dir: Path | None, train: bool) -> Any:
     try:
         return CIFAR10(data_dir, train=train, download=True)
     except DatasetUnavailable as error:
-        raise DatasetUnavailable(f"{error}\nTo go on without it, run with --data digits: bundled handwritten digits.") from None
+        raise DatasetUnavailable(
+            f"{error}\nTo go on without it, run with --data digits: bundled handwritten digits."
+        ) from None
 
 
 def split_off_validation(labels: np.ndarray, seed: int, limit: int | None) -> tuple[np.ndarray, np.ndarray]:
@@ -133,7 +137,9 @@ def measure(model: nn.Module, test: Any, folder: Path, history: list[dict[str, f
     written = write_report(folder, report, history)
     predictions, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)
     written += [
-        plots.plot_confusion_matrix(np.array(report["confusion_matrix"]), test.classes, folder / "confusion_matrix.png"),
+        plots.plot_confusion_matrix(
+            np.array(report["confusion_matrix"]), test.classes, folder / "confusion_matrix.png"
+        ),
         plots.plot_class_metrics(report["per_class"], folder / "class_metrics.png"),
         plots.plot_gallery(test.images, targets, predictions, confidences, test.classes, folder / "predictions.png"),
         plots.plot_filters(next(iter(model.state_dict().values())), folder / "filters.png"),
@@ -156,7 +162,9 @@ def run(argv: Sequence[str]) -> None:
     else:
         folder = common.run_folder(arguments.out, default_out, arguments.resume)
         saved = read_checkpoint(folder / "checkpoint.safetensors") if arguments.resume else None
-    explicit = {name: getattr(arguments, name) for name in ("data", "model", "epochs", "batch_size", "lr", "limit", "seed")}
+    explicit = {
+        name: getattr(arguments, name) for name in ("data", "model", "epochs", "batch_size", "lr", "limit", "seed")
+    }
     recipe = RECIPES[arguments.data or "cifar10", arguments.model or "cnn"]
     defaults = {"data": "cifar10", "model": "cnn", **recipe, "limit": None, "seed": 0}
     config = common.merged_config(explicit, saved["config"] if saved else None, defaults)
@@ -175,12 +183,13 @@ def run(argv: Sequence[str]) -> None:
     trainer = build_trainer(config, pictures, folder, device)
     if saved:
         trainer.resume(saved)
-    command = common.command_line("examples.cifar10", argv)
+    command = resume_command = common.command_line("examples.cifar10", argv)
     if not arguments.resume:
         with atomic_path(folder / "command.txt") as path:
             path.write_text(command + "\n")
-    print(f"{pictures}; {test}\n{nn.summary(trainer.model, (3, 32, 32))}\n{trainer.epochs} epochs on {device}, into {folder}/")
-    resume_command = command if arguments.resume else f"{command} --resume" + ("" if arguments.out else f" --out {folder}")
+        resume_command += " --resume" if arguments.out else f" --resume --out {shlex.quote(str(folder))}"
+    print(pictures, test, nn.summary(trainer.model, (3, 32, 32)), sep="\n")
+    print(f"{trainer.epochs} epochs on {device}, into {folder}/")
     common.fit(trainer, resume_command)
     measure(trainer.model, test, folder, trainer.history, device)
 

@@ -54,13 +54,21 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
                         "(default: $MINIGRAD_DATA, else a cache folder in your home)")  # fmt: skip
     parser.add_argument("--epochs", type=positive_int, metavar="N", help="passes over the training pictures")
     parser.add_argument("--batch-size", type=positive_int, metavar="N", help="pictures per step")
-    parser.add_argument("--lr", type=positive_float, metavar="RATE", help="largest learning rate of the one-cycle schedule")
-    parser.add_argument("--limit", type=positive_int, metavar="N", help="use only N training pictures, for a quick look")
+    parser.add_argument(
+        "--lr", type=positive_float, metavar="RATE", help="largest learning rate of the one-cycle schedule"
+    )
+    parser.add_argument(
+        "--limit", type=positive_int, metavar="N", help="use only N training pictures, for a quick look"
+    )
     parser.add_argument("--seed", type=natural, metavar="N", help="of all random numbers (default: 0)")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto",
                         help="where to compute; auto takes a GPU if there is one (default: auto)")  # fmt: skip
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for everything the run writes (default: runs/...)")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out where its checkpoint was saved")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for everything the run writes (default: runs/...)"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the run in --out where its checkpoint was saved"
+    )
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="the checkpoint that --eval-only measures")
     parser.add_argument("--eval-only", action="store_true", help="train nothing, only measure --checkpoint")
 

@@ -17,6 +17,7 @@ from minigrad.kernels.parallel import get_num_threads, set_num_threads
 from minigrad.operators import METHODS as _METHODS  # noqa: F401 - importing it gives Tensor its operators
 from minigrad.serialize import load, save
 from minigrad.tensor import Parameter, Tensor
+from minigrad.torch_file import load_torch
 
 __version__ = "0.1.0"
 
@@ -33,6 +34,7 @@ __all__ = [
     "gradcheck",
     "gradgradcheck",
     "load",
+    "load_torch",
     "manual_seed",
     "nn",
     "no_grad",

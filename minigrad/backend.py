@@ -108,8 +108,8 @@ def _cupy(device: str) -> ModuleType:
         cupy = importlib.import_module("cupy")
     except ImportError as error:
         raise DeviceError(
-            f"device {device!r} needs CuPy, which cannot be imported ({error}). Install the build for your CUDA version: "
-            "pip install cupy-cuda12x or pip install cupy-cuda13x (extras: minigrad[cuda12], minigrad[cuda13])"
+            f"device {device!r} needs CuPy, which cannot be imported ({error}). Install the build for your CUDA "
+            "version: pip install cupy-cuda12x or pip install cupy-cuda13x (extras: minigrad[cuda12], minigrad[cuda13])"
         ) from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()

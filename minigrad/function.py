@@ -1,7 +1,8 @@
 """`Function`: one differentiable operation, and the recording of operations as a graph.
 
-An operation is a small class in `ops/`. Its `forward` computes on plain arrays; its `backward` turns the gradient of the output
-into the gradients of the inputs, written with Tensor operations, so that a gradient can itself be differentiated:
+An operation is a small class in `ops/`. Its `forward` computes on plain arrays; its `backward` turns the gradient of
+the output into the gradients of the inputs, written with Tensor operations, so that a gradient can itself be
+differentiated:
 
     class Mul(Function):
         '''y = a·b  ⇒  ∂L/∂a = g·b, ∂L/∂b = g·a'''
@@ -34,14 +35,16 @@ class Function:
     """A differentiable operation with one output.
 
     Class attributes, which say what memory backward keeps:
-        reads: for each input, the inputs whose values its gradient needs. Only what some required gradient reads is saved.
+        reads: for each input, the inputs whose values its gradient needs. Only what some required gradient reads is
+            saved.
         reads_output: whether backward needs the output's values.
         is_view: whether the output shows the memory of input 0.
         differentiable: False for operations such as comparisons, whose result never has a gradient.
 
     Instance attributes:
         needs: for each input, whether it requires a gradient; all False when nothing is recorded. `forward` may
-            set further attributes for `backward` (a mask, a shape); they are dropped with the rest once the sweep has passed.
+            set further attributes for `backward` (a mask, a shape); they are dropped with the rest once the sweep has
+            passed.
         edges: for each input, where its gradient goes: a node, a leaf Tensor, or None.
     """
 
@@ -58,7 +61,7 @@ class Function:
         """Compute the result from plain arrays."""
         raise NotImplementedError(f"{self.name}.forward")
 
-    def backward(self, grad: Tensor) -> Tensor | None | tuple[Tensor | None, ...]:
+    def backward(self, grad: Tensor) -> Tensor | tuple[Tensor | None, ...] | None:
         """Return ∂L/∂input for each input, given `grad` = ∂L/∂output; None where there is none or `needs` is False."""
         raise NotImplementedError(f"{self.name}.backward")
 
@@ -200,7 +203,8 @@ def grad(
     Args:
         outputs: one Tensor or several; their contributions are summed.
         inputs: Tensors, leaves or intermediate results.
-        grad_outputs: ∂L/∂output: a list with one for each output, or a single one for all; may be left out for single numbers.
+        grad_outputs: ∂L/∂output: a list with one for each output, or a single one for all; may be left out for
+            single numbers.
         retain_graph: keep the graph for another sweep.
         create_graph: make the gradients differentiable again; implies `retain_graph`.
 

@@ -16,6 +16,13 @@ def _reflected(op: Callable) -> Callable:
     return reflected
 
 
+def _equality(op: Callable) -> Callable:
+    def compare(self: Tensor, other: Any) -> Any:
+        return NotImplemented if other is None else op(self, other)  # `x == None` is False, as for any object
+
+    return compare
+
+
 SYNTAX = {
     "__add__": ops.add,
     "__radd__": _reflected(ops.add),
@@ -35,8 +42,8 @@ SYNTAX = {
     "__le__": ops.less_equal,
     "__gt__": ops.greater,
     "__ge__": ops.greater_equal,
-    "__eq__": ops.equal,
-    "__ne__": ops.not_equal,
+    "__eq__": _equality(ops.equal),
+    "__ne__": _equality(ops.not_equal),
     "__getitem__": ops.getitem,
 }
 

@@ -1,9 +1,10 @@
 """`Tensor`: an array that remembers the operation that made it, and the reverse sweep that uses this memory.
 
-Read this file top to bottom, then `function.py`: together they are the whole engine. A Tensor made by an operation points
-at its *node* (a `Function`), and a node points back at what its inputs came from: other nodes, or *leaves*, the Tensors that a user
-made with `requires_grad=True`. `backward()` sorts these nodes so that each comes after everything that it feeds, walks
-the order once, hands every node the gradient of its output and adds up what the node returns for its inputs: the chain rule.
+Read this file top to bottom, then `function.py`: together they are the whole engine. A Tensor made by an operation
+points at its *node* (a `Function`), and a node points back at what its inputs came from: other nodes, or *leaves*, the
+Tensors that a user made with `requires_grad=True`. `backward()` sorts these nodes so that each comes after everything
+that it feeds, walks the order once, hands every node the gradient of its output and adds up what the node returns for
+its inputs: the chain rule.
 
 What the Python syntax and the methods of a Tensor do (`+`, `x.sum()`) is one table, in `operators.py`.
 """
@@ -33,14 +34,14 @@ class Tensor:
     """An n-dimensional array with a gradient.
 
     Args:
-        data: numbers, nested lists of numbers, a NumPy or CuPy array, or a Tensor; always copied, so that nobody else can
-            change what backward needs. Python floats become float32, arrays keep their dtype.
+        data: numbers, nested lists of numbers, a NumPy or CuPy array, or a Tensor; always copied, so that nobody
+            else can change what backward needs. Python floats become float32, arrays keep their dtype.
         requires_grad: whether `backward` shall compute `.grad` for this Tensor. Floating point only.
         device: `"cpu"`, `"cuda"`, `"cuda:1"`; by default the device that `data` lies on.
 
     Attributes:
-        data: the bare array. minigrad never changes it in place except in optimizers and `load_state_dict`, which say so
-            through `_bump_version`; backward refuses to use an array that changed since it was saved.
+        data: the bare array. minigrad never changes it in place except in optimizers and `load_state_dict`, which
+            say so through `_bump_version`; backward refuses to use an array that changed since it was saved.
         grad: the gradient, a Tensor of the same shape, or None. `backward` adds to it.
         node: the `Function` that made this Tensor, or None for a leaf.
 
@@ -79,7 +80,9 @@ class Tensor:
     @requires_grad.setter
     def requires_grad(self, flag: bool) -> None:
         if self.node is not None and not flag:
-            raise RuntimeError("requires_grad: only leaves can be switched off; use .detach() on the result of an operation")
+            raise RuntimeError(
+                "requires_grad: only leaves can be switched off; use .detach() on the result of an operation"
+            )
         if flag and self.data.dtype.kind != "f":
             raise TypeError(f"requires_grad: only floating point Tensors have gradients, this one is {self.dtype}")
         self._requires_grad = bool(flag)
@@ -159,6 +162,9 @@ class Tensor:
     def __int__(self) -> int:
         return int(self.item())
 
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
     def __bool__(self) -> bool:
         if self.size != 1:
             raise ValueError(f"the truth value of a Tensor of shape {self.shape} is ambiguous")
@@ -188,10 +194,12 @@ class Tensor:
         Args:
             grad: ∂L/∂self, of this Tensor's shape; may be left out for a single number (then it is 1).
             retain_graph: keep what the operations saved, so that backward can run again.
-            create_graph: record the sweep itself, so that gradients can be differentiated again; implies `retain_graph`.
+            create_graph: record the sweep itself, so that gradients can be differentiated again; implies
+                `retain_graph`.
 
         Raises:
-            RuntimeError: there is no graph, or it was released by an earlier backward, or a saved array was changed since.
+            RuntimeError: there is no graph, or it was released by an earlier backward, or a saved array was changed
+                since.
             ValueError: `grad` is missing or has another shape.
         """
         _sweep([self], [grad], None, retain_graph, create_graph)
@@ -218,7 +226,7 @@ def _as_array(data: Any, device: str | None) -> Array:
     if hasattr(data, "strides") and not isinstance(data, (np.ndarray, np.generic)):
         array = data  # a CuPy array
     else:
-        if isinstance(data, (list, tuple)) and any(isinstance(item, Tensor) for item in data):
+        if _holds_tensors(data):
             raise TypeError("Tensor: got a list of Tensors; use ops.stack to join them")
         array = np.asarray(data)
     if array.dtype.kind not in "fiub":
@@ -230,6 +238,11 @@ def _as_array(data: Any, device: str | None) -> Array:
         return backend.to_device(array, device)
     with backend.use_device(source):
         return array.astype(array.dtype, order="K", copy=True)
+
+
+def _holds_tensors(data: Any) -> bool:
+    """Whether a Tensor sits somewhere in nested lists: NumPy would take its values and lose its history."""
+    return isinstance(data, (list, tuple)) and any(isinstance(item, Tensor) or _holds_tensors(item) for item in data)
 
 
 # ---- the reverse sweep -------------------------------------------------------------------------------------------
@@ -244,8 +257,8 @@ def _sweep(
 ) -> list[Tensor | None]:
     """Walk the graph of `outputs` once, in reverse.
 
-    With `inputs=None` gradients are added to the leaves' `.grad`. Otherwise they are returned for `inputs` alone, in order (None where
-    nothing depends on an input), and only the part of the graph that leads there is walked.
+    With `inputs=None` gradients are added to the leaves' `.grad`. Otherwise they are returned for `inputs` alone, in
+    order (None where nothing depends on an input), and only the part of the graph that leads there is walked.
     """
     grads: dict[int, Tensor] = {}  # by id(node) or id(leaf); the graph keeps them alive
     roots = []
@@ -303,7 +316,9 @@ def _accumulate(grads: dict[int, Tensor], edge: Any, grad: Tensor) -> None:
 def _first_gradient(output: Tensor, grad: Any) -> Tensor:
     if grad is None:
         if output.size != 1:
-            raise ValueError(f"backward: grad may be left out for one number only, this Tensor has shape {output.shape}")
+            raise ValueError(
+                f"backward: grad may be left out for one number only, this Tensor has shape {output.shape}"
+            )
         xp = backend.array_module(output.data)
         with backend.use_device(output.device):
             return Tensor._wrap(xp.ones_like(output.data))
@@ -318,7 +333,9 @@ def _first_gradient(output: Tensor, grad: Any) -> Tensor:
 
 
 def _topological_order(roots: Sequence[Any]) -> list[Any]:
-    """Return all nodes and leaves below `roots`, every one after all that it was made from. No recursion: graphs are deep."""
+    """Return all nodes and leaves below `roots`, every one after all that it was made from. No recursion: graphs are
+    deep.
+    """
     order, seen = [], set()
     stack = [(root, False) for root in roots]
     while stack:
@@ -342,6 +359,8 @@ def _ancestors(order: Sequence[Any], targets: set[int]) -> set[int]:
     """Return the ids of the nodes from whose inputs a target can be reached."""
     reaching: set[int] = set()
     for node in order:
-        if not isinstance(node, Tensor) and any(id(e) in targets or id(e) in reaching for e in node.edges if e is not None):
+        if not isinstance(node, Tensor) and any(
+            id(e) in targets or id(e) in reaching for e in node.edges if e is not None
+        ):
             reaching.add(id(node))
     return reaching

@@ -1,9 +1,12 @@
-"""The training loop that the examples share: progress, validation, history, checkpoints, and what to do when things go wrong.
+"""The training loop that the examples share: progress, validation, history, checkpoints, and what to do when things go
+wrong.
 
-What is learned is up to the caller: an *objective* is a function `objective(model, batch) -> (loss, metrics)`, where `loss` is one number as a Tensor and
-`metrics` are further 0-dimensional Tensors by name, each a mean over the batch. The loop adds them up, weighted by batch size.
+What is learned is up to the caller: an *objective* is a function `objective(model, batch) -> (loss, metrics)`, where
+`loss` is one number as a Tensor and `metrics` are further 0-dimensional Tensors by name, each a mean over the batch.
+The loop adds them up, weighted by batch size.
 
-Nothing is read back from a GPU at every step: losses are collected on the device and read together, every `READ_EVERY` steps.
+Nothing is read back from a GPU at every step: losses are collected on the device and read together, every `READ_EVERY`
+steps.
 """
 
 from __future__ import annotations
@@ -86,7 +89,8 @@ class Trainer:
         max_grad_norm: gradients are clipped to this norm; None for no clipping.
 
     Attributes:
-        history: one row per finished epoch: epoch, train_loss, train_<metric>, val_loss, val_<metric>, lr, seconds, images_per_second.
+        history: one row per finished epoch: epoch, train_loss, train_<metric>, val_loss, val_<metric>, lr, seconds,
+            images_per_second.
     """
 
     def __init__(
@@ -144,7 +148,14 @@ class Trainer:
         size = min(len(self.train_loader.dataset), batches * self.train_loader.batch_size)
         title = f"epoch {epoch + 1}/{self.epochs}"
         shown = min(done * self.train_loader.batch_size, size)
-        style = {"desc": title, "unit": "img", "bar_format": BAR, "leave": False, "dynamic_ncols": True, "disable": None}
+        style = {
+            "desc": title,
+            "unit": "img",
+            "bar_format": BAR,
+            "leave": False,
+            "dynamic_ncols": True,
+            "disable": None,
+        }
         with (
             tqdm(total=size, initial=shown, **style) as bar,
             closing(self.train_loader.batches(start=done)) as loaded,  # whatever happens here, its threads end
@@ -228,7 +239,8 @@ class Trainer:
         )
 
     def resume(self, checkpoint: Mapping[str, Any]) -> None:
-        """Go back to what `save_checkpoint` saved; the rest of the run repeats the uninterrupted one, on the CPU bit for bit.
+        """Go back to what `save_checkpoint` saved; the rest of the run repeats the uninterrupted one, on the CPU bit
+        for bit.
 
         Raises:
             CheckpointError: the checkpoint does not fit this model, optimizer or loader.
@@ -283,7 +295,9 @@ def evaluate(model: Module, objective: Objective, loader: DataLoader) -> dict[st
 
 @no_grad()
 def predict(model: Module, loader: DataLoader) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-    """Return the model's outputs for a loader's first entries, and the loader's other entries, as NumPy arrays in order."""
+    """Return the model's outputs for a loader's first entries, and the loader's other entries, as NumPy arrays in
+    order.
+    """
     was_training = model.training
     model.eval()
     outputs, others = [], []

@@ -8,8 +8,8 @@ from minigrad import Tensor, nn
 class LeNet(nn.Module):
     """The classic: two rounds of convolution and pooling, then three linear layers; 62,000 parameters.
 
-    The layout is LeNet-5's (LeCun et al. 1998, "Gradient-based learning applied to document recognition", section II), with
-    ReLU and max-pooling as is usual today. `state_dict` keys: conv1, conv2, fc1, fc2, fc3.
+    The layout is LeNet-5's (LeCun et al. 1998, "Gradient-based learning applied to document recognition", section II),
+    with ReLU and max-pooling as is usual today. `state_dict` keys: conv1, conv2, fc1, fc2, fc3.
     """
 
     def __init__(self, num_classes: int = 10) -> None:
@@ -41,10 +41,11 @@ def conv_block(in_channels: int, out_channels: int) -> nn.Sequential:
 
 
 class CifarCNN(nn.Module):
-    """Five convolutions with batch norm in the manner of VGG (Simonyan & Zisserman 2015, arXiv:1409.1556); 299,000 parameters.
+    """Five convolutions with batch norm in the manner of VGG (Simonyan & Zisserman 2015, arXiv:1409.1556); 299,000
+    parameters.
 
-    Pictures shrink from 32×32 to 4×4 while channels grow from 3 to 128: where there is less to see, more is known about it. The first
-    stage has one convolution only, because at full size it is the one that costs most.
+    Pictures shrink from 32×32 to 4×4 while channels grow from 3 to 128: where there is less to see, more is known about
+    it. The first stage has one convolution only, because at full size it is the one that costs most.
     """
 
     def __init__(self, num_classes: int = 10, dropout: float = 0.1) -> None:

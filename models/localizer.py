@@ -1,7 +1,8 @@
 """A localizer: what is in the picture, and where. Localization as regression.
 
-A backbone turns a picture into a map of features. Two heads look at its last map: one names the class, the other predicts four numbers, the box.
-The class may forget the place (it averages over the map); the box must not, so its head sees every cell of the map.
+A backbone turns a picture into a map of features. Two heads look at its last map: one names the class, the other
+predicts four numbers, the box. The class may forget the place (it averages over the map); the box must not, so its head
+sees every cell of the map.
 """
 
 from __future__ import annotations
@@ -80,14 +81,20 @@ class Localizer(nn.Module):
 
 
 def localization_loss(
-    logits: Tensor, boxes: Tensor, labels: Tensor, true_boxes: Tensor, lambda_box: float = 10.0, box_loss: str = "smooth_l1"
+    logits: Tensor,
+    boxes: Tensor,
+    labels: Tensor,
+    true_boxes: Tensor,
+    lambda_box: float = 10.0,
+    box_loss: str = "smooth_l1",
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return (total, class loss, box loss): cross-entropy + λ · box loss.
 
     Args:
         logits, labels: class scores (N, K) and true classes (N,).
         boxes, true_boxes: (N, 4), fractions of the picture.
-        lambda_box: weight of the box loss, λ. Coordinates are fractions, so their squared errors are small beside a cross-entropy.
+        lambda_box: weight of the box loss, λ. Coordinates are fractions, so their squared errors are small beside a
+            cross-entropy.
         box_loss: "smooth_l1" on the coordinates, or "giou", 1 − generalized IoU.
 
     Raises:
@@ -106,7 +113,8 @@ def localization_loss(
 def generalized_iou(a: Tensor, b: Tensor) -> Tensor:
     """Return IoU − |C∖(A∪B)|/|C| for pairs of boxes (N, 4), where C is the smallest box around both; in (−1, 1].
 
-    Unlike IoU it has a slope even where the boxes do not touch (Rezatofighi et al. 2019, arXiv:1902.09630, algorithm 1).
+    Unlike IoU it has a slope even where the boxes do not touch (Rezatofighi et al. 2019, arXiv:1902.09630, algorithm
+    1).
     """
     overlap = ops.maximum(ops.minimum(a[:, 2:], b[:, 2:]) - ops.maximum(a[:, :2], b[:, :2]), 0.0)
     around = ops.maximum(a[:, 2:], b[:, 2:]) - ops.minimum(a[:, :2], b[:, :2])

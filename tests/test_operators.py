@@ -180,8 +180,8 @@ def test_integers_follow_the_floating_partner(device, dtype, integers):
 
 
 UNARY = (
-    "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "absolute", "neg", "softmax", "log_softmax", "logsumexp",
-    "sum", "mean", "max", "min", "var",
+    "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "absolute", "neg", "softmax", "log_softmax",
+    "logsumexp", "sum", "mean", "max", "min", "var",
 )  # fmt: skip
 
 

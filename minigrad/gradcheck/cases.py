@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import backend, ops
+from minigrad import backend, kernels, ops
 from minigrad.tensor import Tensor
 
 
@@ -241,8 +241,19 @@ MATRIX = [
     case("linear", "stack of rows, no bias", normal(2, 1, 3), normal(2, 3)),
 ]
 
+
+def by_winograd(x: Tensor, w: Tensor, b: Tensor, padding: int) -> Tensor:
+    """Convolve by Winograd's algorithm, which is otherwise chosen for larger pictures only."""
+    rule, kernels.winograd.suits = kernels.winograd.suits, lambda *sizes: True
+    try:
+        return ops.conv2d(x, w, b, padding=padding)
+    finally:
+        kernels.winograd.suits = rule
+
+
 CONVOLUTION = [
     case("conv2d", "3x3, padding 1", normal(2, 2, 3, 4), normal(2, 2, 3, 3), normal(2), padding=1),
+    case("conv2d", "Winograd", normal(1, 2, 5, 4), normal(2, 2, 3, 3), normal(2), fn=by_winograd, padding=1),
     case("conv2d", "1x1, no bias", normal(2, 3, 2, 2), normal(2, 3, 1, 1)),
     case("conv2d", "even kernel", normal(1, 1, 4, 3), normal(2, 1, 2, 2), normal(2), padding=1),
     case("conv2d", "many filters", normal(1, 1, 4, 4), normal(3, 1, 3, 3), normal(3), padding=1),

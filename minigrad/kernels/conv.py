@@ -1,18 +1,19 @@
 """Convolution as a matrix product ("im2col"), channels-last.
 
-A convolution is a dot product of the weight with every patch of the picture. Copy each patch into a row of a matrix, and all
-dot products together are one matrix product, which is what the machine does best:
+A convolution is a dot product of the weight with every patch of the picture. Copy each patch into a row of a matrix,
+and all dot products together are one matrix product, which is what the machine does best:
 
     patches (N·OH·OW, kh·kw·C)  @  weightᵀ (kh·kw·C, O)  =  result (N·OH·OW, O)
 
-Pictures are kept channels-last in memory, (N, H, W, C), because then a patch is made of kh runs of kw·C neighbouring numbers, quick
-to copy, and because the product *is* the result in the same layout: nothing has to be transposed. To the outside they still are
-(N, C, H, W) arrays, seen through a transpose.
+Pictures are kept channels-last in memory, (N, H, W, C), because then a patch is made of kh runs of kw·C neighbouring
+numbers, quick to copy, and because the product *is* the result in the same layout: nothing has to be transposed. To the
+outside they still are (N, C, H, W) arrays, seen through a transpose.
 
-The patches are never held all at once: they are made block by block, small enough to stay in the processor's cache, and the
-batch is shared among threads. Cost per convolution, in multiply-adds: N·OH·OW·O·kh·kw·C/groups.
+The patches are never held all at once: they are made block by block, small enough to stay in the processor's cache, and
+the batch is shared among threads. Cost per convolution, in multiply-adds: N·OH·OW·O·kh·kw·C/groups.
 
-Reference: Chellapilla, Puri & Simard 2006, "High Performance Convolutional Neural Networks for Document Processing", section 4.1.
+Reference: Chellapilla, Puri & Simard 2006, "High Performance Convolutional Neural Networks for Document Processing",
+section 4.1.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from minigrad.backend import Array, array_module
+from minigrad.kernels import winograd
 from minigrad.kernels.parallel import split
 
-# Patches of one block should fit into a core's own cache (1 MB on the machines of 2024) beside the weight and the result.
+# Patches of one block should fit into a core's own cache (1 MB on the machines of 2024) beside the weight and the
+# result.
 BLOCK_BYTES = 1 << 19
 # With fewer input channels than this, copies of single positions are too short to be efficient.
 FEW_CHANNELS = 16
@@ -40,6 +43,11 @@ class Window:
     padding: Pair = (0, 0)
     dilation: Pair = (1, 1)
     groups: int = 1
+
+    @property
+    def is_plain_3x3(self) -> bool:
+        """Whether this is the most common convolution, for which there is a faster algorithm: see `winograd.py`."""
+        return (self.kernel, self.stride, self.dilation, self.groups) == ((3, 3), (1, 1), (1, 1), 1)
 
     def output_size(self, size: Pair) -> Pair:
         """Return how many positions the kernel takes along each axis of a picture of `size` (height, width)."""
@@ -69,8 +77,11 @@ def conv2d(x: Array, w: Array, b: Array | None, window: Window) -> Array:
         window: stride, padding, dilation and groups.
     """
     xp = array_module(x)
-    images, weight = channels_last(x), _weight_matrices(w, window)
+    images = channels_last(x)
     oh, ow = window.output_size(images.shape[1:3])
+    if window.is_plain_3x3 and winograd.suits(len(x), oh, ow, *w.shape[:2]):
+        return channels_first(winograd.conv3x3(images, w, b, window.padding))
+    weight = _weight_matrices(w, window)
     y = xp.empty((len(images), oh, ow, len(w)), dtype=x.dtype)
     weight = xp.ascontiguousarray(weight.transpose(0, 2, 1))
     row_bias = None if b is None else xp.tile(b, ow)  # added a whole row at a time: few channels make short loops
@@ -95,6 +106,8 @@ def conv2d_weight_grad(x: Array, g: Array, window: Window) -> Array:
     """
     xp = array_module(x)
     images, grads = channels_last(x), channels_last(g)
+    if window.is_plain_3x3 and winograd.suits(*grads.shape, x.shape[1]):
+        return winograd.conv3x3_weight_grad(images, grads, window.padding)
     kh, kw = window.kernel
     outputs, inputs = g.shape[1] // window.groups, x.shape[1] // window.groups
 
@@ -120,7 +133,8 @@ def conv2d_input_grad(g: Array, w: Array, window: Window, size: Pair) -> Array:
     if window.groups == 1 and inputs < FEW_CHANNELS and size[1] + 2 * window.padding[1] <= 8 * kw:
         return _input_grad_by_rows(g, w, window, size)
     # gathering copies patches of O channels once; scattering reads, adds and writes patches of C channels
-    if window.stride == (1, 1) and outputs <= 2 * inputs:
+    fast = window.is_plain_3x3 and winograd.suits(len(g), *size, inputs, outputs)
+    if window.stride == (1, 1) and (fast or outputs <= 2 * inputs):
         return _input_grad_by_gathering(g, w, window, size)
     return _input_grad_by_scattering(g, w, window, size)
 
@@ -132,7 +146,8 @@ def _input_grad_by_gathering(g: Array, w: Array, window: Window, size: Pair) -> 
     turned = turned.reshape(-1, w.shape[0] // groups, kh, kw)
     reach = tuple(d * (k - 1) - p for k, p, d in zip(window.kernel, window.padding, window.dilation, strict=True))
     if min(reach) < 0:  # padding wider than the kernel: the outermost gradients belong to the padding alone
-        g = g[:, :, max(0, -reach[0]) : g.shape[2] + min(0, reach[0]), max(0, -reach[1]) : g.shape[3] + min(0, reach[1])]
+        rows, columns = (slice(max(0, -r), n + min(0, r)) for r, n in zip(reach, g.shape[2:], strict=True))
+        g = g[:, :, rows, columns]
     back = Window(window.kernel, (1, 1), (max(0, reach[0]), max(0, reach[1])), window.dilation, groups)
     return conv2d(g, turned, None, back)
 
@@ -156,7 +171,8 @@ def _input_grad_by_scattering(g: Array, w: Array, window: Window, size: Pair) ->
             for u in range(kh):
                 for v in range(kw):
                     i, j = u * dh, v * dw
-                    target[:, :, i : i + sh * (oh - 1) + 1 : sh, j : j + sw * (ow - 1) + 1 : sw] += cols[:, :, :, :, u, v]
+                    seen = target[:, :, i : i + sh * (oh - 1) + 1 : sh, j : j + sw * (ow - 1) + 1 : sw]
+                    seen += cols[:, :, :, :, u, v]
 
     split(scatter, n, g, n * oh * ow * channels * kh * kw * g.itemsize)
     return channels_first(padded[:, ph : ph + size[0], pw : pw + size[1]])
@@ -165,8 +181,9 @@ def _input_grad_by_scattering(g: Array, w: Array, window: Window, size: Pair) ->
 def _input_grad_by_rows(g: Array, w: Array, window: Window, size: Pair) -> Array:
     """For few channels: one product per kernel row gives the gradients of whole rows of the picture.
 
-    A row of outputs depends on a row of inputs through a banded (Toeplitz) matrix (OW·O, W·C) that holds the kernel's row once for every output
-    position. Most of it is zeros, W/kw times as many multiplications; but nothing is copied, and rows are long runs to add.
+    A row of outputs depends on a row of inputs through a banded (Toeplitz) matrix (OW·O, W·C) that holds the kernel's
+    row once for every output position. Most of it is zeros, W/kw times as many multiplications; but nothing is copied,
+    and rows are long runs to add.
     """
     xp = array_module(g)
     grads = channels_last(g)
@@ -207,7 +224,8 @@ def _patch_blocks(images: Array, window: Window) -> Iterator[tuple[Array, tuple]
     """Yield the patches of (N, H, W, C) pictures block by block.
 
     Yields:
-        The patches (groups, positions, kh·kw·C/groups), valid until the next block, and the index of their positions in the (N, OH, OW, …) result.
+        The patches (groups, positions, kh·kw·C/groups), valid until the next block, and the index of their positions in
+        the (N, OH, OW, …) result.
     """
     xp = array_module(images)
     (kh, kw), (sh, sw), (ph, pw), (dh, dw) = window.kernel, window.stride, window.padding, window.dilation

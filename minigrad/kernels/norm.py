@@ -1,13 +1,14 @@
 """Sums per channel, and batch normalisation built from them; channels-last.
 
-A sum over all rows of an (M, C) matrix is the product of a row of ones with it, which BLAS does at memory speed, eight times
-faster than NumPy's own sum along the first axis. It is taken picture by picture first: short sums lose fewer digits than one long one.
-Batch normalisation goes over the data in blocks that stay in the processor's cache, so that its temporaries cost no memory traffic.
+A sum over all rows of an (M, C) matrix is the product of a row of ones with it, which BLAS does at memory speed, eight
+times faster than NumPy's own sum along the first axis. It is taken picture by picture first: short sums lose fewer
+digits than one long one. Batch normalisation goes over the data in blocks that stay in the processor's cache, so that
+its temporaries cost no memory traffic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from minigrad.backend import Array, array_module
 from minigrad.kernels.conv import BLOCK_BYTES, channels_first, channels_last
@@ -107,7 +108,7 @@ def _blocks(images: Array, part: slice) -> Iterator[slice]:
         yield slice(start, min(start + step, part.stop))
 
 
-def _split_sum(task, images: Array) -> Array:  # noqa: ANN001
+def _split_sum(task: Callable[[slice], Array], images: Array) -> Array:
     parts = split(task, len(images), images, images.nbytes)
     total = parts[0]
     for other in parts[1:]:

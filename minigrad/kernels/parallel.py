@@ -1,8 +1,9 @@
 """Splitting work over threads.
 
-NumPy lets go of Python's global lock while it copies, adds or multiplies arrays, so threads that work on different pictures of a batch really run side by side.
-Two levels of parallelism must never meet: while our threads run, the BLAS library behind `@` is held to one thread each, otherwise they would fight for
-the same cores. GPUs do their own scheduling; kernels split nothing there.
+NumPy lets go of Python's global lock while it copies, adds or multiplies arrays, so threads that work on different
+pictures of a batch really run side by side. Two levels of parallelism must never meet: while our threads run, the BLAS
+library behind `@` is held to one thread each, otherwise they would fight for the same cores. GPUs do their own
+scheduling; kernels split nothing there.
 """
 
 from __future__ import annotations

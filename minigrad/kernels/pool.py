@@ -1,13 +1,14 @@
 """Pooling windows, channels-last.
 
-A window of kh·kw positions is not cut out of the picture. Instead the picture is looked at kh·kw times, each time shifted by one position and with
-the pool's stride: `x[:, u::s, v::s]` holds the (u, v) element of every window. A maximum over windows is then kh·kw elementwise maxima.
-All functions take and return (N, C, H, W) arrays that are channels-last in memory; the batch is shared among threads.
+A window of kh·kw positions is not cut out of the picture. Instead the picture is looked at kh·kw times, each time
+shifted by one position and with the pool's stride: `x[:, u::s, v::s]` holds the (u, v) element of every window. A
+maximum over windows is then kh·kw elementwise maxima. All functions take and return (N, C, H, W) arrays that are
+channels-last in memory; the batch is shared among threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from minigrad.backend import Array, array_module
 from minigrad.kernels.conv import Pair, Window, channels_first, channels_last
@@ -18,7 +19,8 @@ def max_pool2d(x: Array, window: Window, with_winners: bool) -> tuple[Array, Arr
     """Return the largest element of each window and, if asked, which one it was.
 
     Returns:
-        y (N, C, OH, OW), and winners (N, OH, OW, C), uint8 or uint16: u·kw + v of the first largest element, in row-major order.
+        y (N, C, OH, OW), and winners (N, OH, OW, C), uint8 or uint16: u·kw + v of the first largest element, in
+        row-major order.
     """
     xp = array_module(x)
     images = channels_last(x)
@@ -47,7 +49,9 @@ def max_pool2d(x: Array, window: Window, with_winners: bool) -> tuple[Array, Arr
 
 
 def place_at_winners(g: Array, winners: Array, window: Window, size: Pair) -> Array:
-    """Return zeros for pictures of `size` (height, width) with g (N, C, OH, OW) added where each window's winner sits."""
+    """Return zeros for pictures of `size` (height, width) with g (N, C, OH, OW) added where each window's winner
+    sits.
+    """
     grads = channels_last(g)
 
     def share(part: slice, k: int) -> Array:
@@ -57,7 +61,9 @@ def place_at_winners(g: Array, winners: Array, window: Window, size: Pair) -> Ar
 
 
 def take_from_winners(x: Array, winners: Array, window: Window) -> Array:
-    """Return the element of x (N, C, H, W) at each window's winner, (N, C, OH, OW): the transpose of `place_at_winners`."""
+    """Return the element of x (N, C, H, W) at each window's winner, (N, C, OH, OW): the transpose of
+    `place_at_winners`.
+    """
     xp = array_module(x)
     padded = _padded(channels_last(x), window, 0)
     y = xp.zeros(winners.shape, dtype=x.dtype)
@@ -91,17 +97,23 @@ def spread_evenly(g: Array, window: Window, size: Pair) -> Array:
     return _overlap_add(lambda part, k: grads[part], grads, window, size)
 
 
-def _overlap_add(share, grads: Array, window: Window, size: Pair) -> Array:  # noqa: ANN001
-    """Add `share(part, k)` to the k-th element of every window."""
+def _overlap_add(share: Callable[[slice, int], Array], grads: Array, window: Window, size: Pair) -> Array:
+    """Return zeros for pictures of `size`, with `share(part, k)` added to the k-th element of every window."""
     xp = array_module(grads)
     n, oh, ow, channels = grads.shape
     (ph, pw), positions = window.padding, list(_positions(window, oh, ow))
-    padded = xp.zeros((n, size[0] + 2 * ph, size[1] + 2 * pw, channels), dtype=grads.dtype)
+    shape = (n, size[0] + 2 * ph, size[1] + 2 * pw, channels)
+    disjoint = all(s >= k for s, k in zip(window.stride, window.kernel, strict=True))
+    tiled = disjoint and window.stride == window.kernel and shape[1:3] == (oh * window.kernel[0], ow * window.kernel[1])
+    padded = (xp.empty if tiled else xp.zeros)(shape, dtype=grads.dtype)
 
     def add(part: slice) -> None:
         target = padded[part]
         for k, index in positions:
-            target[index] += share(part, k)
+            if disjoint:  # no element is in two windows
+                target[index] = share(part, k)
+            else:
+                target[index] += share(part, k)
 
     split(add, n, grads, grads.nbytes * len(positions) * 2)
     return channels_first(padded[:, ph : ph + size[0], pw : pw + size[1]])

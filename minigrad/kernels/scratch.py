@@ -1,7 +1,7 @@
 """Memory for the temporaries of one thread, used again for every block.
 
-Fresh memory is handed out by the operating system page by page, at the first touch, which costs about as much as filling it. A kernel that makes the same
-temporaries for hundreds of blocks asks for them once.
+Fresh memory is handed out by the operating system page by page, at the first touch, which costs about as much as
+filling it. A kernel that makes the same temporaries for hundreds of blocks asks for them once.
 """
 
 from __future__ import annotations

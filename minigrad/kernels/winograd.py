@@ -1,25 +1,28 @@
 """Winograd's minimal filtering F(4×4, 3×3): a 3×3 convolution with a quarter of the multiplications.
 
-Two polynomials of degree 3 and 2 have a product of degree 5: six numbers. Multiplying them coefficient by coefficient takes 4·3 = 12 products. Evaluating
-both at six points (0, ±1, ±2, ∞), multiplying value by value and interpolating takes six. A convolution is a product of polynomials read backwards, so
-four outputs of a 3-tap filter cost six multiplications instead of twelve; in two dimensions, 4×4 outputs of a 3×3 filter cost 36 instead of 144.
+Two polynomials of degree 3 and 2 have a product of degree 5: six numbers. Multiplying them coefficient by coefficient
+takes 4·3 = 12 products. Evaluating both at six points (0, ±1, ±2, ∞), multiplying value by value and interpolating
+takes six. A convolution is a product of polynomials read backwards, so four outputs of a 3-tap filter cost six
+multiplications instead of twelve; in two dimensions, 4×4 outputs of a 3×3 filter cost 36 instead of 144.
 
 For every tile d of 6×6 input elements, overlapping its neighbours by two, and every filter g of 3×3:
 
     y = Aᵀ[ (G g Gᵀ) ⊙ (Bᵀ d B) ]A        with y 4×4, and ⊙ elementwise, summed over channels
 
-Evaluation and interpolation act on the 36 positions alone, and the sum over channels makes each position a matrix product. With tiles and channels
-laid out as matrices the whole algorithm is four calls of `matmul` and two copies:
+Evaluation and interpolation act on the 36 positions alone, and the sum over channels makes each position a matrix
+product. With tiles and channels laid out as matrices the whole algorithm is four calls of `matmul` and two copies:
 
     D (36, tiles·C)                     the tiles, gathered: 2.25 times the input, where im2col writes 9 times
     V = (Bᵀ⊗Bᵀ) D                       (36×36)·(36, tiles·C)          1296 multiply-adds per tile and channel
     M[ξ] = V[ξ] U[ξ], ξ = 1…36          (tiles, C)·(C, O), 36 times      36·C·O per tile, where im2col needs 144·C·O
     Y = (Aᵀ⊗Aᵀ) M                       (16×36)·(36, tiles·O)           576 per tile and filter
 
-The transformed weights U = (G⊗G) g are four times as large as the weights. All steps are linear but the product, so the weight gradient is the same
-chain read from right to left, with transposed matrices: Aᵀ becomes A, a product over tiles gives ∂L/∂U, and Gᵀ⊗Gᵀ takes it back to 3×3.
+The transformed weights U = (G⊗G) g are four times as large as the weights. All steps are linear but the product, so the
+weight gradient is the same chain read from right to left, with transposed matrices: Aᵀ becomes A, a product over tiles
+gives ∂L/∂U, and Gᵀ⊗Gᵀ takes it back to 3×3.
 
-The numbers ±2 and their powers cost precision: about two decimal digits in the worst case; in float32 the result agrees with im2col to about 1e-6.
+The numbers ±2 and their powers cost precision: about two decimal digits in the worst case; in float32 the result agrees
+with im2col to about 1e-6.
 
 Reference: Lavin & Gray 2015, "Fast Algorithms for Convolutional Neural Networks", arXiv:1509.09308, section 4.3.
 """
@@ -46,8 +49,23 @@ G = np.array(
 AT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
 TILE = 4  # outputs of a tile along each axis; it reads TILE + 2 inputs
 
-# The tiles of one block, before and after their transform, should stay in a core's cache.
-BLOCK_BYTES = 3 << 18
+# With fewer channels the transforms cost more than they save; with fewer tiles, reading the transformed weights does.
+MIN_CHANNELS = 64
+MIN_TILES = 24
+# The tiles of one block, before and after their transform, should stay near the core that works on them.
+BLOCK_BYTES = 3 << 19
+
+
+def suits(n: int, oh: int, ow: int, filters: int, channels: int) -> bool:
+    """Whether this algorithm is expected to be the faster one for n pictures of oh×ow outputs."""
+    tiles = n * tiles_along(oh) * tiles_along(ow)
+    wasted = tiles * TILE * TILE > 1.7 * n * oh * ow  # tiles stick out over the border
+    return min(filters, channels) >= MIN_CHANNELS and tiles >= MIN_TILES and not wasted
+
+
+def tiles_along(n: int) -> int:
+    """Return how many tiles cover n outputs."""
+    return -(-n // TILE)
 
 
 @cache
@@ -117,11 +135,6 @@ def conv3x3_weight_grad(images: Array, grads: Array, padding: tuple[int, int]) -
     return xp.ascontiguousarray(back.reshape(3, 3, filters, channels).transpose(2, 0, 1, 3)).transpose(0, 3, 1, 2)
 
 
-def tiles_along(n: int) -> int:
-    """Return how many tiles cover n outputs."""
-    return -(-n // TILE)
-
-
 def _blocks(images: Array, oh: int, ow: int, depth: int) -> Iterator[tuple[slice, slice]]:
     """Yield (pictures, rows of tiles): parts of the work with about as many tiles as fit into the cache."""
     n, rows, columns = len(images), tiles_along(oh), tiles_along(ow)
@@ -145,7 +158,8 @@ def _gather_and_transform(
     top, left = TILE * rows.start - ph, -pw
     source = scratch("source", (n, TILE * tile_rows + 2, TILE * tile_columns + 2, channels))
     source[...] = 0
-    y0, y1 = max(0, top), min(h, top + source.shape[1])
+    y0 = min(max(0, top), h)  # a block may lie in the padding altogether
+    y1 = max(y0, min(h, top + source.shape[1]))
     x1 = min(width, left + source.shape[2])
     source[:, y0 - top : y1 - top, pw : pw + x1] = images[pictures, y0:y1, :x1]
     sn, sy, sx, sc = source.strides

@@ -1,7 +1,8 @@
 """Initial values of weights.
 
-With fan_in inputs to a unit, independent weights of variance σ² give its output fan_in·σ² times the inputs' mean square. Kaiming's choice
-keeps that at 1 through a ReLU, which halves it; Xavier's balances the forward and the backward pass.
+With fan_in inputs to a unit, independent weights of variance σ² give its output fan_in·σ² times the inputs' mean
+square. Kaiming's choice keeps that at 1 through a ReLU, which halves it; Xavier's balances the forward and the backward
+pass.
 """
 
 from __future__ import annotations

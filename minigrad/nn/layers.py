@@ -30,7 +30,7 @@ class Linear(Module):
         """Return x·wᵀ + b."""
         return ops.linear(x, self.weight, self.bias)
 
-    def extra_repr(self) -> str:  # noqa: D102
+    def extra_repr(self) -> str:
         out_features, in_features = self.weight.shape
         return f"in_features={in_features}, out_features={out_features}, bias={self.bias is not None}"
 
@@ -38,7 +38,8 @@ class Linear(Module):
 class Conv2d(Module):
     """Cross-correlation of pictures (N, in_channels, H, W) with filters; see `ops.conv2d`.
 
-    Weight (out_channels, in_channels/groups, kh, kw), uniform in ±1/√fan_in at the start, like the bias. It is channels-last in memory, like the data.
+    Weight (out_channels, in_channels/groups, kh, kw), uniform in ±1/√fan_in at the start, like the bias. It is
+    channels-last in memory, like the data.
     """
 
     def __init__(
@@ -55,7 +56,9 @@ class Conv2d(Module):
         super().__init__()
         _positive("Conv2d", in_channels=in_channels, out_channels=out_channels, groups=groups)
         if in_channels % groups or out_channels % groups:
-            raise ValueError(f"Conv2d: groups={groups} must divide {in_channels} input and {out_channels} output channels")
+            raise ValueError(
+                f"Conv2d: groups={groups} must divide {in_channels} input and {out_channels} output channels"
+            )
         self.kernel_size = pair("Conv2d", "kernel_size", kernel_size, 1)
         self.stride = pair("Conv2d", "stride", stride, 1)
         self.padding = pair("Conv2d", "padding", padding, 0)
@@ -71,7 +74,7 @@ class Conv2d(Module):
         """Return (N, out_channels, OH, OW)."""
         return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
-    def extra_repr(self) -> str:  # noqa: D102
+    def extra_repr(self) -> str:
         parts = [f"{self.weight.shape[1] * self.groups}, {self.weight.shape[0]}, kernel_size={self.kernel_size}"]
         parts.append(f"stride={self.stride}")
         parts += [f"padding={self.padding}"] if self.padding != (0, 0) else []
@@ -109,8 +112,10 @@ class BatchNorm2d(Module):
             self.num_batches_tracked._bump_version()
         return y
 
-    def extra_repr(self) -> str:  # noqa: D102
-        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}" + (", affine=False" if self.weight is None else "")
+    def extra_repr(self) -> str:
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}" + (
+            ", affine=False" if self.weight is None else ""
+        )
 
 
 class MaxPool2d(Module):
@@ -124,7 +129,7 @@ class MaxPool2d(Module):
         """Return (N, C, OH, OW)."""
         return ops.max_pool2d(x, self.kernel_size, self.stride, self.padding)
 
-    def extra_repr(self) -> str:  # noqa: D102
+    def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
@@ -147,7 +152,7 @@ class AdaptiveAvgPool2d(Module):
         """Return (N, C, *output_size)."""
         return ops.adaptive_avg_pool2d(x, self.output_size)
 
-    def extra_repr(self) -> str:  # noqa: D102
+    def extra_repr(self) -> str:
         return f"output_size={self.output_size}"
 
 
@@ -170,7 +175,7 @@ class Flatten(Module):
         """Return (N, rest)."""
         return ops.flatten(x, self.start)
 
-    def extra_repr(self) -> str:  # noqa: D102
+    def extra_repr(self) -> str:
         return "" if self.start == 1 else f"start={self.start}"
 
 
@@ -187,7 +192,7 @@ class Dropout(Module):
         """Return x with a random mask in training, x itself otherwise."""
         return ops.dropout(x, self.p, self.training)
 
-    def extra_repr(self) -> str:  # noqa: D102
+    def extra_repr(self) -> str:
         return f"p={self.p}"
 
 

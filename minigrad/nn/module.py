@@ -15,9 +15,9 @@ from minigrad.tensor import Parameter, Tensor
 class Module:
     """Base of all layers and models.
 
-    A subclass creates parameters and layers as attributes in `__init__` (after `super().__init__()`) and computes in `forward`. Attributes that are
-    Parameters or Modules are found by themselves, in the order of assignment; other state (running statistics) is
-    announced with `register_buffer`.
+    A subclass creates parameters and layers as attributes in `__init__` and computes in `forward`. Attributes that are
+    Parameters or Modules are found by themselves, in the order of assignment (those in plain lists are not: use
+    `Sequential`); other state, such as running statistics, is announced with `register_buffer`.
 
     Attributes:
         training: True in training, False in evaluation; set by `train()` and `eval()`.
@@ -25,15 +25,22 @@ class Module:
 
     training: bool = True
 
-    def __init__(self) -> None:
-        self._buffers: dict[str, Tensor | None] = {}
+    _buffers: dict[str, Tensor | None]
 
-    def forward(self, *inputs: Any) -> Any:
+    def __new__(cls, *_: Any, **__: Any) -> Module:
+        module = super().__new__(cls)
+        module._buffers = {}  # here, so that nothing breaks in a subclass that forgets super().__init__()
+        return module
+
+    def __init__(self) -> None:
+        pass
+
+    def forward(self, *inputs: Any, **options: Any) -> Any:
         """Compute the output. Call the module itself, not this."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
-    def __call__(self, *inputs: Any) -> Any:
-        return self.forward(*inputs)
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        return self.forward(*inputs, **options)
 
     # ---- finding things --------------------------------------------------------------------------------------------
 
@@ -49,7 +56,9 @@ class Module:
                 yield name, value
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """Yield (path, module) for this module and all inside it, outermost first. A module used twice is yielded once."""
+        """Yield (path, module) for this module and all inside it, outermost first. A module used twice is yielded
+        once.
+        """
         seen: set[int] = set()
         stack = [(prefix, self)]
         while stack:
@@ -165,7 +174,9 @@ class Module:
             parameter.grad = None
 
     def to(self, device: str) -> Module:
-        """Move all parameters, buffers and gradients to `device`, in place, so that optimizers keep their hold. Returns itself."""
+        """Move all parameters, buffers and gradients to `device`, in place, so that optimizers keep their hold.
+        Returns itself.
+        """
         for tensor in (*self.parameters(), *self.buffers()):
             if tensor.device != backend.parse_device(device):
                 tensor.data = backend.to_device(tensor.data, device)
@@ -191,7 +202,9 @@ def _numbers(name: str, value: Any) -> Array:
     value = value.data if isinstance(value, Tensor) else value
     array = value if hasattr(value, "strides") else np.asarray(value)
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"load_state_dict: {name} is not an array of numbers but a {type(value).__name__} of {array.dtype}")
+        raise TypeError(
+            f"load_state_dict: {name} is not an array of numbers but a {type(value).__name__} of {array.dtype}"
+        )
     return array
 
 

@@ -20,18 +20,21 @@ def summary(model: Module, input_shape: tuple[int, ...]) -> str:
         model: runs once, in evaluation mode, on zeros; it is left as it was.
         input_shape: shape of one input without the batch, such as (3, 32, 32).
 
-    Multiply-adds are counted where nearly all of them are: O·C/groups·kh·kw·OH·OW in a convolution and out·in per row in a linear layer.
+    Multiply-adds are counted where nearly all of them are: O·C/groups·kh·kw·OH·OW in a convolution and out·in per row
+    in a linear layer.
     """
     leaves = {id(m): name for name, m in model.named_modules() if next(m.children(), None) is None}
     modes = [(module, module.training) for module in model.modules()]
     device = next((p.device for p in model.parameters()), "cpu")
     rows: list[tuple[str, str, str, int, int]] = []
 
-    def traced(module: Module, *inputs: Any) -> Any:
-        output = module.forward(*inputs)
+    def traced(module: Module, *inputs: Any, **options: Any) -> Any:
+        output = module.forward(*inputs, **options)
         if id(module) in leaves and isinstance(output, Tensor):
             own = sum(p.size for p in module.parameters())
-            rows.append((leaves[id(module)], type(module).__name__, str(output.shape[1:]), own, _multiply_adds(module, output)))
+            rows.append(
+                (leaves[id(module)], type(module).__name__, str(output.shape[1:]), own, _multiply_adds(module, output))
+            )
         return output
 
     plain_call, Module.__call__ = Module.__call__, traced
@@ -47,7 +50,10 @@ def summary(model: Module, input_shape: tuple[int, ...]) -> str:
     lines += [(name, kind, shape, f"{own:,}", f"{work:,}") for name, kind, shape, own, work in rows]
     lines += [("total", type(model).__name__, "", f"{total:,}", f"{sum(row[4] for row in rows):,}")]
     widths = [max(len(line[i]) for line in lines) for i in range(5)]
-    text = ["  ".join(c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))) for line in lines]
+    text = [
+        "  ".join(c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
+        for line in lines
+    ]
     rule = "-" * len(text[0])
     return "\n".join([text[0], rule, *text[1:-1], rule, text[-1]])
 

@@ -1,4 +1,6 @@
-"""Every differentiable operation. One file per kind; in it each `Function` stands beside the function that users call."""
+"""Every differentiable operation. One file per kind; in it each `Function` stands beside the function that users
+call.
+"""
 
 from minigrad.ops.activation import log_softmax, logsumexp, relu, sigmoid, softmax, tanh
 from minigrad.ops.conv import conv2d

@@ -1,6 +1,7 @@
 """Convolution in two dimensions.
 
-With upstream gradient g, a convolution, its input gradient and its weight gradient are three views of one sum that is linear in each of x, w and g:
+With upstream gradient g, a convolution, its input gradient and its weight gradient are three views of one sum that is
+linear in each of x, w and g:
 
     T(x, w, g) = Σ g[n,o,i,j] · w[o,c,u,v] · x[n,c, i·s+u·d−p, j·s+v·d−p]
     conv2d(x, w) = ∂T/∂g        input gradient = ∂T/∂x        weight gradient = ∂T/∂w
@@ -10,12 +11,11 @@ So each of the three is an operation whose own gradients are the other two, and 
 
 from __future__ import annotations
 
-from typing import Any
-
 from minigrad import kernels
 from minigrad.backend import Array
 from minigrad.function import Function
 from minigrad.kernels.conv import Pair, Window
+from minigrad.ops.operands import check_dtypes
 from minigrad.ops.windows import window_for
 from minigrad.tensor import Tensor
 
@@ -102,7 +102,8 @@ def conv2d(
         groups: channels and filters are divided into this many independent convolutions.
 
     Returns:
-        (N, O, OH, OW) with OH = ⌊(H + 2·padding − dilation·(kh − 1) − 1)/stride⌋ + 1, OW likewise; channels-last in memory.
+        (N, O, OH, OW) with OH = ⌊(H + 2·padding − dilation·(kh − 1) − 1)/stride⌋ + 1, OW likewise; channels-last in
+        memory.
 
     Raises:
         ValueError: shapes or arguments do not fit.
@@ -111,20 +112,16 @@ def conv2d(
     if w.ndim != 4:
         raise ValueError(f"conv2d: expected a weight of shape (O, C/groups, kh, kw), got shape {w.shape}")
     if not isinstance(groups, int) or groups < 1 or w.shape[0] % groups:
-        raise ValueError(f"conv2d: groups={groups!r} must be a positive int that divides the {w.shape[0]} output channels")
+        raise ValueError(
+            f"conv2d: groups={groups!r} must be a positive int that divides the {w.shape[0]} output channels"
+        )
     window = window_for("conv2d", x, w.shape[2:], stride, padding, dilation, groups)
     if x.shape[1] != w.shape[1] * groups:
         raise ValueError(
-            f"conv2d: input has {x.shape[1]} channels but weight {w.shape} takes {w.shape[1] * groups} (groups={groups})"
+            f"conv2d: input has {x.shape[1]} channels but weight {w.shape} takes {w.shape[1] * groups} "
+            f"(groups={groups})"
         )
     if b is not None and b.shape != w.shape[:1]:
         raise ValueError(f"conv2d: bias of shape {b.shape} does not fit weight {w.shape}")
     check_dtypes("conv2d", x=x, w=w, b=b)
     return Conv2d.apply(x, w, b, window=window)
-
-
-def check_dtypes(name: str, **tensors: Any) -> None:
-    """Raise TypeError unless all Tensors (None is left out) have one floating dtype."""
-    dtypes = {key: x.dtype for key, x in tensors.items() if x is not None}
-    if len(set(dtypes.values())) > 1 or any(d.kind != "f" for d in dtypes.values()):
-        raise TypeError(f"{name}: expected one floating dtype, got " + ", ".join(f"{k}: {d}" for k, d in dtypes.items()))

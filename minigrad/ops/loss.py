@@ -7,7 +7,7 @@ import numpy as np
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
 from minigrad.ops.activation import softmax
-from minigrad.ops.conv import check_dtypes
+from minigrad.ops.operands import beside, check_dtypes
 from minigrad.ops.select import where
 from minigrad.tensor import Tensor
 
@@ -15,14 +15,14 @@ from minigrad.tensor import Tensor
 class CrossEntropy(Function):
     """Lₙ = −Σ_c q_c·ln p_c with p = softmax(x) and q = (1 − ε)·[c is the target] + ε/C  ⇒  ∂L/∂x = g·(p − q)."""
 
-    reads = {0: (0,)}
+    reads = {0: (0, 1)}
 
     def forward(self, logits: Array, targets: Array, label_smoothing: float) -> Array:
         xp = array_module(logits)
         n, classes = logits.shape
         log_p = logits - logits.max(axis=1, keepdims=True)
         log_p -= xp.log(xp.exp(log_p).sum(axis=1, keepdims=True))
-        self.rows, self.targets, self.smoothing = xp.arange(n), targets, label_smoothing
+        self.rows, self.smoothing = xp.arange(n), label_smoothing
         loss = -log_p[self.rows, targets]
         if label_smoothing:
             loss = (1 - label_smoothing) * loss - (label_smoothing / classes) * log_p.sum(axis=1)
@@ -31,10 +31,10 @@ class CrossEntropy(Function):
         return loss
 
     def backward(self, grad: Tensor) -> Tensor:
-        logits, _ = self.inputs
+        logits, targets = self.inputs
         xp = array_module(logits.data)
         wanted = xp.full(logits.shape, self.smoothing / logits.shape[1], dtype=logits.dtype)
-        wanted[self.rows, self.targets] += 1 - self.smoothing
+        wanted[self.rows, targets.data] += 1 - self.smoothing
         return (softmax(logits, axis=1) - Tensor._wrap(wanted)) * grad.unsqueeze(1), None
 
 
@@ -45,10 +45,10 @@ def cross_entropy(
 
     Args:
         logits: scores (N, C), any real numbers.
-        targets: class numbers (N,), integers from 0 to C − 1. On a GPU they are not read back to be checked: the loss of a
-            target out of range is nan there.
-        label_smoothing: ε in [0, 1): this share of the target's probability is spread over all classes (Szegedy et al. 2016,
-            arXiv:1512.00567, section 7).
+        targets: class numbers (N,), integers from 0 to C − 1. On a GPU they are not read back to be checked: the
+            loss of a target out of range is nan there.
+        label_smoothing: ε in [0, 1): this share of the target's probability is spread over all classes (Szegedy et
+            al. 2016, arXiv:1512.00567, section 7).
 
     Returns:
         One number; (N,) with `reduction="none"`.
@@ -57,18 +57,23 @@ def cross_entropy(
         ValueError: shapes do not fit, a target is out of range, or an option is unknown.
         TypeError: targets are not integers.
     """
-    targets = targets if isinstance(targets, Tensor) else Tensor(targets, device=logits.device)
+    targets = beside(targets, logits)
     if logits.ndim != 2 or logits.shape[1] == 0 or targets.shape != logits.shape[:1]:
-        raise ValueError(f"cross_entropy: expected logits (N, C) and targets (N,), got {logits.shape} and {targets.shape}")
+        raise ValueError(
+            f"cross_entropy: expected logits (N, C) and targets (N,), got {logits.shape} and {targets.shape}"
+        )
     if targets.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy: expected integer class numbers as targets, got {targets.dtype}")
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"cross_entropy: label_smoothing must lie in [0, 1), got {label_smoothing}")
     check_dtypes("cross_entropy", logits=logits)
-    if targets.device == "cpu" and targets.size and not (0 <= targets.data.min() and targets.data.max() < logits.shape[1]):
-        raise ValueError(
-            f"cross_entropy: targets must lie in 0..{logits.shape[1] - 1}, got {targets.data.min()}..{targets.data.max()}"
-        )
+    if (
+        targets.device == "cpu"
+        and targets.size
+        and not (targets.data.min() >= 0 and targets.data.max() < logits.shape[1])
+    ):
+        found = f"{targets.data.min()}..{targets.data.max()}"
+        raise ValueError(f"cross_entropy: targets must lie in 0..{logits.shape[1] - 1}, got {found}")
     loss = CrossEntropy.apply(logits, targets, label_smoothing=float(label_smoothing))
     return _reduced("cross_entropy", loss, reduction)
 
@@ -84,7 +89,8 @@ def mse_loss(prediction: Tensor, target: Tensor, reduction: str = "mean") -> Ten
 
 
 def smooth_l1_loss(prediction: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
-    """Return ½d²/β where |d| < β and |d| − ½β elsewhere, d = prediction − target (Girshick 2015, arXiv:1504.08083, eq. 3).
+    """Return ½d²/β where |d| < β and |d| − ½β elsewhere, d = prediction − target (Girshick 2015, arXiv:1504.08083, eq.
+    3).
 
     Raises:
         ValueError: the shapes differ, β is not positive, or `reduction` is unknown.
@@ -93,11 +99,13 @@ def smooth_l1_loss(prediction: Tensor, target: Tensor, reduction: str = "mean", 
         raise ValueError(f"smooth_l1_loss: beta must be positive, got {beta}")
     difference = _difference("smooth_l1_loss", prediction, target)
     size = abs(difference)
-    return _reduced("smooth_l1_loss", where(size < beta, difference * difference * (0.5 / beta), size - 0.5 * beta), reduction)
+    return _reduced(
+        "smooth_l1_loss", where(size < beta, difference * difference * (0.5 / beta), size - 0.5 * beta), reduction
+    )
 
 
 def _difference(name: str, prediction: Tensor, target: Tensor) -> Tensor:
-    target = target if isinstance(target, Tensor) else Tensor(target, device=prediction.device)
+    target = beside(target, prediction)
     if prediction.shape != target.shape:
         raise ValueError(f"{name}: prediction has shape {prediction.shape}, target {target.shape}")
     return prediction - target

@@ -6,8 +6,7 @@ import math
 
 from minigrad.backend import Array
 from minigrad.function import Function
-from minigrad.ops.conv import check_dtypes
-from minigrad.ops.operands import sum_to
+from minigrad.ops.operands import check_dtypes, sum_to
 from minigrad.tensor import Tensor
 
 

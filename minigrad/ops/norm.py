@@ -7,7 +7,7 @@ import math
 from minigrad import backend, kernels
 from minigrad.backend import Array, array_module
 from minigrad.function import Function, is_grad_enabled
-from minigrad.ops.conv import check_dtypes
+from minigrad.ops.operands import check_dtypes
 from minigrad.tensor import Tensor
 
 AXES = (0, 2, 3)
@@ -79,8 +79,9 @@ def batch_norm(
     Args:
         x: (N, C, ...).
         weight, bias: scale and shift (C,), or None for 1 and 0.
-        running_mean, running_var: (C,). In training they are updated in place, new = (1 − momentum)·old + momentum·batch, with the batch's *unbiased*
-            variance; otherwise they are used instead of the batch's. None: not tracked.
+        running_mean, running_var: (C,). In training they are updated in place, new = (1 − momentum)·old +
+            momentum·batch, with the batch's *unbiased* variance; otherwise they are used instead of the batch's. None:
+            not tracked.
         training: whether to use the batch's own (biased) statistics.
         momentum: share of the newest batch in the running statistics.
         eps: added to the variance.

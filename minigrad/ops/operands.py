@@ -1,8 +1,8 @@
 """What happens to the operands of an operation before and after it: dtypes, Python numbers, broadcasting.
 
 Arithmetic broadcasts as NumPy does. Two Tensors of different dtype meet in the wider floating type; integers follow the
-floating partner; a number, Python's or one of NumPy's scalars, never changes a dtype (except that integers with a float,
-or divided, become float32).
+floating partner; a number, Python's or one of NumPy's scalars, never changes a dtype (except that integers with a
+float, or divided, become float32).
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ Number = int | float
 
 
 def operands(name: str, a: Any, b: Any, to_float: bool = False) -> tuple[Any, Any]:
-    """Return `a` and `b` ready for an operation: Tensors of one dtype, or one Tensor and a Python number."""
+    """Return `a` and `b` ready for an operation: Tensors of one dtype, or one Tensor and a Python number.
+
+    Raises:
+        TypeError: an operand is neither a Tensor nor an array nor a number.
+        ValueError: the shapes do not broadcast.
+    """
     a, b = _operand(a), _operand(b)
     for x in (a, b):
         if not isinstance(x, (Tensor, int, float)):
@@ -27,6 +32,8 @@ def operands(name: str, a: Any, b: Any, to_float: bool = False) -> tuple[Any, An
     if not tensors:
         a = Tensor(a)
         tensors = [a]
+    if len(tensors) == 2 and a.shape != b.shape:
+        _check_broadcast(name, a.shape, b.shape)
     dtypes = [x.dtype for x in tensors]
     dtype = dtypes[0]
     if len(dtypes) == 2 and dtypes[1] != dtype:
@@ -36,16 +43,43 @@ def operands(name: str, a: Any, b: Any, to_float: bool = False) -> tuple[Any, An
     return tuple(x.astype(dtype) if isinstance(x, Tensor) and x.dtype != dtype else x for x in (a, b))
 
 
+def _check_broadcast(name: str, a: tuple[int, ...], b: tuple[int, ...]) -> None:
+    if any(n != m and 1 not in (n, m) for n, m in zip(reversed(a), reversed(b), strict=False)):
+        raise ValueError(
+            f"{name}: shapes {a} and {b} do not broadcast: from the last axis on, lengths must agree or be 1"
+        )
+
+
+def check_dtypes(name: str, **tensors: Any) -> None:
+    """Raise TypeError unless all Tensors (None is left out) have one floating dtype."""
+    dtypes = {key: x.dtype for key, x in tensors.items() if x is not None}
+    if len(set(dtypes.values())) > 1 or any(d.kind != "f" for d in dtypes.values()):
+        raise TypeError(
+            f"{name}: expected one floating dtype, got " + ", ".join(f"{k}: {d}" for k, d in dtypes.items())
+        )
+
+
 def common_dtype(dtypes: Sequence[np.dtype]) -> np.dtype:
     """Return the widest of the floating dtypes, or of all if there is none."""
     return np.result_type(*([d for d in dtypes if d.kind == "f"] or dtypes))
 
 
 def _operand(x: Any) -> Any:
-    """Turn arrays into Tensors, and NumPy's numbers, such as `np.sqrt(2)`, into Python's, which do not change a dtype."""
+    """Turn arrays into Tensors, and NumPy's numbers, such as `np.sqrt(2)`, into Python's, which do not change a
+    dtype.
+    """
     if isinstance(x, np.generic):
         return x.item()
     return Tensor(x) if type(x) is np.ndarray else x
+
+
+def beside(x: Any, other: Tensor) -> Tensor:
+    """Return `x` as a Tensor: lists and numbers come to the device of `other`; arrays and Tensors stay where they
+    are.
+    """
+    if isinstance(x, Tensor):
+        return x
+    return Tensor(x) if hasattr(x, "dtype") else Tensor(x, device=other.device)
 
 
 def floating(x: Any) -> Tensor:

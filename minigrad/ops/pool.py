@@ -10,7 +10,7 @@ from minigrad import backend, kernels
 from minigrad.backend import Array
 from minigrad.function import Function
 from minigrad.kernels.conv import Pair, Window
-from minigrad.ops.conv import check_dtypes
+from minigrad.ops.operands import check_dtypes
 from minigrad.ops.windows import pair, window_for
 from minigrad.tensor import Tensor
 
@@ -75,21 +75,27 @@ def max_pool2d(x: Tensor, kernel_size: int | Pair, stride: int | Pair | None = N
     """Return the largest element of each window, (N, C, OH, OW) with OH = ⌊(H + 2·padding − kh)/stride⌋ + 1.
 
     Args:
-        kernel_size, stride, padding: ints or pairs (vertical, horizontal). `stride=None` means `kernel_size`; padding never wins.
+        kernel_size, stride, padding: ints or pairs (vertical, horizontal). `stride=None` means `kernel_size`;
+            padding never wins.
 
     Raises:
-        ValueError: an argument is out of range, or padding exceeds half the kernel, so that a window could be all padding.
+        ValueError: an argument is out of range, or padding exceeds half the kernel, so that a window could be all
+            padding.
         TypeError: `x` is not floating point.
     """
     return MaxPool2d.apply(x, window=_pool_window("max_pool2d", x, kernel_size, stride, padding))
 
 
 def avg_pool2d(x: Tensor, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0) -> Tensor:
-    """Return the mean of each window; padding counts as zeros, as PyTorch's `count_include_pad=True`. Arguments as `max_pool2d`."""
+    """Return the mean of each window; padding counts as zeros, as PyTorch's `count_include_pad=True`. Arguments as
+    `max_pool2d`.
+    """
     return AvgPool2d.apply(x, window=_pool_window("avg_pool2d", x, kernel_size, stride, padding))
 
 
-def _pool_window(name: str, x: Tensor, kernel_size: int | Pair, stride: int | Pair | None, padding: int | Pair) -> Window:
+def _pool_window(
+    name: str, x: Tensor, kernel_size: int | Pair, stride: int | Pair | None, padding: int | Pair
+) -> Window:
     check_dtypes(name, x=x)
     window = window_for(name, x, kernel_size, kernel_size if stride is None else stride, padding)
     if any(2 * p > k for p, k in zip(window.padding, window.kernel, strict=True)):
@@ -100,8 +106,9 @@ def _pool_window(name: str, x: Tensor, kernel_size: int | Pair, stride: int | Pa
 def adaptive_avg_pool2d(x: Tensor, output_size: int | Pair) -> Tensor:
     """Return means over a grid of `output_size` (height, width) windows that cover the picture: (N, C, OH, OW).
 
-    Window i of OH covers the rows from ⌊i·H/OH⌋ up to ⌈(i+1)·H/OH⌉, so neighbours may overlap; columns likewise. Where the grid divides the
-    picture evenly this is `avg_pool2d`; otherwise it is two products with matrices of averaging weights, y = P·x·Qᵀ.
+    Window i of OH covers the rows from ⌊i·H/OH⌋ up to ⌈(i+1)·H/OH⌉, so neighbours may overlap; columns likewise. Where
+    the grid divides the picture evenly this is `avg_pool2d`; otherwise it is two products with matrices of averaging
+    weights, y = P·x·Qᵀ.
     """
     if x.ndim != 4:
         raise ValueError(f"adaptive_avg_pool2d: expected pictures of shape (N, C, H, W), got shape {x.shape}")

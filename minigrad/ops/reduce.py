@@ -17,7 +17,7 @@ Axis = int | tuple[int, ...] | None
 
 def _axes(name: str, x: Tensor, axis: Axis) -> tuple[int, ...]:
     """Return `axis` as a sorted tuple of non-negative ints."""
-    given = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+    given = tuple(range(x.ndim)) if axis is None else tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     axes = tuple(sorted({a % x.ndim for a in given if -x.ndim <= a < x.ndim}))
     if len(axes) != len(given):
         raise ValueError(f"{name}: axis {axis} does not fit shape {x.shape}")
@@ -89,7 +89,8 @@ def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
 def var(x: Tensor, axis: Axis = None, keepdims: bool = False, correction: int = 1) -> Tensor:
     """Return the variance Σ(x − x̄)²/(n − correction) along `axis`.
 
-    As in PyTorch the default is the unbiased estimate; `correction=0` divides by n, as NumPy does and as normalisation layers need.
+    As in PyTorch the default is the unbiased estimate; `correction=0` divides by n, as NumPy does and as normalisation
+    layers need.
     """
     x = floating(x)
     count = math.prod(x.shape[a] for a in _axes("var", x, axis))
@@ -116,7 +117,9 @@ def min(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 def argmax(x: Tensor, axis: int | None = None) -> Tensor:
-    """Return the index (int64) of the largest element along `axis`, the first one of equals; of the flat Tensor if None."""
+    """Return the index (int64) of the largest element along `axis`, the first one of equals; of the flat Tensor if
+    None.
+    """
     _nonempty_axes("argmax", x, axis)
     return ArgMax.apply(x, axis=axis)
 

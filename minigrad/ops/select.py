@@ -60,14 +60,15 @@ class Minimum(Maximum):
 class Where(Function):
     """y = a where the condition holds, else b  ⇒  ∂L/∂a = g there, ∂L/∂b = g elsewhere."""
 
+    reads = {1: (0,), 2: (0,)}
+
     def forward(self, condition: Array, a: Array, b: Array) -> Array:
         self.shapes = shape_of(a), shape_of(b)
-        self.condition = condition if any(self.needs) else None
         return array_module(condition).where(condition, a, b)
 
     def backward(self, grad: Tensor) -> tuple:
-        a_shape, b_shape = self.shapes
-        to_a = Tensor._wrap(self.condition.astype(grad.dtype))
+        (condition, _, _), (a_shape, b_shape) = self.inputs, self.shapes
+        to_a = Tensor._wrap(condition.data.astype(grad.dtype))
         return (
             None,
             sum_to(grad * to_a, a_shape) if self.needs[1] else None,

@@ -1,6 +1,7 @@
 """Operations that move elements about without changing them: reshape, transpose, index, join, pad, cast, change device.
 
-Each one is linear, so its gradient is the transposed map: reshape back, transpose back, add back at the same index, cut apart.
+Each one is linear, so its gradient is the transposed map: reshape back, transpose back, add back at the same index, cut
+apart.
 """
 
 from __future__ import annotations
@@ -63,7 +64,10 @@ class GetItem(Function):
     is_view = True  # for slices; harmless for the copies that index arrays make
 
     def forward(self, x: Array, index: Any) -> Array:
-        self.shape, self.index = x.shape, index
+        self.shape = x.shape
+        if any(self.needs):  # whoever owns an index array may write into it before backward needs it
+            parts = tuple(part.copy() if hasattr(part, "copy") else part for part in _parts(index))
+            self.index = parts if isinstance(index, tuple) else parts[0]
         return x[index]
 
     def backward(self, grad: Tensor) -> Tensor:
@@ -166,8 +170,8 @@ def permute(x: Tensor, *axes: int | tuple[int, ...]) -> Tensor:
 
 
 def transpose(x: Tensor, *axes: int | tuple[int, ...]) -> Tensor:
-    """Exchange two axes, `x.transpose(0, 1)` as in PyTorch; without arguments reverse all axes, and with a tuple of all of
-    them, or three and more, permute them, as in NumPy.
+    """Exchange two axes, `x.transpose(0, 1)` as in PyTorch; without arguments reverse all axes, and with a tuple of all
+    of them, or three and more, permute them, as in NumPy.
 
     Raises:
         ValueError: an axis does not exist.
@@ -273,7 +277,9 @@ def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
         raise ValueError(f"concat: axis {axis} is not an axis of shape {first.shape}")
     axis %= first.ndim
     for x in tensors:
-        if x.ndim != first.ndim or any(n != m for i, (n, m) in enumerate(zip(x.shape, first.shape, strict=True)) if i != axis):
+        if x.ndim != first.ndim or any(
+            n != m for i, (n, m) in enumerate(zip(x.shape, first.shape, strict=True)) if i != axis
+        ):
             raise ValueError(f"concat: shapes {[t.shape for t in tensors]} differ outside axis {axis}")
     dtype = common_dtype([x.dtype for x in tensors])
     return Concat.apply(*[x if x.dtype == dtype else astype(x, dtype) for x in tensors], axis=axis)

@@ -26,7 +26,8 @@ def window_for(
     """Return the checked `Window` of an operation on pictures x (N, C, H, W).
 
     Raises:
-        ValueError: x is not 4-dimensional, an argument is out of range, or the kernel is larger than the padded picture.
+        ValueError: x is not 4-dimensional, an argument is out of range, or the kernel is larger than the padded
+            picture.
     """
     if x.ndim != 4:
         raise ValueError(f"{name}: expected pictures of shape (N, C, H, W), got shape {x.shape}")

@@ -114,11 +114,12 @@ def _named_tensors(content: dict) -> dict[str, Tensor]:
         elif _has_tensors(content):
             return _tensors(content)
         else:
-            candidates = {name: value for name, value in inside.items() if _has_tensors(value)}
+            distinct = {id(value): name for name, value in inside.items()}  # each is looked into once
+            candidates = [name for name in distinct.values() if _has_tensors(inside[name])]
             if len(candidates) > 1:
-                names = ", ".join(quoted(str(name)) for name in list(candidates)[:3])
+                names = ", ".join(quoted(str(name)) for name in candidates[:3])
                 raise ValueError(f"several dictionaries hold tensors ({names}), and none has a customary name")
-            content = next(iter(candidates.values()), {})
+            content = inside[candidates[0]] if candidates else {}
     raise ValueError("it holds no tensors by name, expected a state dict or a checkpoint around one")
 
 

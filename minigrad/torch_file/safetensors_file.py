@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from minigrad.torch_file.binary import read_bytes, read_integers
+from minigrad.torch_file.binary import MAX_PICKLE, read_bytes, read_integers
 from minigrad.torch_file.pickle_machine import quoted
 from minigrad.torch_file.tensors import Elements, Storage, Tensor, checked_storage, checked_tensor
 
@@ -33,12 +33,14 @@ class Safetensors:
         from safetensors import SafetensorError, safe_open
 
         self.file = file
+        (length,) = read_integers(file, 1)
+        if not 0 <= length <= MAX_PICKLE:
+            raise ValueError(f"damaged safetensors file: its table has {length} bytes, expected at most {MAX_PICKLE}")
         try:
             with safe_open(path, framework="numpy"):
                 pass
         except SafetensorError as error:
             raise ValueError(f"damaged safetensors file: {error}") from error
-        (length,) = read_integers(file, 1)
         table = json.loads(read_bytes(file, length).tobytes())
         table.pop("__metadata__", None)
         self.content: dict[str, Tensor] = {}

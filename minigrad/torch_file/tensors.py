@@ -156,9 +156,8 @@ class Arrays:
         """Return all elements of a storage."""
         content = self.read(storage)
         stored = elements.dtype.newbyteorder(self.byteorder)
-        row = (
-            content[: content.size // stored.itemsize * stored.itemsize].view(stored).astype(elements.dtype, copy=False)
-        )
+        whole = content.size // stored.itemsize * stored.itemsize
+        row = content[:whole].view(stored).astype(elements.dtype, copy=False)
         if elements is Elements.BFLOAT16:  # the upper half of a float32
             wide = np.empty(row.shape, np.uint32)
             np.left_shift(row, 16, out=wide, dtype=np.uint32)

@@ -80,13 +80,15 @@ class TensorUnpickler(PickleMachine):
             case Name.ORDERED_DICT, (list(items),):  # Python 2
                 if not all(isinstance(item, list) and len(item) == 2 and isinstance(item[0], str) for item in items):
                     raise ValueError("damaged pickle: an OrderedDict is made of something other than named items")
-                return dict(items)
+                pairs = dict(items)
+                items.clear()  # a list that is used again and again must not cost its length each time
+                return pairs
             case Name.REBUILD_V1, (Storage() as row, offset, shape, strides):
                 return checked_tensor(row, offset, shape, strides)
-            # What may follow at the end says that the numbers are to be conjugated or negated.
-            case Name.REBUILD_V2, (Storage() as row, offset, shape, strides, _, _, *more) if not any(more):
+            # One more argument would say that the numbers are to be conjugated or negated.
+            case Name.REBUILD_V2, (Storage() as row, offset, shape, strides, _, _):
                 return checked_tensor(row, offset, shape, strides)
-            case Name.REBUILD_V3, (Storage() as row, offset, shape, strides, _, _, kind, *more) if not any(more):
+            case Name.REBUILD_V3, (Storage() as row, offset, shape, strides, _, _, kind):
                 return checked_tensor(row, offset, shape, strides, kind)
             case Name.REBUILD_PARAMETER, (Tensor() as data, _, _):
                 return data

@@ -111,7 +111,9 @@ def test_command_is_quoted_for_the_shell(monkeypatch):
     assert shlex.split(command) == ["python", "-m", "examples.cifar10", "--out", "my runs/it's"]
 
 
-@pytest.mark.parametrize(("cwd", "named"), [("/home/me/repo", ".venv/bin/python"), ("/", "home/me/repo/.venv/bin/python")])
+@pytest.mark.parametrize(
+    ("cwd", "named"), [("/home/me/repo", ".venv/bin/python"), ("/", "home/me/repo/.venv/bin/python")]
+)
 def test_command_names_the_interpreter_where_python_means_another_or_none(monkeypatch, cwd, named):
     monkeypatch.setattr("sys.executable", "/home/me/repo/.venv/bin/python")
     monkeypatch.setattr("os.getcwd", lambda: cwd)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from minigrad import Tensor, ops
+from minigrad.backend import DeviceError
 from tests.ops.helpers import gradients, leaf, random_leaf, show
 
 
@@ -30,7 +31,7 @@ def test_label_smoothing_shares_the_probability(device):
 @pytest.mark.parametrize("name", ["cross_entropy", "mse_loss", "smooth_l1_loss"])
 def test_reductions(device, name):
     x = random_leaf(device, 4, 3)
-    target = [0, 2, 1, 1] if name == "cross_entropy" else np.zeros((4, 3), np.float32)
+    target = [0, 2, 1, 1] if name == "cross_entropy" else [[0.0] * 3] * 4
     loss = getattr(ops, name)
     each = loss(x, target, reduction="none")
     assert each.shape == ((4,) if name == "cross_entropy" else (4, 3))
@@ -118,7 +119,7 @@ def test_mse_by_hand(device):
 
 
 def test_smooth_l1_is_a_parabola_near_0_and_a_line_beyond(device):
-    x, target = leaf([0.5, -0.5, 3, -3, 1, 0], device), np.zeros(6, np.float32)
+    x, target = leaf([0.5, -0.5, 3, -3, 1, 0], device), [0.0] * 6
     loss = ops.smooth_l1_loss(x, target, "none")
     assert show(loss) == [0.125, 0.125, 2.5, 2.5, 0.5, 0] and gradients(loss, x)[0].tolist() == [0.5, -0.5, 1, -1, 1, 0]
     assert show(ops.smooth_l1_loss(x, target, "none", beta=4.0)) == [0.03125, 0.03125, 1.125, 1.125, 0.125, 0]
@@ -142,3 +143,14 @@ def test_an_empty_regression(device, name):
     loss = getattr(ops, name)
     assert math.isnan(loss(x, x.detach()).item()) and loss(x, x.detach(), "sum").item() == 0
     assert gradients(loss(x, x.detach(), "none"), x)[0].shape == (0, 4)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "mse_loss"])
+def test_an_array_is_not_moved_to_the_other_device_by_itself(device, name):
+    x = random_leaf(device, 4, 3)
+    target = np.zeros(4, np.int64) if name == "cross_entropy" else np.zeros((4, 3), np.float32)
+    if device == "cpu":
+        assert getattr(ops, name)(x, target).size == 1
+    else:
+        with pytest.raises(DeviceError, match="cpu and cuda:0"):
+            getattr(ops, name)(x, target)

@@ -56,7 +56,7 @@ host_writes = Traffic("an upload of host data")
 numpy_dispatches = Traffic("a NumPy function applied to a CuPy array")
 
 
-class DeviceSynchronized(RuntimeError):  # noqa: N818 - CuPy's name
+class DeviceSynchronized(RuntimeError):
     """Raised when device synchronization is detected while disallowed."""
 
 

@@ -24,14 +24,14 @@ def path(tmp_path):
     return tmp_path / "file.pth"
 
 
-def refuse(path, content: bytes, reason: str | None = None) -> None:
-    """Load `content` and expect an error that names the file and the reason, at no cost in memory."""
+def refuse(path, content: bytes, reason: str | None = None, memory: int = 2**21) -> None:
+    """Load `content` and expect an error that names the file and the reason, at little cost in memory."""
     path.write_bytes(content)
     tracemalloc.start()
     try:
         with pytest.raises(TorchFileError, match=reason) as error:
             load_torch(path)
-        assert tracemalloc.get_traced_memory()[1] < 2**21 + 4 * len(content)
+        assert tracemalloc.get_traced_memory()[1] < memory + 4 * len(content)
     finally:
         tracemalloc.stop()
     assert str(error.value).startswith(f"load_torch: {path}: ")
@@ -149,6 +149,21 @@ def test_programs_that_no_state_dict_contains(path, program):
 def test_number_of_instructions_is_bounded(path, monkeypatch):
     monkeypatch.setattr(pickle_machine, "MAX_INSTRUCTIONS", 1000)
     refuse(path, b.in_zip(b"\x80\x02" + b"]" * 2000 + b"."), "more than 1,000 instructions")
+
+
+def test_large_parts_that_are_used_again_and_again(path):
+    """These would take minutes if each use cost as much as the first."""
+    count = 20_000
+    texts = [b.text(str(i)) for i in range(count)]
+    numbered = b"}q\x01(" + b"".join(key + b.TRUE for key in texts) + b"u"
+    shared_dictionary = b"}(" + b.text("") + numbered + b"".join(key + b"h\x01" for key in texts) + b"u"
+    refuse(path, b.in_zip(b.pickle(shared_dictionary)), "no tensors by name", memory=2**25)
+    items = b"]q\x01(" + b"".join(b"](" + key + b.TRUE + b"e" for key in texts) + b"e"
+    shared_items = b.ORDERED_DICT + b"q\x02](" + items + b"h\x02h\x01\x85R" * count + b"e"
+    refuse(path, b.in_zip(b.pickle(shared_items)), "no tensors by name", memory=2**25)
+    arguments = b.group(b.storage("0", 6), b.number(0), b.numbers([1]), b.numbers([1]), b.TRUE * count) + b"q\x01"
+    shared_arguments = b.REBUILD_V2 + b"q\x02](" + arguments + b"h\x02h\x01R" * count + b"e"
+    refuse(path, b.in_zip(b.pickle(shared_arguments)), "forbidden call")
 
 
 # ---- claims that are not true ------------------------------------------------------------------------------------

@@ -192,13 +192,19 @@ def test_state_dict_in_a_checkpoint(load, checkpoint):
         (entries(epoch=b.number(3)), "no tensors by name"),
         (b"}q\x00" + b.text("model") + b"h\x00s", "no tensors by name"),  # a dictionary that holds itself
         (entries(student=WEIGHTS, teacher=WEIGHTS), "'student', 'teacher'"),
-        (b"}" + b.number(5) + TENSOR + b"s", "entry 5 is no tensor with a name"),
+        (b"}" + b.number(5) + TENSOR + b"s", "entry '5' is no tensor with a name"),
         (entries(x=b.PARAMETER + b")\x81"), "entry 'x' is no tensor"),
     ],
 )
 def test_no_state_dict(load, content, reason):
     with pytest.raises(TorchFileError, match=reason):
         load(b.zip_file(b.pickle(content), {"0": row(3).tobytes()}))
+
+
+def test_dictionary_under_two_names(load):
+    """It is one dictionary, so there is nothing to choose."""
+    checkpoint = b"}" + b.text("first") + WEIGHTS + b"q\x05s" + b.text("second") + b"h\x05s"
+    assert_same(load(b.zip_file(b.pickle(checkpoint), {"0": row(3).tobytes()})), {"x": row(3)})
 
 
 def test_memory_is_needed_once_and_for_the_weights_alone(load, tmp_path):
@@ -256,7 +262,7 @@ def test_tensors_saved_by_pytorch(torch, tmp_path, new, protocol):
         channels_last=torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last), bool=base > 3,
         bfloat16=torch.randn(5).bfloat16(),
     )  # fmt: skip
-    for kind in "fdeqihbQIHB":  # NumPy's characters for floating point and integers, signed and not
+    for kind in ("f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1"):
         tensors[kind] = torch.from_numpy(np.array([0, 1, 100], kind))
     expected = {name: tensor.detach() for name, tensor in tensors.items()}
     expected["bfloat16"] = expected["bfloat16"].float()

@@ -1,0 +1,89 @@
+"""Winograd's algorithm against the definition of a convolution."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from minigrad import backend
+from minigrad.kernels import conv, winograd
+from minigrad.kernels.conv import Window
+from tests.kernels.test_conv import all_three, assert_naive, describe
+
+
+def case(n, c, h, w, filters, padding=(1, 1)):
+    return Window((3, 3), padding=padding), (n, c, h, w), filters
+
+
+CASES = [
+    case(2, 3, 8, 8, 4),
+    case(1, 2, 5, 7, 3),
+    case(2, 2, 9, 6, 2, padding=(0, 0)),
+    case(1, 1, 3, 3, 1, padding=(0, 2)),
+    case(3, 2, 1, 10, 2, padding=(2, 0)),
+    case(1, 2, 4, 4, 2, padding=(7, 6)),
+    case(0, 2, 6, 6, 3),
+]
+every_case = pytest.mark.parametrize("case", CASES, ids=describe)
+
+
+@pytest.fixture
+def always(monkeypatch):
+    """Winograd's algorithm for every 3×3 convolution, however small."""
+    monkeypatch.setattr(winograd, "suits", lambda *sizes: True)
+
+
+@every_case
+def test_as_defined(device, case, always):
+    assert_naive(all_three(case, device), case, tolerance=1e-11)
+
+
+@every_case
+@pytest.mark.parametrize("threads_used", [1, 2, 3])
+def test_small_blocks_and_threads_change_nothing(case, always, threads, tiny_blocks, monkeypatch, threads_used):
+    monkeypatch.setattr(winograd, "BLOCK_BYTES", 64)
+    threads(threads_used)
+    assert_naive(all_three(case), case, tolerance=1e-11)
+
+
+def test_float32_stays_close_to_the_patch_product(rng):
+    x = rng.standard_normal((4, 64, 16, 16)).astype(np.float32)
+    w = (rng.standard_normal((64, 64, 3, 3)) / 24).astype(np.float32)
+    window = Window((3, 3), padding=(1, 1))
+    fast = conv.conv2d(x, w, None, window)
+    assert fast.dtype == np.float32
+    exact = conv.conv2d(x.astype(np.float64), w.astype(np.float64), None, window)
+    assert np.abs(fast - exact).max() < 2e-5 * np.abs(exact).max()
+
+
+def test_a_repeated_run_is_identical(rng):
+    x = rng.standard_normal((16, 64, 12, 12)).astype(np.float32)
+    w = rng.standard_normal((64, 64, 3, 3)).astype(np.float32)
+    window = Window((3, 3), padding=(1, 1))
+    assert winograd.suits(16, 12, 12, 64, 64)
+    first, again = (conv.conv2d(x, w, None, window) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ((64, 16, 16, 64, 64), True),
+        ((64, 16, 16, 64, 32), False),  # too few channels
+        ((1, 7, 7, 512, 512), False),  # too few tiles
+        ((64, 2, 2, 512, 512), False),  # most of each tile lies outside
+        ((0, 16, 16, 64, 64), False),
+    ],
+)
+def test_the_rule(sizes, expected):
+    assert winograd.suits(*sizes) == expected
+
+
+def test_transforms_are_exact_on_a_single_tile(device):
+    """A 6×6 tile with one filter: the sixteen outputs are the sixteen dot products."""
+    tile = np.arange(36.0).reshape(1, 6, 6, 1)
+    kernel = np.arange(9.0).reshape(1, 1, 3, 3)
+    with backend.use_device(device):
+        y = winograd.conv3x3(backend.to_device(tile, device), backend.to_device(kernel, device), None, (0, 0))
+    expected = [[(tile[0, i : i + 3, j : j + 3, 0] * kernel[0, 0]).sum() for j in range(4)] for i in range(4)]
+    np.testing.assert_allclose(backend.to_numpy(y)[0, :, :, 0], expected, rtol=1e-12)

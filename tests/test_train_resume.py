@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+
+import minigrad as mg
+from minigrad.serialize import CheckpointError
+from minigrad.train import TrainingDiverged, TrainingInterrupted, read_checkpoint
+from tests.training_run import STEPS, at_step, become_nan, build, contents, crash, press_ctrl_c, resumed
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    build(folder).fit()
+    return contents(folder)
+
+
+# ---- stopping and going on -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [1, 3, STEPS, STEPS + 1, 2 * STEPS - 1, 2 * STEPS])
+def test_run_resumed_after_ctrl_c_is_bit_identical(tmp_path, uninterrupted, step):
+    with pytest.raises(TrainingInterrupted, match=f"after step {step}$"):
+        build(tmp_path, at_step(step, press_ctrl_c)).fit()
+    assert read_checkpoint(tmp_path / "checkpoint.safetensors")["step"] == step
+    resumed(tmp_path).fit()
+    assert contents(tmp_path) == uninterrupted
+
+
+def test_run_resumed_several_times_is_bit_identical(tmp_path, uninterrupted):
+    with pytest.raises(TrainingInterrupted):
+        build(tmp_path, at_step(2, press_ctrl_c)).fit()
+    for _ in range(3):
+        with pytest.raises(TrainingInterrupted):
+            resumed(tmp_path, objective=at_step(2, press_ctrl_c)).fit()
+    resumed(tmp_path).fit()
+    assert contents(tmp_path) == uninterrupted
+
+
+@pytest.mark.parametrize("step", [STEPS + 1, STEPS + 3, 2 * STEPS])
+def test_run_resumed_after_a_crash_repeats_from_the_last_epoch_bit_identically(tmp_path, uninterrupted, step):
+    with pytest.raises(OSError, match="power cut"):
+        build(tmp_path, at_step(step, crash)).fit()
+    assert read_checkpoint(tmp_path / "checkpoint.safetensors")["step"] == STEPS
+    resumed(tmp_path).fit()
+    assert contents(tmp_path) == uninterrupted
+
+
+@pytest.mark.parametrize(("batch", "epoch"), [(1, 1), (6, 2)])
+def test_ctrl_c_in_validation_finishes_the_epoch_and_stops(tmp_path, uninterrupted, batch, epoch):
+    trainer = build(tmp_path, at_step(batch, press_ctrl_c, when_training=False))
+    with pytest.raises(TrainingInterrupted, match=f"after epoch {epoch}$"):
+        trainer.fit()
+    assert trainer.step == epoch * STEPS
+    resumed(tmp_path).fit()
+    assert contents(tmp_path) == uninterrupted
+
+
+def test_second_ctrl_c_stops_at_once_and_saves_nothing(tmp_path):
+    def press_twice(_loss):
+        press_ctrl_c()
+        press_ctrl_c()
+
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path, at_step(2, press_twice)).fit()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "error"), [(press_ctrl_c, TrainingInterrupted), (become_nan, TrainingDiverged), (crash, OSError)]
+)
+def test_worker_threads_end_and_ctrl_c_is_restored_however_the_run_ends(tmp_path, action, error):
+    handler, threads = signal.getsignal(signal.SIGINT), set(threading.enumerate())
+    with pytest.raises(error) as held:  # and with the exception the frames of the loop
+        build(tmp_path, at_step(2, action)).fit()
+    assert held.value.__traceback__ is not None and signal.getsignal(signal.SIGINT) is handler
+    left = {thread.name for thread in set(threading.enumerate()) - threads}
+    assert not [name for name in left if name.startswith("DataLoader")]
+
+
+def test_resuming_a_finished_run_trains_no_further(tmp_path, uninterrupted):
+    build(tmp_path).fit()
+    trainer = resumed(tmp_path, objective=at_step(1, crash))
+    assert len(trainer.fit()) == 2
+    assert contents(tmp_path) == uninterrupted
+
+
+def test_run_repeats_bit_for_bit_and_differs_with_another_seed(tmp_path, uninterrupted):
+    build(tmp_path / "again").fit()
+    assert contents(tmp_path / "again") == uninterrupted
+    other = build(tmp_path / "other")
+    other.train_loader.seed = 6
+    other.fit()
+    assert contents(tmp_path / "other")["/model/conv.weight"] != uninterrupted["/model/conv.weight"]
+
+
+def test_model_left_in_evaluation_mode_is_trained_in_training_mode(tmp_path, uninterrupted):
+    trainer = build(tmp_path)
+    trainer.model.eval()
+    trainer.fit()
+    assert contents(tmp_path) == uninterrupted
+
+
+def test_fit_works_outside_the_main_thread(tmp_path, uninterrupted):
+    thread = threading.Thread(target=build(tmp_path).fit)
+    thread.start()
+    thread.join()
+    assert contents(tmp_path) == uninterrupted
+
+
+# ---- checkpoints that do not fit -------------------------------------------------------------------------------------
+
+
+def test_checkpoint_of_another_model_is_refused(tmp_path):
+    build(tmp_path).fit()
+    with pytest.raises(CheckpointError, match=r"does not fit this run: .*conv\.weight is \(4, 3, 3, 3\)"):
+        resumed(tmp_path, width=5)
+
+
+@pytest.mark.parametrize("options", [{"batch": 10}, {"epochs": 1}])
+def test_checkpoint_of_other_steps_or_more_epochs_is_refused(tmp_path, options):
+    build(tmp_path).fit()
+    with pytest.raises(CheckpointError, match="does not fit this run"):
+        resumed(tmp_path, **options)
+
+
+@pytest.mark.parametrize("name", ["model", "optimizer", "schedule", "random", "loader", "epoch"])
+def test_checkpoint_with_an_empty_part_is_refused(tmp_path, name):
+    build(tmp_path, epochs=1).fit()
+    checkpoint = read_checkpoint(tmp_path / "checkpoint.safetensors")
+    with pytest.raises(CheckpointError, match="does not fit this run"):
+        build(tmp_path, epochs=1).resume(checkpoint | {name: {}})
+
+
+@pytest.mark.parametrize("change", [{"step": "7"}, {"config": [1]}, {"history": None}, {"more": 1}])
+def test_file_that_is_no_checkpoint_of_a_run_is_refused(tmp_path, change):
+    build(tmp_path, epochs=1).fit()
+    path = tmp_path / "checkpoint.safetensors"
+    mg.save(path, read_checkpoint(path) | change)
+    with pytest.raises(CheckpointError, match=f"{path}: .*not the checkpoint of a training run"):
+        read_checkpoint(path)
+
+
+def test_damaged_checkpoint_is_refused(tmp_path):
+    build(tmp_path, epochs=1).fit()
+    path = tmp_path / "checkpoint.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="checksum"):
+        read_checkpoint(path)
