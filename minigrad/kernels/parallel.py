@@ -1,19 +1,20 @@
 """Splitting work over threads.
 
 NumPy lets go of Python's global lock while it copies, adds or multiplies arrays, so threads that work on different
-pictures of a batch really run side by side. Two levels of parallelism must never meet: while our threads run, the BLAS
-library behind `@` is held to one thread each, otherwise they would fight for the same cores. GPUs do their own
-scheduling; kernels split nothing there.
+pictures of a batch really run side by side. GPUs do their own scheduling; kernels split nothing there.
+
+Two levels of parallelism must never meet. The BLAS library behind `@` has threads of its own, and after each product
+they spin for milliseconds, waiting for the next, on the very cores that ours need: a training step then takes nearly
+twice as long. So from the first time that work is split, BLAS is held to one thread for the rest of the process, and
+`matmul.py` splits large products among ours. `set_num_threads(1)`, before anything is split, leaves BLAS alone.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,6 @@ def _default_threads() -> int:
 
 
 _num_threads = _default_threads()
-_blas_is_held = Lock()
 
 
 def get_num_threads() -> int:
@@ -64,23 +64,8 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 @cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController().select(user_api="blas")
-
-
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Hold BLAS to one thread; of several threads in here only the first does, as the setting belongs to the process:
-    the others would find the limit, take it for the normal state, and restore it when they leave last.
-    """
-    if not _blas_is_held.acquire(blocking=False):
-        yield
-        return
-    try:
-        with _blas().limit(limits=1):
-            yield
-    finally:
-        _blas_is_held.release()
+def _hold_blas_to_one_thread() -> None:
+    ThreadpoolController().limit(limits=1, user_api="blas")
 
 
 def split(task: Callable[[slice], Any], n: int, array: Any, task_bytes: int) -> list[Any]:
@@ -99,11 +84,11 @@ def split(task: Callable[[slice], Any], n: int, array: Any, task_bytes: int) -> 
         return [task(slice(0, n))]
     bounds = [n * i // threads for i in range(threads + 1)]
     parts = [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
-    with _one_blas_thread():
-        futures = [_pool().submit(task, part) for part in parts[1:]]
-        try:
-            first = task(parts[0])
-        finally:  # no part may still be at work when the error of another is raised
-            for future in futures:
-                future.exception()
+    _hold_blas_to_one_thread()
+    futures = [_pool().submit(task, part) for part in parts[1:]]
+    try:
+        first = task(parts[0])
+    finally:  # no part may still be at work when the error of another is raised
+        for future in futures:
+            future.exception()
     return [first, *(future.result() for future in futures)]

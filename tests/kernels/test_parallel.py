@@ -1,4 +1,4 @@
-"""Splitting work over threads: every part once, in order, with errors passed on and BLAS left as it was."""
+"""Splitting work over threads: every part once, in order, with errors passed on and BLAS held to one thread."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -81,52 +80,14 @@ def test_an_error_in_any_part_is_raised_after_all_have_ended(threads, failing):
     assert split(lambda part: part.start, 3, ANY, LARGE) == [0, 1, 2]  # the pool still works
 
 
-def test_blas_is_held_to_one_thread_and_restored(threads, two_blas_threads):
+def test_blas_is_held_to_one_thread_from_the_first_split_on(threads, two_blas_threads):
+    parallel._hold_blas_to_one_thread.cache_clear()
+    threads(1)
+    split(lambda part: part, 2, ANY, LARGE)
+    assert blas_threads() == {2}  # nothing was split
     threads(2)
     assert split(lambda part: blas_threads(), 2, ANY, LARGE) == [{1}, {1}]
-    assert blas_threads() == {2}
-    with pytest.raises(ZeroDivisionError):
-        split(lambda part: 1 / 0, 2, ANY, LARGE)
-    assert blas_threads() == {2}
-
-
-class PretendedBlas:
-    """One setting for the whole process, as in a real library."""
-
-    num_threads = 2
-
-    @contextmanager
-    def limit(self, limits):
-        before, self.num_threads = self.num_threads, limits
-        yield
-        self.num_threads = before
-
-
-def test_blas_is_restored_when_several_threads_split_at_once(monkeypatch, threads):
-    threads(2)
-    blas = PretendedBlas()
-    monkeypatch.setattr(parallel, "_blas", lambda: blas)
-    entered, leave = [threading.Event(), threading.Event()], [threading.Event(), threading.Event()]
-
-    def hold(i):
-        def task(part):
-            if part.start == 0:
-                entered[i].set()
-                assert leave[i].wait(10)
-
-        split(task, 2, ANY, LARGE)
-
-    holders = [threading.Thread(target=hold, args=(i,)) for i in (0, 1)]
-    for i, holder in enumerate(holders):
-        holder.start()
-        assert entered[i].wait(10)
-    assert blas.num_threads == 1
-    for i, holder in enumerate(holders):  # the first in is the first out
-        leave[i].set()
-        holder.join()
-    assert blas.num_threads == 2
-    split(lambda part: None, 2, ANY, LARGE)
-    assert blas.num_threads == 2
+    assert blas_threads() == {1}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")

@@ -1,0 +1,24 @@
+"""Pictures of a training run, written as PNG files.
+
+Every function takes NumPy arrays or plain lists, checks them, draws one figure and returns the path of its file.
+Matplotlib is imported only when a picture is drawn, and only its object-oriented part: no display, no pyplot.
+All pictures share one look, which `look.py` defines once.
+
+No picture relies on colour alone: markers, line styles, words and signs say the same again.
+"""
+
+from minigrad.plots.classification import plot_class_metrics, plot_confusion_matrix
+from minigrad.plots.curves import plot_history
+from minigrad.plots.look import COLORS, LOOK, PathLike
+from minigrad.plots.pictures import plot_filters, plot_gallery
+
+__all__ = [
+    "COLORS",
+    "LOOK",
+    "PathLike",
+    "plot_class_metrics",
+    "plot_confusion_matrix",
+    "plot_filters",
+    "plot_gallery",
+    "plot_history",
+]

@@ -1,0 +1,82 @@
+"""Learning curves: what was measured epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minigrad.plots.look import COLORS, PathLike, new_figure, percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_history(
+    history: Sequence[Mapping[str, Any]], path: PathLike, metrics: Sequence[str] = ("loss", "accuracy")
+) -> Path:
+    """Draw each metric's training and validation curve over the epochs, and the learning rate below them.
+
+    Args:
+        history: one row per epoch, such as ``{"epoch": 1, "train_loss": 1.9, "val_loss": 1.7, "lr": 0.1, ...}``; a
+            missing, None or non-finite value is left out and the curve goes on to the next one.
+        path: the PNG file to write.
+        metrics: one panel each, with the curves ``train_<metric>`` and ``val_<metric>``. Less is better where the name
+            ends in "loss", more otherwise; where it ends in "accuracy", the values are shares in 0..1.
+
+    Raises:
+        ValueError: the history is empty, or no metric is named.
+    """
+    if not history or not metrics:
+        raise ValueError(
+            f"plot_history: got {len(history)} epochs and {len(metrics)} metrics, expected at least one each"
+        )
+    with new_figure(path, 5 * len(metrics), 5.4) as figure:
+        axes = figure.subplot_mosaic([list(metrics), ["lr"] * len(metrics)], height_ratios=[3, 1], sharex=True)
+        for metric in metrics:
+            _draw_metric(axes[metric], history, metric)
+        _draw_curve(axes["lr"], history, "lr", "grey", "-", "o")
+        axes["lr"].set(title="Learning rate", ylim=(0, None))
+        for ax in axes.values():
+            ax.set_xlabel("epoch")
+            ax.tick_params(labelbottom=True)  # a shared axis would show its numbers only at the very bottom
+            if not ax.lines:
+                ax.text(0.5, 0.5, "not recorded", transform=ax.transAxes, ha="center", va="center")
+        ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        if len(history) == 1:
+            epoch = history[0].get("epoch", 1)
+            ax.set_xlim(epoch - 0.5, epoch + 0.5)
+    return Path(path)
+
+
+def _draw_metric(ax: Axes, history: Sequence[Mapping[str, Any]], metric: str) -> None:
+    """The two curves of one metric; the best validation epoch is ringed, and named in the legend."""
+    _draw_curve(ax, history, f"train_{metric}", "blue", "-", "o", label="training")
+    epochs, values = _draw_curve(ax, history, f"val_{metric}", "vermillion", "--", "s", label="validation")
+    share = metric.endswith("accuracy")
+    if values.size:
+        best = values.argmin() if metric.endswith("loss") else values.argmax()
+        text = f"{values[best]:.1%}" if share else f"{values[best]:.3f}"
+        ax.lines[-1].set_label(f"validation (best {text}, epoch {epochs[best]:g})")
+        ax.plot(epochs[best], values[best], "o", color=COLORS["vermillion"], markersize=12, fillstyle="none")
+    if ax.lines:
+        ax.legend()
+    ax.set_title(metric.capitalize())
+    if share:
+        ax.yaxis.set_major_formatter(percent)
+
+
+def _draw_curve(
+    ax: Axes, history: Sequence[Mapping[str, Any]], key: str, color: str, line: str, marker: str, label: str = ""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the rows that have a finite value under ``key``, and return their epochs and values."""
+    epochs = np.array([row.get("epoch", index) for index, row in enumerate(history, start=1)], dtype=np.float64)
+    values = np.array([row.get(key) for row in history], dtype=np.float64)  # None becomes nan
+    known = np.isfinite(values)
+    if known.any():
+        sparse = max(1, len(history) // 30)  # a marker on every epoch of a long run would hide the line
+        style = {"color": COLORS[color], "linestyle": line, "marker": marker, "markevery": sparse, "label": label}
+        ax.plot(epochs[known], values[known], clip_on=False, **style)
+    return epochs[known], values[known]
