@@ -50,6 +50,26 @@ class OnImages:
         return f"OnImages({self.transform})"
 
 
+class OnBatch:
+    """A transform of images and boxes as one of whole batches `(images, labels, boxes)`: a `DataLoader`'s
+    `batch_transform`.
+    """
+
+    def __init__(self, transform: BoxTransform) -> None:
+        self.transform = transform
+
+    def __call__(
+        self, batch: tuple[np.ndarray, np.ndarray, np.ndarray], rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the batch with transformed images and boxes."""
+        images, labels, boxes = batch
+        images, boxes = self.transform(images, boxes, rng)
+        return images, labels, boxes
+
+    def __repr__(self) -> str:
+        return f"OnBatch({self.transform})"
+
+
 class RandomHorizontalFlip:
     """Mirror each picture left to right with probability `p`, independently, and its box: x becomes 1 - x."""
 

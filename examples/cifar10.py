@@ -13,7 +13,6 @@ command.
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,7 @@ from examples import common
 from examples.report import classification_report, format_report, write_report
 from minigrad import Tensor, nn, ops, optim, plots
 from minigrad.data import DataLoader, Dataset, Subset
-from minigrad.files import atomic_path
-from minigrad.train import Trainer, predict, read_checkpoint
+from minigrad.train import Trainer, predict
 from models import CifarCNN, LeNet
 
 MODELS = {"cnn": CifarCNN, "lenet": LeNet}
@@ -155,13 +153,7 @@ def run(argv: Sequence[str]) -> None:
     arguments = parser.parse_args(argv)
     if arguments.eval_only != (arguments.checkpoint is not None) or (arguments.eval_only and arguments.resume):
         raise common.UsageError("--eval-only and --checkpoint FILE go together, and not with --resume")
-    default_out = Path("runs") / (arguments.data or "cifar10")
-    if arguments.eval_only:
-        folder = arguments.out or arguments.checkpoint.parent / "evaluation"
-        saved = read_checkpoint(arguments.checkpoint)
-    else:
-        folder = common.run_folder(arguments.out, default_out, arguments.resume)
-        saved = read_checkpoint(folder / "checkpoint.safetensors") if arguments.resume else None
+    folder, saved = common.open_run(arguments, Path("runs") / (arguments.data or "cifar10"))
     explicit = {
         name: getattr(arguments, name) for name in ("data", "model", "epochs", "batch_size", "lr", "limit", "seed")
     }
@@ -183,11 +175,7 @@ def run(argv: Sequence[str]) -> None:
     trainer = build_trainer(config, pictures, folder, device)
     if saved:
         trainer.resume(saved)
-    command = resume_command = common.command_line("examples.cifar10", argv)
-    if not arguments.resume:
-        with atomic_path(folder / "command.txt") as path:
-            path.write_text(command + "\n")
-        resume_command += " --resume" if arguments.out else f" --resume --out {shlex.quote(str(folder))}"
+    resume_command = common.note_command("examples.cifar10", argv, arguments, folder)
     print(pictures, test, nn.summary(trainer.model, (3, 32, 32)), sep="\n")
     print(f"{trainer.epochs} epochs on {device}, into {folder}/")
     common.fit(trainer, resume_command)

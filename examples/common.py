@@ -7,16 +7,18 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
 import minigrad as mg
 from datasets import DatasetUnavailable
 from minigrad.backend import DeviceError
+from minigrad.files import atomic_path
 from minigrad.nn import Module
 from minigrad.serialize import CheckpointError
-from minigrad.train import CHECKPOINT_NAME, Trainer, TrainingDiverged, TrainingInterrupted
+from minigrad.train import CHECKPOINT_NAME, Trainer, TrainingDiverged, TrainingInterrupted, read_checkpoint
 
 
 class UsageError(Exception):
@@ -108,23 +110,33 @@ def merged_config(
 
 
 def run_folder(out: Path | None, default: Path, resume: bool) -> Path:
-    """Return the folder of a run. A new run never overwrites an old one's checkpoint.
+    """Return the folder of a run. A new run never overwrites an old one; by default runs are numbered.
 
     Raises:
         UsageError: `--out` already holds a run, or there is none to resume.
     """
-    folder = out or default
     if resume:
+        folder = out or _newest(default)
         if not (folder / CHECKPOINT_NAME).exists():
             raise UsageError(f"--resume: there is no {CHECKPOINT_NAME} in {folder}; give the run's folder as --out")
         return folder
-    if out is not None and (out / CHECKPOINT_NAME).exists():
-        raise UsageError(f"--out {out} already holds a run; --resume goes on with it, or choose another folder")
-    number = 1
-    while (folder / CHECKPOINT_NAME).exists():
-        number += 1
-        folder = default.with_name(f"{default.name}-{number}")
-    return folder
+    if out is not None:
+        if (out / CHECKPOINT_NAME).exists():
+            raise UsageError(f"--out {out} already holds a run; --resume goes on with it, or choose another folder")
+        return out
+    return next(folder for folder in _numbered(default) if not folder.exists())
+
+
+def _numbered(default: Path) -> Iterator[Path]:
+    """Yield runs/name, runs/name-2, runs/name-3, …"""
+    yield default
+    yield from (default.with_name(f"{default.name}-{number}") for number in count(2))
+
+
+def _newest(default: Path) -> Path:
+    """Return the last of the numbered runs that has a checkpoint, or `default`."""
+    existing = takewhile(Path.exists, _numbered(default))
+    return ([folder for folder in existing if (folder / CHECKPOINT_NAME).exists()] or [default])[-1]
 
 
 def command_line(module: str, argv: Sequence[str]) -> str:

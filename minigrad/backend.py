@@ -45,6 +45,11 @@ def device_of(array: Array) -> str:
     return "cpu" if isinstance(array, np.ndarray) else f"cuda:{array.device.id}"
 
 
+def on_cpu(array: Array) -> bool:
+    """Whether `array` is NumPy's."""
+    return isinstance(array, np.ndarray)
+
+
 def parse_device(device: str) -> str:
     """Return the full name of a device: `"cuda"` becomes `"cuda:0"`.
 

@@ -38,7 +38,7 @@ class Function:
         reads: for each input, the inputs whose values its gradient needs. Only what some required gradient reads is
             saved.
         reads_output: whether backward needs the output's values.
-        is_view: whether the output shows the memory of input 0.
+        is_view: whether the output may show the memory of input 0.
         differentiable: False for operations such as comparisons, whose result never has a gradient.
 
     Instance attributes:
@@ -77,18 +77,31 @@ class Function:
         Args:
             inputs: Tensors; or Python numbers and None, which `forward` gets as they are and which have no gradient.
             options: everything else that `forward` takes, by keyword.
+
+        Raises:
+            TypeError: an input is something else.
+            DeviceError: the inputs lie on different devices.
         """
         function = cls()
-        needs = tuple([isinstance(x, Tensor) and x._requires_grad for x in inputs])
+        arrays, needs, on_cpu = [], [], True
+        for x in inputs:
+            if isinstance(x, Tensor):
+                arrays.append(x._array)
+                needs.append(x._requires_grad)
+                on_cpu = on_cpu and type(x._array) is np.ndarray
+            elif x is None or isinstance(x, (int, float)):
+                arrays.append(x)
+                needs.append(False)
+            else:
+                raise TypeError(f"{function.name}: expected Tensors, got {type(x).__name__}")
         recording = grad_mode.enabled and cls.differentiable and True in needs
-        function.needs = needs if recording else (False,) * len(inputs)
-        arrays = [x.data if isinstance(x, Tensor) else x for x in inputs]
-        if all([type(x) is np.ndarray or not hasattr(x, "shape") for x in arrays]):
+        function.needs = tuple(needs) if recording else (False,) * len(needs)
+        if on_cpu:
             result = Tensor._wrap(function.forward(*arrays, **options))
         else:
             with backend.use_device(_common_device(function.name, arrays)):
                 result = Tensor._wrap(function.forward(*arrays, **options))
-        if cls.is_view:
+        if cls.is_view and backend.array_module(result._array).may_share_memory(result._array, arrays[0]):
             result._version = inputs[0]._version
         if recording:
             function._record(inputs, result)
@@ -195,8 +208,9 @@ def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],
     grad_outputs: Any = None,
-    retain_graph: bool = False,
     create_graph: bool = False,
+    *,
+    retain_graph: bool = False,
 ) -> list[Tensor]:
     """Return the gradients of `outputs` with respect to `inputs`, without touching any `.grad`.
 
@@ -205,8 +219,9 @@ def grad(
         inputs: Tensors, leaves or intermediate results.
         grad_outputs: ∂L/∂output: a list with one for each output, or a single one for all; may be left out for
             single numbers.
+        create_graph: make the gradients differentiable again; implies `retain_graph`. (In PyTorch, `retain_graph`
+            comes before it; here that is given by name only.)
         retain_graph: keep the graph for another sweep.
-        create_graph: make the gradients differentiable again; implies `retain_graph`.
 
     Returns:
         One Tensor per input, of its shape; zeros where no output depends on it.

@@ -40,8 +40,9 @@ class Tensor:
         device: `"cpu"`, `"cuda"`, `"cuda:1"`; by default the device that `data` lies on.
 
     Attributes:
-        data: the bare array. minigrad never changes it in place except in optimizers and `load_state_dict`, which
-            say so through `_bump_version`; backward refuses to use an array that changed since it was saved.
+        data: the bare array. Backward refuses to use values that changed since they were saved, be it by an
+            optimizer, `load_state_dict`, or an assignment such as `x.data -= 1`. Only what is written into the array
+            behind the Tensor's back, `x.data[0] = 1`, goes unnoticed: do that to fresh leaves alone.
         grad: the gradient, a Tensor of the same shape, or None. `backward` adds to it.
         node: the `Function` that made this Tensor, or None for a leaf.
 
@@ -49,7 +50,7 @@ class Tensor:
         TypeError: `data` is not numeric, or `requires_grad` is asked of integers or booleans.
     """
 
-    __slots__ = ("__weakref__", "_requires_grad", "_version", "data", "grad", "node")
+    __slots__ = ("__weakref__", "_array", "_requires_grad", "_version", "grad", "node")
     __array_ufunc__ = None  # so that `numpy_array * tensor` asks the Tensor, instead of NumPy taking it apart
 
     def __init__(self, data: Any, requires_grad: bool = False, device: str | None = None):
@@ -57,7 +58,7 @@ class Tensor:
         self.requires_grad = requires_grad
 
     def _init(self, array: Array) -> None:
-        self.data = array
+        self._array = array
         self.grad: Tensor | None = None
         self.node: Any = None
         self._requires_grad = False
@@ -71,6 +72,16 @@ class Tensor:
         return tensor
 
     # ---- what it is ----------------------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> Array:
+        """The bare array, NumPy or CuPy."""
+        return self._array
+
+    @data.setter
+    def data(self, array: Array) -> None:
+        self._array = array
+        self._bump_version()
 
     @property
     def requires_grad(self) -> bool:
@@ -139,7 +150,7 @@ class Tensor:
     # ---- to the outside ------------------------------------------------------------------------------------------
 
     def numpy(self) -> np.ndarray:
-        """Return the values as a NumPy array: a read-only view on the CPU (`.copy()` it to write), a copy from a GPU."""
+        """Return the values as a NumPy array: a read-only view on the CPU (`.copy()` to write), a copy from a GPU."""
         if self.device != "cpu":
             return backend.to_numpy(self.data)
         view = self.data.view()
@@ -271,7 +282,7 @@ def _sweep(
     order = _topological_order(roots)
     wanted = None if inputs is None else [edge_of(tensor) for tensor in inputs]
     targets = set() if wanted is None else {id(edge) for edge in wanted}
-    needed = _ancestors(order, targets)
+    needed = _ancestors(order, targets) if targets else set()
     results: dict[int, Tensor] = {}
     was_enabled, grad_mode.enabled = grad_mode.enabled, create_graph
     try:

@@ -15,7 +15,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ class Trainer:
 
     Attributes:
         history: one row per finished epoch: epoch, train_loss, train_<metric>, val_loss, val_<metric>, lr, seconds,
-            images_per_second.
+            images_per_second; lr is the learning rate of the epoch's last step.
     """
 
     def __init__(
@@ -114,6 +114,7 @@ class Trainer:
         self.step = 0  # optimizer steps so far, over all epochs
         self._means = Means()  # of the epoch in progress
         self._seconds = 0.0  # spent training in the epoch in progress
+        self._lr = 0.0  # of the last step
         self._stop_requested = False
 
     @property
@@ -148,16 +149,9 @@ class Trainer:
         size = min(len(self.train_loader.dataset), batches * self.train_loader.batch_size)
         title = f"epoch {epoch + 1}/{self.epochs}"
         shown = min(done * self.train_loader.batch_size, size)
-        style = {
-            "desc": title,
-            "unit": "img",
-            "bar_format": BAR,
-            "leave": False,
-            "dynamic_ncols": True,
-            "disable": None,
-        }
+        style = {"unit": "img", "bar_format": BAR, "leave": False, "dynamic_ncols": True, "disable": None}
         with (
-            tqdm(total=size, initial=shown, **style) as bar,
+            tqdm(total=size, initial=shown, desc=title, **style) as bar,
             closing(self.train_loader.batches(start=done)) as loaded,  # whatever happens here, its threads end
         ):
             start = time.perf_counter()
@@ -183,6 +177,7 @@ class Trainer:
         loss.backward()
         if self.max_grad_norm is not None:
             optim.clip_grad_norm(self.model.parameters(), self.max_grad_norm)
+        self._lr = self.optimizer.param_groups[0]["lr"]  # before the schedule goes on to the next step's
         self.optimizer.step()
         if self.schedule is not None:
             self.schedule.step()
@@ -192,7 +187,7 @@ class Trainer:
         row: dict[str, float] = {"epoch": len(self.history) + 1}
         row |= {f"train_{name}": value for name, value in training.items()}
         row |= {f"val_{name}": value for name, value in validation.items()}
-        row["lr"] = self.optimizer.param_groups[0]["lr"]
+        row["lr"] = self._lr
         row["seconds"] = round(self._seconds, 3)
         row["images_per_second"] = round(self._means.count / max(self._seconds, 1e-9), 1)
         self.history.append(row)
@@ -223,6 +218,7 @@ class Trainer:
 
     def save_checkpoint(self) -> None:
         """Write everything that the rest of the run depends on, atomically."""
+        means = self._means
         save(
             self.checkpoint_path,
             {
@@ -233,7 +229,7 @@ class Trainer:
                 "random": backend.rng_state(),
                 "loader": self.train_loader.state_dict(),
                 "step": self.step,
-                "epoch": {"totals": self._means.totals, "count": self._means.count, "seconds": self._seconds},
+                "epoch": {"totals": means.totals, "count": means.count, "seconds": self._seconds, "lr": self._lr},
                 "history": self.history,
             },
         )
@@ -256,7 +252,8 @@ class Trainer:
             if not (epochs <= self.epochs and 0 <= self.step - epochs * batches <= batches):
                 raise ValueError(f"it is at step {self.step} after {epochs} epochs, which here have {batches} each")
             epoch = checkpoint["epoch"]
-            self._means, self._seconds = Means(epoch["totals"], epoch["count"]), epoch["seconds"]
+            self._means = Means(epoch["totals"], epoch["count"])
+            self._seconds, self._lr = epoch["seconds"], epoch["lr"]
             backend.set_rng_state(checkpoint["random"])
         except (KeyError, ValueError, TypeError) as error:
             raise CheckpointError(f"the checkpoint does not fit this run: {error.args[0]}") from error
@@ -294,20 +291,31 @@ def evaluate(model: Module, objective: Objective, loader: DataLoader) -> dict[st
 
 
 @no_grad()
-def predict(model: Module, loader: DataLoader) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+def predict(model: Module, loader: DataLoader) -> tuple[np.ndarray | tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
     """Return the model's outputs for a loader's first entries, and the loader's other entries, as NumPy arrays in
-    order.
+    order. Where the model returns a tuple of Tensors, its outputs are a tuple of arrays.
     """
     was_training = model.training
     model.eval()
     outputs, others = [], []
     try:
         for inputs, *rest in loader:
-            outputs.append(backend.to_numpy(model(inputs).data))
-            others.append([backend.to_numpy(entry.data) for entry in rest])
+            output = model(inputs)
+            several = isinstance(output, tuple)
+            outputs.append(_to_numpy(output if several else [output]))
+            others.append(_to_numpy(rest))
     finally:
         model.train(was_training)
-    return np.concatenate(outputs), tuple(np.concatenate(column) for column in zip(*others, strict=True))
+    columns = _concatenated(outputs)
+    return (columns if several else columns[0]), _concatenated(others)
+
+
+def _to_numpy(tensors: Iterable[Tensor]) -> list[np.ndarray]:
+    return [backend.to_numpy(tensor.data) for tensor in tensors]
+
+
+def _concatenated(rows: list[list[np.ndarray]]) -> tuple[np.ndarray, ...]:
+    return tuple(np.concatenate(column) for column in zip(*rows, strict=True))
 
 
 def describe(row: Mapping[str, float], epochs: int) -> str:

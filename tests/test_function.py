@@ -282,3 +282,10 @@ def test_threads_sweep_independently():
     for thread in threads:
         thread.join()
     np.testing.assert_array_equal([r[0] for r in results], [0, 2, 4, 6])
+
+
+def test_grad_takes_create_graph_as_fourth_argument(device):
+    x = Tensor([2.0], requires_grad=True, device=device)
+    (slope,) = mg.grad((x**3).sum(), x, None, True)
+    (curvature,) = mg.grad(slope.sum(), x)
+    assert curvature.item() == 12

@@ -141,3 +141,24 @@ def test_moving_a_model_between_forward_and_backward_is_noticed(device):
     model.to(device)
     with pytest.raises(RuntimeError, match=r"changed in place.*or moved"):
         y.backward()
+
+
+@pytest.mark.parametrize("change", ["replace", "subtract"])
+def test_an_assignment_to_data_is_noticed(device, change):
+    w = leaf([2.0], device)
+    loss = (w * w).sum()
+    if change == "replace":
+        w.data = w.data * 2
+    else:
+        w.data -= 1
+    with pytest.raises(RuntimeError, match="changed in place"):
+        loss.backward()
+
+
+def test_a_copy_by_index_does_not_mind_what_happens_to_its_source(device):
+    w = leaf([2.0, 3.0], device)
+    chosen = w[[1, 0]]
+    loss = (chosen * chosen).sum()
+    w.data -= 1
+    loss.backward()
+    check(w.grad, [4, 6])

@@ -33,6 +33,20 @@ def test_history_has_a_row_of_finite_numbers_for_each_epoch(tmp_path):
     assert history[1]["val_loss"] == evaluate(trainer.model, objective, trainer.val_loader)["loss"]
 
 
+def test_history_has_the_learning_rate_that_the_last_step_of_each_epoch_used(tmp_path):
+    used = []
+    trainer = build(tmp_path)
+    step = trainer.optimizer.step
+
+    def watched():
+        used.append(trainer.optimizer.param_groups[0]["lr"])
+        step()
+
+    trainer.optimizer.step = watched
+    assert [row["lr"] for row in trainer.fit()] == [used[STEPS - 1], used[2 * STEPS - 1]]
+    assert len(set(used)) == 2 * STEPS  # so that no other step's rate would do
+
+
 def test_training_fits_the_training_pictures(tmp_path):
     history = build(tmp_path, epochs=10).fit()
     assert history[-1]["train_loss"] < 0.7 * history[0]["train_loss"]

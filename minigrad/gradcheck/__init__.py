@@ -122,6 +122,8 @@ def _central_differences(total: Callable[[np.ndarray], float], x: Tensor, eps: f
 
 
 def _as_tuple(x: Any) -> tuple:
+    if not isinstance(x, (Tensor, list, tuple)):
+        raise TypeError(f"gradcheck: expected a Tensor or several, got {type(x).__name__}")
     return (x,) if isinstance(x, Tensor) else tuple(x)
 
 

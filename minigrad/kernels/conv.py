@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from minigrad.backend import Array, array_module
+from minigrad.backend import Array, array_module, on_cpu
 from minigrad.kernels import winograd
 from minigrad.kernels.parallel import split
 
@@ -233,9 +233,9 @@ def _patch_blocks(images: Array, window: Window) -> Iterator[tuple[Array, tuple]
     oh, ow = window.output_size((h, width))
     groups = window.groups
     row_bytes = max(1, ow * kh * kw * channels * images.itemsize)
-    on_gpu = type(images).__module__.startswith("cupy")
-    rows = oh if on_gpu else min(oh, max(1, BLOCK_BYTES // row_bytes))
-    batch = n if on_gpu else min(n, max(1, BLOCK_BYTES // (row_bytes * oh)))
+    rows, batch = oh, n
+    if on_cpu(images):
+        rows, batch = min(oh, max(1, BLOCK_BYTES // row_bytes)), min(n, max(1, BLOCK_BYTES // (row_bytes * oh)))
     buffer = xp.empty(groups * batch * rows * ow * kh * kw * (channels // groups), dtype=images.dtype)
     for first in range(0, n, max(1, batch)):
         some = images[first : first + batch]

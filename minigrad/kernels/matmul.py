@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.backend import Array
+from minigrad.backend import Array, on_cpu
 from minigrad.kernels.parallel import split
 
 # A core multiplies and adds about this often in the time in which it copies a byte; `split` counts bytes.
@@ -13,7 +13,7 @@ MULTIPLY_ADDS_PER_BYTE = 8
 
 def matmul(a: Array, b: Array) -> Array:
     """Return a @ b; two matrices on the CPU are multiplied in parts, by rows of `a` or by columns of `b`."""
-    if a.ndim != 2 or b.ndim != 2 or not isinstance(a, np.ndarray):
+    if a.ndim != 2 or b.ndim != 2 or not on_cpu(a):
         return a @ b
     (rows, inner), columns = a.shape, b.shape[1]
     product = np.empty((rows, columns), dtype=np.result_type(a, b))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from minigrad.backend import Array, array_module
+from minigrad.backend import Array, array_module, on_cpu
 from minigrad.kernels.conv import BLOCK_BYTES, channels_first, channels_last
 from minigrad.kernels.parallel import split
 
@@ -101,9 +101,9 @@ def batch_norm_input_grad(
 
 def _blocks(images: Array, part: slice) -> Iterator[slice]:
     """Cut `part` of the batch into slices of a few pictures each that stay in cache."""
-    step = max(1, BLOCK_BYTES * len(images) // max(1, images.nbytes))
-    if type(images).__module__.startswith("cupy"):
-        step = max(1, len(images))
+    step = max(1, len(images))
+    if on_cpu(images):
+        step = max(1, BLOCK_BYTES * len(images) // max(1, images.nbytes))
     for start in range(part.start, part.stop, step):
         yield slice(start, min(start + step, part.stop))
 

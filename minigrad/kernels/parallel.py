@@ -6,7 +6,7 @@ pictures of a batch really run side by side. GPUs do their own scheduling; kerne
 Two levels of parallelism must never meet. The BLAS library behind `@` has threads of its own, and after each product
 they spin for milliseconds, waiting for the next, on the very cores that ours need: a training step then takes nearly
 twice as long. So from the first time that work is split, BLAS is held to one thread for the rest of the process, and
-`matmul.py` splits large products among ours. `set_num_threads(1)`, before anything is split, leaves BLAS alone.
+`matmul.py` splits large products among ours. `set_num_threads(1)` gives BLAS its threads back.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
-import numpy as np
 from threadpoolctl import ThreadpoolController
+
+from minigrad.backend import on_cpu
 
 # Handing a task to a thread and waiting for it takes about 80 µs, the time in which one core copies about a megabyte.
 SMALLEST_TASK_BYTES = 1 << 19
@@ -42,7 +43,7 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(n: int) -> None:
-    """Set how many threads the kernels use.
+    """Set how many threads the kernels use; with 1, BLAS gets its own threads back.
 
     Raises:
         ValueError: `n` is not a positive int.
@@ -50,6 +51,9 @@ def set_num_threads(n: int) -> None:
     global _num_threads
     if not isinstance(n, int) or n < 1:
         raise ValueError(f"set_num_threads: expected a positive int, got {n!r}")
+    if n == 1 and _hold_blas_to_one_thread.cache_info().currsize:
+        _hold_blas_to_one_thread().restore_original_limits()
+        _hold_blas_to_one_thread.cache_clear()
     _num_threads = n
     _pool.cache_clear()
 
@@ -64,8 +68,8 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 @cache
-def _hold_blas_to_one_thread() -> None:
-    ThreadpoolController().limit(limits=1, user_api="blas")
+def _hold_blas_to_one_thread() -> Any:
+    return ThreadpoolController().limit(limits=1, user_api="blas")
 
 
 def split(task: Callable[[slice], Any], n: int, array: Any, task_bytes: int) -> list[Any]:
@@ -80,7 +84,7 @@ def split(task: Callable[[slice], Any], n: int, array: Any, task_bytes: int) -> 
     The slices depend on `n` and the number of threads alone, so results are the same from run to run.
     """
     threads = min(_num_threads, n, 1 + task_bytes // SMALLEST_TASK_BYTES)
-    if threads < 2 or not isinstance(array, np.ndarray):
+    if threads < 2 or not on_cpu(array):
         return [task(slice(0, n))]
     bounds = [n * i // threads for i in range(threads + 1)]
     parts = [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]

@@ -34,7 +34,7 @@ from functools import cache
 
 import numpy as np
 
-from minigrad.backend import Array, array_module, device_of, to_device
+from minigrad.backend import Array, array_module, device_of, on_cpu, to_device
 from minigrad.kernels.parallel import split
 from minigrad.kernels.scratch import Scratch
 
@@ -139,7 +139,7 @@ def _blocks(images: Array, oh: int, ow: int, depth: int) -> Iterator[tuple[slice
     """Yield (pictures, rows of tiles): parts of the work with about as many tiles as fit into the cache."""
     n, rows, columns = len(images), tiles_along(oh), tiles_along(ow)
     fitting = n * rows * columns
-    if isinstance(images, np.ndarray):
+    if on_cpu(images):
         fitting = max(1, BLOCK_BYTES // (36 * depth * images.itemsize))
     pictures, height = max(1, min(n, fitting // (rows * columns))), max(1, min(rows, fitting // columns))
     for first in range(0, n, pictures):

@@ -123,7 +123,10 @@ class MaxPool2d(Module):
 
     def __init__(self, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0) -> None:
         super().__init__()
-        self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
+        name = type(self).__name__
+        self.kernel_size = pair(name, "kernel_size", kernel_size, 1)
+        self.stride = self.kernel_size if stride is None else pair(name, "stride", stride, 1)
+        self.padding = pair(name, "padding", padding, 0)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C, OH, OW)."""
@@ -237,7 +240,7 @@ class SmoothL1Loss(Module):
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the loss."""
-        return ops.smooth_l1_loss(prediction, target, self.reduction, self.beta)
+        return ops.smooth_l1_loss(prediction, target, self.beta, self.reduction)
 
 
 def _positive(name: str, **sizes: int) -> None:

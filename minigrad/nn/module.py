@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,19 @@ import numpy as np
 from minigrad import backend
 from minigrad.backend import Array
 from minigrad.tensor import Parameter, Tensor
+
+
+_observers: list[Callable[[Module, Any], None]] = []
+
+
+@contextmanager
+def observed(observe: Callable[[Module, Any], None]) -> Iterator[None]:
+    """Inside this context, call `observe(module, output)` after each module's forward pass."""
+    _observers.append(observe)
+    try:
+        yield
+    finally:
+        _observers.remove(observe)
 
 
 class Module:
@@ -40,20 +54,29 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        return self.forward(*inputs, **options)
+        output = self.forward(*inputs, **options)
+        for observe in _observers:
+            observe(self, output)
+        return output
 
     # ---- finding things --------------------------------------------------------------------------------------------
 
     def register_buffer(self, name: str, value: Tensor | None) -> None:
         """Announce a Tensor that belongs to the state but is not learned."""
+        if value is not None and not isinstance(value, Tensor):
+            raise TypeError(f"register_buffer: {name} must be a Tensor or None, got {type(value).__name__}")
         self._buffers[name] = value
         setattr(self, name, value)
 
-    def children(self) -> Iterator[tuple[str, Module]]:
+    def named_children(self) -> Iterator[tuple[str, Module]]:
         """Yield (name, module) for the modules directly inside this one."""
         for name, value in vars(self).items():
             if isinstance(value, Module):
                 yield name, value
+
+    def children(self) -> Iterator[Module]:
+        """Yield the modules directly inside this one."""
+        return (child for _, child in self.named_children())
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """Yield (path, module) for this module and all inside it, outermost first. A module used twice is yielded
@@ -67,7 +90,9 @@ class Module:
                 continue
             seen.add(id(module))
             yield path, module
-            stack.extend(reversed([(f"{path}.{name}" if path else name, child) for name, child in module.children()]))
+            stack.extend(
+                reversed([(f"{path}.{name}" if path else name, child) for name, child in module.named_children()])
+            )
 
     def modules(self) -> Iterator[Module]:
         """Yield this module and all inside it."""
@@ -107,7 +132,7 @@ class Module:
         """Return copies of all parameters and buffers as NumPy arrays, keyed as in PyTorch: `layer.0.weight`."""
         return {name: np.array(backend.to_numpy(x.data), order="C") for name, x in self._state()}
 
-    def load_state_dict(self, state: dict[str, Any], strict: bool = True) -> None:
+    def load_state_dict(self, state: dict[str, Any], strict: bool = True) -> tuple[list[str], list[str]]:
         """Copy values from `state` (arrays or Tensors by name) into the parameters and buffers.
 
         Nothing is changed unless everything fits.
@@ -115,6 +140,9 @@ class Module:
         Args:
             state: as `state_dict` returns it.
             strict: False ignores missing and unexpected names; shapes must fit all the same.
+
+        Returns:
+            The missing and the unexpected names.
 
         Raises:
             KeyError: names are missing or unexpected; lists them all, and every name whose shape differs.
@@ -138,16 +166,17 @@ class Module:
             with backend.use_device(tensor.device):
                 tensor.data[...] = backend.to_device(value, tensor.device).astype(tensor.dtype)
             tensor._bump_version()
+        return missing, unexpected
 
     def _state(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-        """Yield parameters and buffers, module by module, in PyTorch's order; what is shared under each of its names."""
+        """Yield parameters and buffers, module by module, in PyTorch's order; what is shared under each name."""
         for name, value in vars(self).items():
             if isinstance(value, Parameter):
                 yield prefix + name, value
         for name in self._buffers:
             if getattr(self, name) is not None:
                 yield prefix + name, getattr(self, name)
-        for name, child in self.children():
+        for name, child in self.named_children():
             yield from child._state(f"{prefix}{name}.")
 
     # ---- modes -----------------------------------------------------------------------------------------------------
@@ -192,7 +221,7 @@ class Module:
         return ""
 
     def __repr__(self) -> str:
-        children = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self.children()]
+        children = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self.named_children()]
         inner = "\n  ".join(children)
         return f"{type(self).__name__}({self.extra_repr()}" + (f"\n  {inner}\n)" if inner else ")")
 
@@ -220,15 +249,15 @@ class Sequential(Module):
 
     def forward(self, x: Any) -> Any:
         """Return the last module's output."""
-        for _, module in self.children():
+        for module in self.children():
             x = module(x)
         return x
 
     def __len__(self) -> int:
-        return sum(1 for _ in self.children())
+        return len(list(self.children()))
 
     def __getitem__(self, index: int) -> Module:
-        return [child for _, child in self.children()][index]
+        return list(self.children())[index]
 
     def __iter__(self) -> Iterator[Module]:
-        return (child for _, child in self.children())
+        return iter(self.children())

@@ -9,8 +9,8 @@ import numpy as np
 
 from minigrad.function import no_grad
 from minigrad.nn.layers import Conv2d, Linear
-from minigrad.nn.module import Module
-from minigrad.tensor import Tensor
+from minigrad.nn.module import Module, observed
+from minigrad.tensor import Parameter, Tensor
 
 
 def summary(model: Module, input_shape: tuple[int, ...]) -> str:
@@ -23,26 +23,24 @@ def summary(model: Module, input_shape: tuple[int, ...]) -> str:
     Multiply-adds are counted where nearly all of them are: O·C/groups·kh·kw·OH·OW in a convolution and out·in per row
     in a linear layer.
     """
-    leaves = {id(m): name for name, m in model.named_modules() if next(m.children(), None) is None}
+    names = {id(module): name or "(own)" for name, module in model.named_modules()}
     modes = [(module, module.training) for module in model.modules()]
     device = next((p.device for p in model.parameters()), "cpu")
     rows: list[tuple[str, str, str, int, int]] = []
+    counted: set[int] = set()  # a layer that is used twice has its parameters once
 
-    def traced(module: Module, *inputs: Any, **options: Any) -> Any:
-        output = module.forward(*inputs, **options)
-        if id(module) in leaves and isinstance(output, Tensor):
-            own = sum(p.size for p in module.parameters())
-            rows.append(
-                (leaves[id(module)], type(module).__name__, str(output.shape[1:]), own, _multiply_adds(module, output))
-            )
-        return output
+    def note(module: Module, output: Any) -> None:
+        own = [p for p in vars(module).values() if isinstance(p, Parameter)]
+        if isinstance(output, Tensor) and (own or next(module.children(), None) is None):
+            size = sum(p.size for p in own if id(p) not in counted)
+            counted.update(id(p) for p in own)
+            kind = type(module).__name__
+            rows.append((names[id(module)], kind, str(output.shape[1:]), size, _multiply_adds(module, output)))
 
-    plain_call, Module.__call__ = Module.__call__, traced
     try:
-        with no_grad():
+        with no_grad(), observed(note):
             model.eval()(Tensor(np.zeros((1, *input_shape), np.float32), device=device))
     finally:
-        Module.__call__ = plain_call
         for module, mode in modes:
             module.training = mode
     total = sum(p.size for p in model.parameters())

@@ -3,9 +3,12 @@ call.
 """
 
 from minigrad.ops.activation import log_softmax, logsumexp, relu, sigmoid, softmax, tanh
+from minigrad.ops.casting import astype, to
 from minigrad.ops.conv import conv2d
 from minigrad.ops.dropout import dropout
 from minigrad.ops.elementwise import absolute, add, cos, div, exp, log, mul, neg, pow, sin, sqrt, sub
+from minigrad.ops.indexing import getitem
+from minigrad.ops.joining import concat, pad, stack
 from minigrad.ops.loss import cross_entropy, mse_loss, smooth_l1_loss
 from minigrad.ops.matmul import linear, matmul
 from minigrad.ops.norm import batch_norm
@@ -23,20 +26,6 @@ from minigrad.ops.select import (
     not_equal,
     where,
 )
-from minigrad.ops.shape import (
-    astype,
-    broadcast_to,
-    concat,
-    flatten,
-    getitem,
-    pad,
-    permute,
-    reshape,
-    squeeze,
-    stack,
-    to,
-    transpose,
-    unsqueeze,
-)
+from minigrad.ops.shape import broadcast_to, flatten, permute, reshape, squeeze, transpose, unsqueeze
 
 __all__ = [name for name in dir() if not name.startswith("_") and callable(globals()[name])]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
 from minigrad.ops.operands import floating
@@ -118,22 +120,25 @@ def tanh(x: Tensor) -> Tensor:
 
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Return e^x normalised to sum 1 along `axis`."""
-    return Softmax.apply(floating(x), axis=_one_axis("softmax", x, axis))
+    x = floating(x)
+    return Softmax.apply(x, axis=_one_axis("softmax", x, axis))
 
 
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Return the logarithm of `softmax`, computed without leaving the log scale."""
-    return LogSoftmax.apply(floating(x), axis=_one_axis("log_softmax", x, axis))
+    x = floating(x)
+    return LogSoftmax.apply(x, axis=_one_axis("log_softmax", x, axis))
 
 
 def logsumexp(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:
     """Return ln Σ eˣ along `axis`."""
-    return LogSumExp.apply(floating(x), axis=_one_axis("logsumexp", x, axis), keepdims=keepdims)
+    x = floating(x)
+    return LogSumExp.apply(x, axis=_one_axis("logsumexp", x, axis), keepdims=keepdims)
 
 
 def _one_axis(name: str, x: Tensor, axis: int) -> int:
-    if not isinstance(axis, int) or not -x.ndim <= axis < x.ndim:
+    if not isinstance(axis, (int, np.integer)) or not -x.ndim <= axis < x.ndim:
         raise ValueError(f"{name}: axis {axis} is not an axis of shape {x.shape}")
     if x.shape[axis] == 0:
         raise ValueError(f"{name}: axis {axis} of shape {x.shape} is empty")
-    return axis % x.ndim
+    return int(axis) % x.ndim

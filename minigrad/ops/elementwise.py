@@ -31,7 +31,10 @@ class Sub(Function):
 
     def backward(self, grad: Tensor) -> tuple:
         a_shape, b_shape = self.shapes
-        return sum_to(grad, a_shape) if self.needs[0] else None, -sum_to(grad, b_shape) if self.needs[1] else None
+        return (
+            sum_to(grad, a_shape) if self.needs[0] else None,
+            -sum_to(grad, b_shape) if self.needs[1] else None,
+        )
 
 
 class Mul(Function):
@@ -45,9 +48,10 @@ class Mul(Function):
 
     def backward(self, grad: Tensor) -> tuple:
         (a, b), (a_shape, b_shape) = self.inputs, self.shapes
-        return sum_to(grad * b, a_shape) if self.needs[0] else None, sum_to(grad * a, b_shape) if self.needs[
-            1
-        ] else None
+        return (
+            sum_to(grad * b, a_shape) if self.needs[0] else None,
+            sum_to(grad * a, b_shape) if self.needs[1] else None,
+        )
 
 
 class Div(Function):

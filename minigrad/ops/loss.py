@@ -8,7 +8,7 @@ from minigrad.backend import Array, array_module
 from minigrad.function import Function
 from minigrad.ops.activation import softmax
 from minigrad.ops.operands import beside, check_dtypes
-from minigrad.ops.select import where
+from minigrad.ops.select import minimum
 from minigrad.tensor import Tensor
 
 
@@ -47,7 +47,7 @@ def cross_entropy(
         logits: scores (N, C), any real numbers.
         targets: class numbers (N,), integers from 0 to C − 1. On a GPU they are not read back to be checked: the
             loss of a target out of range is nan there.
-        label_smoothing: ε in [0, 1): this share of the target's probability is spread over all classes (Szegedy et
+        label_smoothing: ε in [0, 1]: this share of the target's probability is spread over all classes (Szegedy et
             al. 2016, arXiv:1512.00567, section 7).
 
     Returns:
@@ -64,8 +64,8 @@ def cross_entropy(
         )
     if targets.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy: expected integer class numbers as targets, got {targets.dtype}")
-    if not 0 <= label_smoothing < 1:
-        raise ValueError(f"cross_entropy: label_smoothing must lie in [0, 1), got {label_smoothing}")
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"cross_entropy: label_smoothing must lie in [0, 1], got {label_smoothing}")
     check_dtypes("cross_entropy", logits=logits)
     if (
         targets.device == "cpu"
@@ -78,37 +78,37 @@ def cross_entropy(
     return _reduced("cross_entropy", loss, reduction)
 
 
-def mse_loss(prediction: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """Return (prediction − target)², as `torch.nn.functional.mse_loss`.
+def mse_loss(pred: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """Return (pred − target)², as `torch.nn.functional.mse_loss`.
 
     Raises:
         ValueError: the shapes differ (nothing is broadcast, as that is usually a mistake), or `reduction` is unknown.
     """
-    difference = _difference("mse_loss", prediction, target)
+    difference = _difference("mse_loss", pred, target)
     return _reduced("mse_loss", difference * difference, reduction)
 
 
-def smooth_l1_loss(prediction: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
-    """Return ½d²/β where |d| < β and |d| − ½β elsewhere, d = prediction − target (Girshick 2015, arXiv:1504.08083, eq.
-    3).
+def smooth_l1_loss(pred: Tensor, target: Tensor, beta: float = 1.0, reduction: str = "mean") -> Tensor:
+    """Return ½d²/β where |d| < β and |d| − ½β elsewhere, d = pred − target (Girshick 2015, arXiv:1504.08083, eq. 3).
+
+    With m = min(|d|, β) both are ½m²/β + (|d| − m), in which nothing overflows. `reduction` comes last here; in
+    PyTorch it comes before β.
 
     Raises:
         ValueError: the shapes differ, β is not positive, or `reduction` is unknown.
     """
-    if beta <= 0:
+    if not beta > 0:
         raise ValueError(f"smooth_l1_loss: beta must be positive, got {beta}")
-    difference = _difference("smooth_l1_loss", prediction, target)
-    size = abs(difference)
-    return _reduced(
-        "smooth_l1_loss", where(size < beta, difference * difference * (0.5 / beta), size - 0.5 * beta), reduction
-    )
+    distance = abs(_difference("smooth_l1_loss", pred, target))
+    inner = minimum(distance, float(beta))
+    return _reduced("smooth_l1_loss", inner * inner * (0.5 / float(beta)) + (distance - inner), reduction)
 
 
-def _difference(name: str, prediction: Tensor, target: Tensor) -> Tensor:
-    target = beside(target, prediction)
-    if prediction.shape != target.shape:
-        raise ValueError(f"{name}: prediction has shape {prediction.shape}, target {target.shape}")
-    return prediction - target
+def _difference(name: str, pred: Tensor, target: Tensor) -> Tensor:
+    target = beside(target, pred)
+    if pred.shape != target.shape:
+        raise ValueError(f"{name}: pred has shape {pred.shape}, target {target.shape}")
+    return pred - target
 
 
 def _reduced(name: str, loss: Tensor, reduction: str) -> Tensor:

@@ -7,7 +7,7 @@ import math
 from minigrad import kernels
 from minigrad.backend import Array
 from minigrad.function import Function
-from minigrad.ops.operands import check_dtypes, sum_to
+from minigrad.ops.operands import check_broadcast, check_dtypes, sum_to
 from minigrad.tensor import Tensor
 
 
@@ -60,6 +60,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
                          "second-last of the second")  # fmt: skip
     if a.dtype != b.dtype:
         raise TypeError(f"matmul: dtypes {a.dtype} and {b.dtype} differ; use .astype")
+    check_broadcast("matmul (stacks of matrices)", a.shape[:-2], b.shape[:-2])
     row, column = a.ndim == 1, b.ndim == 1
     y = MatMul.apply(a.unsqueeze(0) if row else a, b.unsqueeze(1) if column else b)
     if row:

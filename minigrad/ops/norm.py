@@ -23,15 +23,11 @@ class BatchNorm(Function):
 
     reads = {0: (0, 1), 1: (0,), 2: (0,)}
 
-    def forward(
-        self, x: Array, w: Array, b: Array, eps: float, fixed: tuple[Array, Array] | None, report: list[Array]
-    ) -> Array:
-        self.eps, self.fixed = eps, fixed
-        self.mean, variance = fixed or kernels.norm.moments(x)
-        report.extend((self.mean, variance))
+    def forward(self, x: Array, w: Array, b: Array, mean: Array, variance: Array, fixed: bool, eps: float) -> Array:
+        self.mean, self.fixed, self.eps = mean, fixed, eps
         self.inverse_deviation = 1 / array_module(x).sqrt(variance + eps)
         scale = w * self.inverse_deviation
-        return kernels.norm.scale_and_shift(x, scale, b - self.mean * scale)
+        return kernels.norm.scale_and_shift(x, scale, b - mean * scale)
 
     def backward(self, grad: Tensor) -> tuple:
         x, w, _ = self.inputs
@@ -107,19 +103,21 @@ def batch_norm(
     if not training and (running_mean is None or running_var is None):
         raise ValueError("batch_norm: evaluation (training=False) needs running_mean and running_var")
     pictures = x if x.ndim == 4 else x.reshape(*x.shape[:2], -1 if x.size else 0, 1)
-    statistics: list[Array] = []
     with backend.use_device(x.device):
         zeros, ones = (fill(x.shape[1], dtype=x.dtype) for fill in (xp.zeros, xp.ones))
         weight = Tensor._wrap(ones) if weight is None else weight
         bias = Tensor._wrap(zeros) if bias is None else bias
-        if training:
-            fixed = None if count else (zeros, ones)  # an empty batch has no statistics, and needs none
+        if not training:
+            mean, variance = running_mean.data.copy(), running_var.data.copy()
+        elif count:
+            mean, variance = kernels.norm.moments(pictures.data)
+            _update(running_mean, mean, momentum)
+            _update(running_var, variance * (count / (count - 1)), momentum)
         else:
-            fixed = running_mean.data.copy(), running_var.data.copy()
-        y = BatchNorm.apply(pictures, weight, bias, eps=float(eps), fixed=fixed, report=statistics)
-        if training and count:
-            _update(running_mean, statistics[0], momentum)
-            _update(running_var, statistics[1] * (count / (count - 1)), momentum)
+            mean, variance = zeros, ones  # an empty batch has no statistics, and needs none
+        y = BatchNorm.apply(
+            pictures, weight, bias, mean=mean, variance=variance, fixed=not (training and count), eps=float(eps)
+        )
     return y if x.ndim == 4 else y.reshape(x.shape)
 
 
@@ -127,4 +125,3 @@ def _update(running: Tensor | None, batch: Array, momentum: float) -> None:
     if running is not None:
         running.data *= 1 - momentum
         running.data += momentum * batch
-        running._bump_version()

@@ -33,7 +33,7 @@ def operands(name: str, a: Any, b: Any, to_float: bool = False) -> tuple[Any, An
         a = Tensor(a)
         tensors = [a]
     if len(tensors) == 2 and a.shape != b.shape:
-        _check_broadcast(name, a.shape, b.shape)
+        check_broadcast(name, a.shape, b.shape)
     dtypes = [x.dtype for x in tensors]
     dtype = dtypes[0]
     if len(dtypes) == 2 and dtypes[1] != dtype:
@@ -43,7 +43,8 @@ def operands(name: str, a: Any, b: Any, to_float: bool = False) -> tuple[Any, An
     return tuple(x.astype(dtype) if isinstance(x, Tensor) and x.dtype != dtype else x for x in (a, b))
 
 
-def _check_broadcast(name: str, a: tuple[int, ...], b: tuple[int, ...]) -> None:
+def check_broadcast(name: str, a: tuple[int, ...], b: tuple[int, ...]) -> None:
+    """Raise ValueError unless the shapes broadcast."""
     if any(n != m and 1 not in (n, m) for n, m in zip(reversed(a), reversed(b), strict=False)):
         raise ValueError(
             f"{name}: shapes {a} and {b} do not broadcast: from the last axis on, lengths must agree or be 1"
@@ -68,18 +69,19 @@ def _operand(x: Any) -> Any:
     """Turn arrays into Tensors, and NumPy's numbers, such as `np.sqrt(2)`, into Python's, which do not change a
     dtype.
     """
-    if isinstance(x, np.generic):
+    if isinstance(x, np.generic) or (isinstance(x, np.ndarray) and x.ndim == 0):
         return x.item()
-    return Tensor(x) if type(x) is np.ndarray else x
+    return Tensor(x) if hasattr(x, "strides") else x
 
 
 def beside(x: Any, other: Tensor) -> Tensor:
-    """Return `x` as a Tensor: lists and numbers come to the device of `other`; arrays and Tensors stay where they
-    are.
+    """Return `x` as a Tensor to be compared with `other`: lists and numbers come to its device, arrays stay on theirs;
+    floats take its dtype. Tensors are left as they are.
     """
     if isinstance(x, Tensor):
         return x
-    return Tensor(x) if hasattr(x, "dtype") else Tensor(x, device=other.device)
+    tensor = Tensor(x) if hasattr(x, "dtype") else Tensor(x, device=other.device)
+    return tensor.astype(other.dtype) if tensor.dtype.kind == other.dtype.kind == "f" else tensor
 
 
 def floating(x: Any) -> Tensor:
@@ -88,11 +90,8 @@ def floating(x: Any) -> Tensor:
     return x if x.dtype.kind == "f" else x.astype(np.float32)
 
 
-def sum_to(grad: Tensor, x: Any) -> Tensor | None:
-    """Undo broadcasting: sum `grad` over the axes along which `x` was repeated. None if `x` is a number."""
-    if not isinstance(x, (Tensor, tuple)):
-        return None
-    shape = x if isinstance(x, tuple) else x.shape
+def sum_to(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Undo broadcasting: sum `grad` over the axes along which an operand of `shape` was repeated."""
     if grad.shape == shape:
         return grad
     added = grad.ndim - len(shape)

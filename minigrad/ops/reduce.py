@@ -54,7 +54,8 @@ class Max(Function):
     def backward(self, grad: Tensor) -> Tensor:
         (x,) = self.inputs
         largest = _with_kept_axes(self.output, x.shape, self.axes)
-        winners = (x.data == largest.data).astype(grad.dtype)
+        is_nan = (x.data != x.data) & (largest.data != largest.data)  # a nan wins, as it does forwards
+        winners = ((x.data == largest.data) | is_nan).astype(grad.dtype)
         share = Tensor._wrap(winners / winners.sum(axis=self.axes, keepdims=True))
         return _with_kept_axes(grad, x.shape, self.axes) * share
 

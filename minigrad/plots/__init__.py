@@ -7,6 +7,7 @@ All pictures share one look, which `look.py` defines once.
 No picture relies on colour alone: markers, line styles, words and signs say the same again.
 """
 
+from minigrad.plots.boxes import plot_box_gallery, plot_detection, plot_iou_histogram
 from minigrad.plots.classification import plot_class_metrics, plot_confusion_matrix
 from minigrad.plots.curves import plot_history
 from minigrad.plots.look import COLORS, LOOK, PathLike
@@ -16,9 +17,12 @@ __all__ = [
     "COLORS",
     "LOOK",
     "PathLike",
+    "plot_box_gallery",
     "plot_class_metrics",
     "plot_confusion_matrix",
+    "plot_detection",
     "plot_filters",
     "plot_gallery",
     "plot_history",
+    "plot_iou_histogram",
 ]

@@ -13,6 +13,8 @@ from minigrad.plots.look import COLORS, PathLike, new_figure, percent
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+TITLES = {"iou": "IoU"}  # of metrics whose name does not say how it is written
+
 
 def plot_history(
     history: Sequence[Mapping[str, Any]], path: PathLike, metrics: Sequence[str] = ("loss", "accuracy")
@@ -23,8 +25,9 @@ def plot_history(
         history: one row per epoch, such as ``{"epoch": 1, "train_loss": 1.9, "val_loss": 1.7, "lr": 0.1, ...}``; a
             missing, None or non-finite value is left out and the curve goes on to the next one.
         path: the PNG file to write.
-        metrics: one panel each, with the curves ``train_<metric>`` and ``val_<metric>``. Less is better where the name
-            ends in "loss", more otherwise; where it ends in "accuracy", the values are shares in 0..1.
+        metrics: one panel each, with the curves ``train_<metric>`` and ``val_<metric>``; from four on in rows of two.
+            Less is better where the name ends in "loss", more otherwise; where it ends in "accuracy", the values are
+            shares in 0..1.
 
     Raises:
         ValueError: the history is empty, or no metric is named.
@@ -33,8 +36,11 @@ def plot_history(
         raise ValueError(
             f"plot_history: got {len(history)} epochs and {len(metrics)} metrics, expected at least one each"
         )
-    with new_figure(path, 5 * len(metrics), 5.4) as figure:
-        axes = figure.subplot_mosaic([list(metrics), ["lr"] * len(metrics)], height_ratios=[3, 1], sharex=True)
+    columns = len(metrics) if len(metrics) < 4 else 2
+    rows = [list(metrics[start : start + columns]) for start in range(0, len(metrics), columns)]
+    rows[-1] += ["."] * (columns - len(rows[-1]))  # Matplotlib's sign for a panel left empty
+    with new_figure(path, 5 * columns, 1.8 + 3.6 * len(rows)) as figure:
+        axes = figure.subplot_mosaic([*rows, ["lr"] * columns], height_ratios=[3] * len(rows) + [1], sharex=True)
         for metric in metrics:
             _draw_metric(axes[metric], history, metric)
         _draw_curve(axes["lr"], history, "lr", "grey", "-", "o")
@@ -63,7 +69,7 @@ def _draw_metric(ax: Axes, history: Sequence[Mapping[str, Any]], metric: str) ->
         ax.plot(epochs[best], values[best], "o", color=COLORS["vermillion"], markersize=12, fillstyle="none")
     if ax.lines:
         ax.legend()
-    ax.set_title(metric.capitalize())
+    ax.set_title(TITLES.get(metric) or metric.replace("_", " ").capitalize())
     if share:
         ax.yaxis.set_major_formatter(percent)
 

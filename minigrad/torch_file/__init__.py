@@ -17,8 +17,8 @@ Where they lie has changed twice (`py`):
 
 Beside them there is `.safetensors` (`safetensors_file.py`): a table, then the numbers, no pickle and so no program.
 
-A file is read in three steps. `pickle_machine.py` runs the program on a machine that cannot import or call anything.
-`unpickler.py` tells it what the names mean that there may be, and `tensors.py` writes down each tensor as a
+A file is read in three steps. `minigrad/pickle_machine.py` runs the program on a machine that cannot import or call
+anything. `unpickler.py` tells it what the names mean that there may be, and `tensors.py` writes down each tensor as a
 description, checked against the size of its storage. When it is known which tensors are wanted, their storages, and
 no others, are read straight into the memory of the arrays. Whatever the file claims is checked against what is really
 there before memory is spent on it.
@@ -31,9 +31,9 @@ from typing import BinaryIO
 
 import numpy as np
 
+from minigrad.pickle_machine import quoted
 from minigrad.torch_file.binary import Container
 from minigrad.torch_file.early import Stream, Tar
-from minigrad.torch_file.pickle_machine import quoted
 from minigrad.torch_file.safetensors_file import Safetensors
 from minigrad.torch_file.tensors import Arrays, Tensor
 from minigrad.torch_file.unpickler import Parameter

@@ -8,7 +8,7 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 
-from minigrad.torch_file.pickle_machine import PickleMachine
+from minigrad.pickle_machine import PickleMachine
 from minigrad.torch_file.tensors import Storage
 
 MAX_PICKLE = 2**24  # bytes; a ResNet18's pickle has 13,000

@@ -10,8 +10,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from minigrad.pickle_machine import PickleMachine, quoted
 from minigrad.torch_file.binary import read_bytes, read_integers, read_pickle
-from minigrad.torch_file.pickle_machine import PickleMachine, quoted
 from minigrad.torch_file.tensors import (
     MAX_NDIM,
     Elements,

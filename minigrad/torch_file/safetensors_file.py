@@ -8,8 +8,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from minigrad.pickle_machine import quoted
 from minigrad.torch_file.binary import MAX_PICKLE, read_bytes, read_integers
-from minigrad.torch_file.pickle_machine import quoted
 from minigrad.torch_file.tensors import Elements, Storage, Tensor, checked_storage, checked_tensor
 
 TYPES = {

@@ -9,7 +9,7 @@ from enum import Enum
 
 import numpy as np
 
-from minigrad.torch_file.pickle_machine import quoted
+from minigrad.pickle_machine import quoted
 
 MAX_NDIM = 64  # NumPy's limit
 MAX_SIZE = 2**59  # elements; in bytes still a 64-bit integer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from minigrad.torch_file.pickle_machine import PickleMachine, quoted
+from minigrad.pickle_machine import PickleMachine, quoted
 from minigrad.torch_file.tensors import Elements, Storage, Tensor, checked_storage, checked_tensor
 
 
@@ -54,6 +54,7 @@ class TensorUnpickler(PickleMachine):
     """
 
     names = NAMES
+    expected = "a state dict of tensors alone (a whole model, or training arguments? Save the model's state_dict())"
 
     def __init__(self) -> None:
         self.storages: dict[str, Storage] = {}

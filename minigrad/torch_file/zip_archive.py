@@ -20,8 +20,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from minigrad.pickle_machine import quoted
 from minigrad.torch_file.binary import MAX_PICKLE, read_bytes
-from minigrad.torch_file.pickle_machine import quoted
 from minigrad.torch_file.tensors import Storage
 from minigrad.torch_file.unpickler import TensorUnpickler
 

@@ -100,6 +100,7 @@ RECONSTRUCT, ENCODE = named("numpy.core.multiarray", "_reconstruct"), named("_co
         pytest.param(NDARRAY + b")\x81", id="NEWOBJ"),
         pytest.param(b"(inumpy\nndarray\n", id="INST"),
         pytest.param(b"(" + NDARRAY + b"o", id="OBJ"),
+        pytest.param(b"\x8a\x01\x01", id="LONG1"),
         pytest.param(b"Pthing\n", id="persistent id"),
         pytest.param(b"K\x01Q", id="binary persistent id"),
         pytest.param(b"\x82\x01", id="extension code"),
@@ -138,7 +139,7 @@ def test_place_in_memo_costs_no_memory():
 
 
 def test_number_of_instructions_is_bounded():
-    with pytest.raises(ValueError, match="more than 200000 instructions"):
+    with pytest.raises(ValueError, match="more than 200,000 instructions"):
         read_pickle(b"\x80\x02" + b"]" * 300_000 + b".")
 
 

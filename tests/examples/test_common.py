@@ -200,3 +200,10 @@ def test_ctrl_c_outside_training_is_status_130(capsys):
 def test_weights_that_do_not_fit_are_refused_with_the_files_name():
     with pytest.raises(CheckpointError, match=r"some\.file does not fit this model: .*missing \['weight', 'bias'\]"):
         common.load_weights(nn.Linear(2, 2), {"model": {}}, Path("some.file"))
+
+
+def test_resuming_takes_the_newest_of_the_numbered_runs(tmp_path):
+    default = hold_a_run(tmp_path / "digits")
+    assert common.run_folder(None, default, resume=True) == default
+    newest = hold_a_run(tmp_path / "digits-2")
+    assert common.run_folder(None, default, resume=True) == newest

@@ -11,7 +11,7 @@ from minigrad import Tensor, array_module, grad, ops
 from minigrad.function import Function
 from minigrad.gradcheck import largest_error, largest_second_error
 from minigrad.gradcheck.cases import CASES
-from minigrad.ops.shape import ToDevice
+from minigrad.ops.casting import ToDevice
 from tests import strict_cupy
 
 WITHOUT_GRADIENT = {"argmax", "equal", "greater", "greater_equal", "less", "less_equal", "not_equal"}

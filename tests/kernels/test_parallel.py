@@ -88,6 +88,8 @@ def test_blas_is_held_to_one_thread_from_the_first_split_on(threads, two_blas_th
     threads(2)
     assert split(lambda part: blas_threads(), 2, ANY, LARGE) == [{1}, {1}]
     assert blas_threads() == {1}
+    threads(1)
+    assert blas_threads() == {2}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")

@@ -58,7 +58,7 @@ def test_modules_are_found_from_the_outside_in():
     net = Net()
     assert [path for path, _ in net.named_modules()] == ["", "body", "body.0", "body.1", "body.1.0", "body.1.1"]
     assert next(net.modules()) is net
-    assert [name for name, _ in net.children()] == ["body"]
+    assert [name for name, _ in net.named_children()] == ["body"]
 
 
 def test_what_is_shared_is_found_once_but_saved_under_each_name():

@@ -43,7 +43,8 @@ def test_numbers_by_hand(device):
         "features.2": ["ReLU", "(8, 10, 10)", "0", "0"],
         "features.3": ["Conv2d", "(4, 5, 5)", "20", "400"],  # 4·2·1·2 + 4 and 4·4·25
         "head": ["Linear", "(10,)", "1,010", "1,000"],
-        "total": ["Net", "1,271", "23,000"],  # the scale too
+        "(own)": ["Net", "(10,)", "1", "0"],  # the scale
+        "total": ["Net", "1,271", "23,000"],
     }
 
 
@@ -87,3 +88,17 @@ def test_an_input_that_does_not_fit_leaves_no_traces():
     assert nn.Module.__call__ is call
     assert all(m.training for m in model.modules())
     assert model(Tensor(np.ones((2, 3, 10, 10), np.float32))).requires_grad
+
+
+def test_a_layer_used_twice_counts_its_parameters_once_and_own_parameters_are_shown():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+            self.scale = nn.Parameter([1.0, 1.0, 1.0])
+
+        def forward(self, x):
+            return self.layer(self.layer(x))
+
+    table = rows(nn.summary(Twice(), (4,)))
+    assert table["(own)"] == ["Twice", "(4,)", "3", "0"] and table["total"] == ["Twice", "23", "32"]

@@ -17,6 +17,11 @@ def random_leaf(device, *shape, dtype=np.float32):
     return leaf(np.random.default_rng(len(shape)).standard_normal(shape), device, dtype)
 
 
+def grid(device, *shape):
+    """0, 1, 2, … in the given shape."""
+    return leaf(np.arange(np.prod(shape)).reshape(shape), device)
+
+
 def gradients(output, *inputs):
     """∂(Σ output)/∂input as NumPy arrays."""
     return [g.numpy() for g in mg.grad(output.sum(), inputs)]

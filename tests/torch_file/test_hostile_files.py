@@ -15,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from minigrad.torch_file import TorchFileError, load_torch, pickle_machine
+from minigrad.torch_file import TorchFileError, load_torch
+from minigrad.torch_file.unpickler import TensorUnpickler
 from tests.torch_file import builders as b
 
 
@@ -147,7 +148,7 @@ def test_programs_that_no_state_dict_contains(path, program):
 
 
 def test_number_of_instructions_is_bounded(path, monkeypatch):
-    monkeypatch.setattr(pickle_machine, "MAX_INSTRUCTIONS", 1000)
+    monkeypatch.setattr(TensorUnpickler, "max_instructions", 1000)
     refuse(path, b.in_zip(b"\x80\x02" + b"]" * 2000 + b"."), "more than 1,000 instructions")
 
 

@@ -1,0 +1,77 @@
+"""Taking elements by index, and its transpose: adding them back at the same index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigrad import backend
+from minigrad.backend import Array, array_module
+from minigrad.function import Function
+from minigrad.tensor import Tensor
+
+
+class GetItem(Function):
+    """y = x[index]  ⇒  add g into zeros, at the same index."""
+
+    is_view = True
+
+    def forward(self, x: Array, index: Any) -> Array:
+        self.shape = x.shape
+        if any(self.needs):  # whoever owns an index array may write into it before backward needs it
+            parts = tuple(part.copy() if hasattr(part, "copy") else part for part in _parts(index))
+            self.index = parts if isinstance(index, tuple) else parts[0]
+        return x[index]
+
+    def backward(self, grad: Tensor) -> Tensor:
+        return ScatterAdd.apply(grad, shape=self.shape, index=self.index)
+
+
+class ScatterAdd(Function):
+    """Zeros of `shape`, with x added at `index`: the transpose of `GetItem`  ⇒  take g at the index."""
+
+    def forward(self, x: Array, shape: tuple[int, ...], index: Any) -> Array:
+        self.index = index
+        xp = array_module(x)
+        y = xp.zeros(shape, dtype=x.dtype)
+        if all(isinstance(part, (int, slice)) or part is None or part is Ellipsis for part in _parts(index)):
+            y[index] = x  # no element is taken twice
+        else:
+            xp.add.at(y, index, x)
+        return y
+
+    def backward(self, grad: Tensor) -> Tensor:
+        return GetItem.apply(grad, index=self.index)
+
+
+def getitem(x: Tensor, index: Any) -> Tensor:
+    """Return `x[index]`: ints, slices, None, Ellipsis, integer arrays and boolean masks, as in NumPy.
+
+    Raises:
+        IndexError: the index does not fit the shape.
+        DeviceError: an index Tensor lies on another device.
+    """
+    parts = tuple(_index_part(x, part) for part in _parts(index))
+    return GetItem.apply(x, index=parts if isinstance(index, tuple) else parts[0])
+
+
+def _parts(index: Any) -> tuple[Any, ...]:
+    return index if isinstance(index, tuple) else (index,)
+
+
+def _index_part(x: Tensor, part: Any) -> Any:
+    """Turn lists and Tensors into arrays on x's device, and NumPy integers into Python's."""
+    if isinstance(part, list):
+        part = Tensor(np.asarray(part, dtype=None if part else np.int64), device=x.device)
+    elif isinstance(part, np.integer):
+        part = int(part)
+    elif isinstance(part, np.ndarray):
+        part = Tensor(part)
+    if isinstance(part, Tensor):
+        if part.device != x.device:
+            raise backend.DeviceError(f"getitem: the index is on {part.device}, the Tensor on {x.device}")
+        if part.dtype.kind not in "iub":
+            raise IndexError(f"getitem: expected integers or booleans as index, got {part.dtype}")
+        return part.data
+    return part

@@ -1,0 +1,86 @@
+"""Indices as in NumPy, and the gradient at the same places."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from minigrad import Tensor
+from minigrad.backend import DeviceError
+from tests.ops.helpers import gradients, grid, leaf, random_leaf, show
+
+INDICES = {
+    "int": 1,
+    "negative int": -1,
+    "NumPy int": np.int64(1),
+    "slice": slice(1, None),
+    "step": (slice(None), slice(None, None, 2)),
+    "backwards": slice(None, None, -1),
+    "None": (None, slice(None), None, 0),
+    "Ellipsis": (..., -1),
+    "nothing": slice(2, 2),
+    "list": [2, 0, 2],
+    "list of an axis": (slice(None), [1, 1]),
+    "negative in a list": [-1, 0],
+    "lists": ([0, 2], [1, 3]),
+    "matrix": [[0, 1], [2, 2]],
+    "lists apart": ([0, 1], slice(None), [0, 0]),
+    "mask of the first axis": [True, False, True],
+    "mask of an axis": (slice(None), [True, False, False, True]),
+    "empty list": [],
+    "whole": (),
+}
+
+
+@pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
+def test_indices_as_numpy(device, index):
+    x = random_leaf(device, 3, 4, 2)
+    y = x[index]
+    same = np.array(index, int) if isinstance(index, list) and not index else index
+    np.testing.assert_array_equal(y.numpy(), x.numpy()[same])
+    expected = np.zeros((3, 4, 2), np.float32)
+    np.add.at(expected, same, 1)
+    np.testing.assert_array_equal(gradients(y, x)[0], expected)
+
+
+def test_elements_that_are_taken_twice_get_both_gradients(device):
+    x = leaf([1, 2, 3], device)
+    y = x[[0, 2, 0]] * Tensor([1.0, 10.0, 100.0], device=device)
+    assert gradients(y, x)[0].tolist() == [101, 0, 10]
+
+
+def test_tensors_and_masks_as_indices(device):
+    x = leaf([[1, -2], [-3, 4]], device)
+    assert show(x[x > 0]) == [1, 4] and gradients(x[x > 0], x)[0].tolist() == [[1, 0], [0, 1]]
+    assert show(x[Tensor([1, 1], device=device)]) == [[-3, 4], [-3, 4]]
+    assert show(x[x > 10]) == []
+
+
+def test_arrays_as_indices():
+    x = leaf([1, 2, 3])
+    assert show(x[np.array([2, 0])]) == [3, 1] and show(x[np.array([True, False, True])]) == [1, 3]
+
+
+@pytest.mark.parametrize("index", [3, -4, (0, 0, 0), (..., ...)])
+def test_an_index_outside_is_refused(device, index):
+    with pytest.raises(IndexError):
+        grid(device, 3, 2)[index]
+
+
+@pytest.mark.parametrize("index", [[0.5], [[1.0]]])
+def test_an_index_of_floats_is_refused(device, index):
+    with pytest.raises(IndexError, match="getitem: expected integers or booleans as index, got float"):
+        grid(device, 3, 2)[index]
+
+
+def test_an_index_on_another_device_is_refused(device):
+    index = np.array([0, 1])
+    if device == "cpu":
+        assert grid(device, 3)[index].shape == (2,)
+    else:
+        with pytest.raises(DeviceError, match="getitem: the index is on cpu, the Tensor on cuda:0"):
+            grid(device, 3)[index]
+
+
+def test_iterating_yields_the_rows(device):
+    assert [show(row) for row in grid(device, 2, 2)] == [[0, 1], [2, 3]]

@@ -1,0 +1,52 @@
+"""Confusion matrix and class metrics."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from minigrad import plots
+from minigrad.plots import classification
+from tests.plots.helpers import NAMES, assert_is_picture, assert_refused
+
+PER_CLASS = {name: {"precision": 0.5, "recall": 0.75, "f1": 0.6, "support": 4} for name in NAMES}
+
+
+@pytest.mark.parametrize("matrix", [[[3, 1], [0, 0]], [[12345, 0], [1, 99999]]])
+def test_confusion_matrix_is_drawn(tmp_path, matrix):
+    path = plots.plot_confusion_matrix(matrix, NAMES, tmp_path / "confusion.png")
+    assert_is_picture(path, tmp_path)
+
+
+@pytest.mark.parametrize(("background", "color"), [((1, 1, 1), "black"), ((0, 0, 0.5), "white"), ((1, 1, 0), "black")])
+def test_numbers_contrast_with_their_cell(background, color):
+    assert classification._readable_on(background) == color
+
+
+def test_class_metrics_are_drawn(tmp_path):
+    assert_is_picture(plots.plot_class_metrics(PER_CLASS, tmp_path / "classes.png"), tmp_path, 800, 300)
+
+
+@pytest.mark.parametrize("worst", [0.0, 0.9, 0.97, 1.0])
+def test_class_metrics_have_no_ticks_below_0_or_above_100_percent(tmp_path, figures, worst):
+    row = {"precision": worst, "recall": 1.0, "f1": worst}
+    plots.plot_class_metrics({"cat": row}, tmp_path / "classes.png")
+    labels = [label.get_text() for label in figures[0].axes[0].get_xticklabels()]
+    shares = [float(label.removesuffix("%")) for label in labels]
+    assert shares[0] >= 0 and shares[-1] == 100 and len(shares) > 2
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("plot_confusion_matrix", {"matrix": np.eye(3, dtype=int), "class_names": NAMES}, r"2 class names .*\(3, 3\)"),
+        ("plot_confusion_matrix", {"matrix": np.ones((2, 3), int), "class_names": NAMES}, r"got \(2, 3\)"),
+        ("plot_confusion_matrix", {"matrix": np.eye(2), "class_names": NAMES}, "expected counts, got float64"),
+        ("plot_confusion_matrix", {"matrix": [[1, -2], [0, 1]], "class_names": NAMES}, "from -2"),
+        ("plot_class_metrics", {"per_class": {}}, "at least one class"),
+        ("plot_class_metrics", {"per_class": {"cat": {"precision": 1.0, "recall": 1.0}}}, "'cat' needs recall, .*f1"),
+        ("plot_class_metrics", {"per_class": {"cat": dict.fromkeys(("precision", "recall", "f1"), 61)}}, "got .*61"),
+    ],
+)
+def test_what_does_not_fit_is_rejected_in_words_and_writes_nothing(tmp_path, name, arguments, message):
+    assert_refused(tmp_path, name, arguments, message)
