@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo cifar10 test lint format gradcheck bench clean
+.PHONY: help demo cifar10 test lint format gradcheck bench clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z0-9]*\):[^#]*## */\1\t/p' Makefile | expand -t 12
 
 demo: $(VENV)/.examples  ## train and measure the network on the bundled handwritten digits
 	$(RUN) -m examples.cifar10 --data digits
@@ -14,11 +17,11 @@ cifar10: $(VENV)/.examples  ## the real thing: downloads CIFAR-10 unless it is t
 test: $(VENV)/.test  ## all tests; add TESTS=tests/ops for a part
 	$(RUN) -m pytest -q $(TESTS)
 
-lint: $(VENV)/.test
+lint: $(VENV)/.test  ## ruff, as CI runs it
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 
-format: $(VENV)/.test
+format: $(VENV)/.test  ## mend what ruff can mend
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
@@ -43,5 +46,5 @@ $(VENV)/.torch: setup.cfg | $(VENV)/bin/python
 	$(RUN) -m pip install --quiet --editable ".[examples,test,torch]"
 	@touch $@
 
-clean:
+clean:  ## remove what these targets made, but not runs/
 	rm -rf $(VENV) build dist *.egg-info
