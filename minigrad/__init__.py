@@ -9,15 +9,16 @@
 Where to read first: `tensor.py`, then `function.py`, then any file in `ops/`.
 """
 
+import importlib
+from typing import Any
+
 from minigrad import nn, ops, optim
 from minigrad.backend import array_module, cuda_is_available, manual_seed
 from minigrad.function import Function, enable_grad, grad, no_grad
 from minigrad.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from minigrad.kernels.parallel import get_num_threads, set_num_threads
 from minigrad.operators import METHODS as _METHODS  # noqa: F401 - importing it gives Tensor its operators
-from minigrad.serialize import load, save
 from minigrad.tensor import Parameter, Tensor
-from minigrad.torch_file import load_torch
 
 __version__ = "0.1.0"
 
@@ -43,3 +44,12 @@ __all__ = [
     "save",
     "set_num_threads",
 ]
+
+# What reads and writes files is imported when it is first used: `import minigrad` shall be quick.
+_LATE = {"load": "minigrad.serialize", "save": "minigrad.serialize", "load_torch": "minigrad.torch_file"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LATE[name]), name)

@@ -1,5 +1,5 @@
 """Plain array code without autograd: the algorithms behind convolution, pooling and normalisation."""
 
-from minigrad.kernels import conv, matmul, norm, parallel, pool, winograd
+from minigrad.kernels import conv, matmul, norm, parallel, planar, pool, winograd
 
-__all__ = ["conv", "matmul", "norm", "parallel", "pool", "winograd"]
+__all__ = ["conv", "matmul", "norm", "parallel", "planar", "pool", "winograd"]

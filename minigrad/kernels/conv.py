@@ -19,23 +19,22 @@ section 4.1.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from minigrad.backend import Array, array_module, on_cpu
-from minigrad.kernels import winograd
+from minigrad.kernels import planar, winograd
 from minigrad.kernels.parallel import split
 
 # Patches of one block should fit into a core's own cache (1 MB on the machines of 2024) beside the weight and the
 # result.
-BLOCK_BYTES = 1 << 19
+BLOCK_BYTES = 1 << 20
 # With fewer input channels than this, copies of single positions are too short to be efficient.
 FEW_CHANNELS = 16
 
 Pair = tuple[int, int]
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """How a kernel moves over a picture: everything about a convolution but the arrays."""
 
     kernel: Pair
@@ -59,7 +58,13 @@ class Window:
 
 def channels_last(x: Array) -> Array:
     """Return the (N, H, W, C) array behind an (N, C, H, W) one; copied only if the memory is in another order."""
-    return array_module(x).ascontiguousarray(x.transpose(0, 2, 3, 1))
+    xp = array_module(x)
+    if not (on_cpu(x) and x.flags.c_contiguous and 1 < x.shape[1] < FEW_CHANNELS):
+        return xp.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    images = xp.empty((len(x), *x.shape[2:], x.shape[1]), dtype=x.dtype)
+    for channel in range(x.shape[1]):  # a few long copies instead of many short ones
+        images[..., channel] = x[:, channel]
+    return images
 
 
 def channels_first(x: Array) -> Array:
@@ -77,8 +82,10 @@ def conv2d(x: Array, w: Array, b: Array | None, window: Window) -> Array:
         window: stride, padding, dilation and groups.
     """
     xp = array_module(x)
+    oh, ow = window.output_size(x.shape[2:])
+    if planar.suits(x, len(w), oh, ow, window.groups):
+        return planar.conv2d(x, w, b, window)
     images = channels_last(x)
-    oh, ow = window.output_size(images.shape[1:3])
     if window.is_plain_3x3 and winograd.suits(len(x), oh, ow, *w.shape[:2]):
         return channels_first(winograd.conv3x3(images, w, b, window.padding))
     weight = _weight_matrices(w, window)
@@ -105,6 +112,8 @@ def conv2d_weight_grad(x: Array, g: Array, window: Window) -> Array:
         g: ∂L/∂y, (N, O, OH, OW).
     """
     xp = array_module(x)
+    if planar.suits(x, *g.shape[1:], window.groups):
+        return planar.conv2d_weight_grad(x, g, window)
     images, grads = channels_last(x), channels_last(g)
     if window.is_plain_3x3 and winograd.suits(*grads.shape, x.shape[1]):
         return winograd.conv3x3_weight_grad(images, grads, window.padding)

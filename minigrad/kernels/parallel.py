@@ -13,16 +13,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
-from threadpoolctl import ThreadpoolController
-
 from minigrad.backend import on_cpu
 
-# Handing a task to a thread and waiting for it takes about 80 µs, the time in which one core copies about a megabyte.
-SMALLEST_TASK_BYTES = 1 << 19
+# Handing a task to a thread and waiting for it takes about 0.1 ms, and threads with little to do between two steps of
+# Python wait for each other's turn. A core copies about 4 MB in the time from which on it pays.
+SMALLEST_TASK_BYTES = 1 << 22
 
 
 def _default_threads() -> int:
@@ -59,7 +57,9 @@ def set_num_threads(n: int) -> None:
 
 
 @cache
-def _pool() -> ThreadPoolExecutor:
+def _pool() -> Any:
+    from concurrent.futures import ThreadPoolExecutor  # here and below: `import minigrad` shall be quick
+
     return ThreadPoolExecutor(_num_threads - 1, thread_name_prefix="minigrad")
 
 
@@ -69,6 +69,8 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 @cache
 def _hold_blas_to_one_thread() -> Any:
+    from threadpoolctl import ThreadpoolController
+
     return ThreadpoolController().limit(limits=1, user_api="blas")
 
 

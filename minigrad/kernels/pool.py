@@ -19,11 +19,11 @@ def max_pool2d(x: Array, window: Window, with_winners: bool) -> tuple[Array, Arr
     """Return the largest element of each window and, if asked, which one it was.
 
     Returns:
-        y (N, C, OH, OW), and winners (N, OH, OW, C), uint8 or uint16: u·kw + v of the first largest element, in
-        row-major order.
+        y (N, C, OH, OW), and winners, in the layout of `_pictures`, uint8 or uint16: u·kw + v of the first largest
+        element, in row-major order.
     """
     xp = array_module(x)
-    images = channels_last(x)
+    images = _pictures(x, x.flags.c_contiguous)
     oh, ow = window.output_size(images.shape[1:3])
     shape = (len(images), oh, ow, images.shape[3])
     y = xp.empty(shape, dtype=x.dtype)
@@ -45,19 +45,19 @@ def max_pool2d(x: Array, window: Window, with_winners: bool) -> tuple[Array, Arr
             xp.maximum(best, candidate, out=best)
 
     split(pool, len(y), y, y.nbytes * positions * (2 if with_winners else 1))
-    return channels_first(y), winners
+    return _tensor(y, x.shape[1]), winners
 
 
 def place_at_winners(g: Array, winners: Array, window: Window, size: Pair) -> Array:
     """Return zeros for pictures of `size` (height, width) with g (N, C, OH, OW) added where each window's winner
     sits.
     """
-    grads = channels_last(g)
+    grads = _pictures(g, _is_planar(winners, g))
 
     def share(part: slice, k: int) -> Array:
         return grads[part] * (winners[part] == k).astype(g.dtype)
 
-    return _overlap_add(share, grads, window, size)
+    return _tensor(_overlap_add(share, grads, window, size), g.shape[1])
 
 
 def take_from_winners(x: Array, winners: Array, window: Window) -> Array:
@@ -65,17 +65,17 @@ def take_from_winners(x: Array, winners: Array, window: Window) -> Array:
     `place_at_winners`.
     """
     xp = array_module(x)
-    padded = _padded(channels_last(x), window, 0)
+    padded = _padded(_pictures(x, _is_planar(winners, x)), window, 0)
     y = xp.zeros(winners.shape, dtype=x.dtype)
     for k, index in _positions(window, *winners.shape[1:3]):
         y = xp.where(winners == k, padded[index], y)
-    return channels_first(y)
+    return _tensor(y, x.shape[1])
 
 
 def avg_pool2d(x: Array, window: Window) -> Array:
     """Return the mean of each window, padding counted as zeros, (N, C, OH, OW)."""
     xp = array_module(x)
-    images = channels_last(x)
+    images = _pictures(x, x.flags.c_contiguous)
     oh, ow = window.output_size(images.shape[1:3])
     y = xp.zeros((len(images), oh, ow, images.shape[3]), dtype=x.dtype)
     positions = window.kernel[0] * window.kernel[1]
@@ -88,13 +88,13 @@ def avg_pool2d(x: Array, window: Window) -> Array:
         total *= 1 / positions
 
     split(pool, len(y), y, y.nbytes * positions)
-    return channels_first(y)
+    return _tensor(y, x.shape[1])
 
 
 def spread_evenly(g: Array, window: Window, size: Pair) -> Array:
     """Return zeros for pictures of `size` (height, width) with g/(kh·kw) added to all elements of each window."""
-    grads = channels_last(g) * (1 / (window.kernel[0] * window.kernel[1]))
-    return _overlap_add(lambda part, k: grads[part], grads, window, size)
+    grads = _pictures(g, g.flags.c_contiguous) * (1 / (window.kernel[0] * window.kernel[1]))
+    return _tensor(_overlap_add(lambda part, k: grads[part], grads, window, size), g.shape[1])
 
 
 def _overlap_add(share: Callable[[slice, int], Array], grads: Array, window: Window, size: Pair) -> Array:
@@ -116,7 +116,25 @@ def _overlap_add(share: Callable[[slice, int], Array], grads: Array, window: Win
                 target[index] += share(part, k)
 
     split(add, n, grads, grads.nbytes * len(positions) * 2)
-    return channels_first(padded[:, ph : ph + size[0], pw : pw + size[1]])
+    return padded[:, ph : ph + size[0], pw : pw + size[1]]
+
+
+def _pictures(x: Array, planar: bool) -> Array:
+    """Return (N, C, H, W) as pictures (N, H, W, C) or, channels-first, each channel as a picture: (N·C, H, W, 1)."""
+    if not planar:
+        return channels_last(x)
+    return array_module(x).ascontiguousarray(x).reshape(len(x) * x.shape[1], *x.shape[2:], 1)
+
+
+def _tensor(pictures: Array, channels: int) -> Array:
+    """Return what `_pictures` made as (N, C, H, W) again."""
+    if pictures.shape[3] == channels:
+        return channels_first(pictures)
+    return pictures.reshape(len(pictures) // channels, channels, *pictures.shape[1:3])
+
+
+def _is_planar(winners: Array, x: Array) -> bool:
+    return winners.shape[3] != x.shape[1]
 
 
 def _padded(images: Array, window: Window, value: float) -> Array:

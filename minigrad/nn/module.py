@@ -12,7 +12,6 @@ from minigrad import backend
 from minigrad.backend import Array
 from minigrad.tensor import Parameter, Tensor
 
-
 _observers: list[Callable[[Module, Any], None]] = []
 
 

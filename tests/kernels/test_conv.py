@@ -67,7 +67,7 @@ CASES = [
 
 def describe(case):
     window, shape, filters = case
-    parts = [f"{name}{value}" for name, value in vars(window).items() if value not in ((1, 1), (0, 0), 1)]
+    parts = [f"{name}{value}" for name, value in window._asdict().items() if value not in ((1, 1), (0, 0), 1)]
     return f"{shape}x{filters} {' '.join(parts)}".replace(" ", "").replace("(", "").replace(")", "")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from minigrad import backend
+from minigrad.backend import array_module
 from minigrad.kernels import pool
 from minigrad.kernels.conv import Window
 
@@ -44,6 +45,14 @@ def place(values, window, size):
     return picture[:, :, ph : ph + size[0], pw : pw + size[1]]
 
 
+def channels_first(x):
+    return x
+
+
+def channels_last(x):
+    return array_module(x).ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+
+
 def naive_max(x, window):
     shape = (*x.shape[:2], *window.output_size(x.shape[2:]))
     y, winners = np.zeros(shape), np.zeros(shape, int)
@@ -66,11 +75,12 @@ def upstream(case, device="cpu", dtype=np.float64):
 
 @every_case
 @pytest.mark.parametrize("ties", [False, True])
-def test_max_and_its_first_winner(device, case, ties):
-    y, winners = pool.max_pool2d(picture(case, device, ties), case[0], with_winners=True)
+@pytest.mark.parametrize("layout", [channels_first, channels_last])
+def test_max_and_its_first_winner(device, case, ties, layout):
+    y, winners = pool.max_pool2d(layout(picture(case, device, ties)), case[0], with_winners=True)
     expected, positions = naive_max(picture(case, ties=ties), case[0])
     np.testing.assert_array_equal(backend.to_numpy(y), expected)
-    np.testing.assert_array_equal(backend.to_numpy(winners), positions.transpose(0, 2, 3, 1))
+    np.testing.assert_array_equal(backend.to_numpy(pool._tensor(winners, case[1][1])), positions)
 
 
 @every_case
@@ -142,12 +152,14 @@ def test_any_number_of_threads_gives_the_same_bits(case, threads):
 @every_case
 def test_layouts_dtypes_and_inputs(case):
     expected = every_kernel(case)
-    for layout in (np.asfortranarray, lambda a: a[::-1].copy()[::-1]):
+    for layout in (np.asfortranarray, channels_last, lambda a: a[::-1].copy()[::-1]):
         for result, wanted in zip(every_kernel(case, layout=layout), expected, strict=True):
             np.testing.assert_array_equal(result, wanted)
     assert {result.dtype for result in expected} == {np.dtype(np.float32)}
-    for result in expected:
-        assert result.strides[1] == result.itemsize or result.size == 0  # channels last
+    for result in every_kernel(case, layout=channels_last):
+        assert result.strides[1] == result.itemsize or result.size == 0 or case[0].output_size(case[1][2:]) == (1, 1)
+    for result in expected[:1]:
+        assert result.flags.c_contiguous  # channels first, as the input
 
 
 def test_nan_wins():

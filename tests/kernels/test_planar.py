@@ -1,0 +1,47 @@
+"""Convolutions with few filters, channels-first, against the definition."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from minigrad.kernels import conv, planar
+from minigrad.kernels.conv import Window
+from tests.kernels.test_conv import all_three, assert_naive, describe
+
+CASES = [
+    (Window(kernel, stride, padding, dilation), (3, 2, 7, 6), 4)
+    for kernel, stride, padding, dilation in itertools.product(
+        [(1, 1), (3, 2)], [(1, 1), (2, 3)], [(0, 0), (2, 1)], [(1, 1), (2, 3)]
+    )
+] + [(Window((2, 2)), (0, 2, 4, 4), 3)]
+
+
+@pytest.fixture
+def always(monkeypatch):
+    """The channels-first form for every convolution without groups."""
+    monkeypatch.setattr(planar, "suits", lambda *sizes: True)
+
+
+@pytest.mark.parametrize("case", CASES, ids=describe)
+@pytest.mark.parametrize("threads_used", [1, 3])
+def test_as_defined_in_blocks_and_threads(case, always, threads, monkeypatch, threads_used):
+    monkeypatch.setattr(planar, "BLOCK_BYTES", 64)
+    threads(threads_used)
+    assert_naive(all_three(case), case)
+
+
+def test_any_layout_gives_the_same(always, rng):
+    x, w = rng.standard_normal((2, 3, 8, 8)), rng.standard_normal((4, 3, 3, 3))
+    last = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    np.testing.assert_array_equal(*(conv.conv2d(pictures, w, None, Window((3, 3))) for pictures in (x, last)))
+
+
+@pytest.mark.parametrize(
+    ("filters", "size", "groups", "expected"),
+    [(6, 28, 1, True), (16, 28, 1, False), (6, 10, 1, False), (6, 28, 2, False)],
+)
+def test_the_rule(filters, size, groups, expected):
+    assert planar.suits(np.zeros(1), filters, size, size, groups) == expected
