@@ -139,6 +139,28 @@ def _newest(default: Path) -> Path:
     return ([folder for folder in existing if (folder / CHECKPOINT_NAME).exists()] or [default])[-1]
 
 
+def open_run(arguments: argparse.Namespace, default: Path) -> tuple[Path, dict[str, Any] | None]:
+    """Return the folder that a run writes to, and the checkpoint that it goes on from or looks at (None: a new run).
+
+    Raises:
+        UsageError, CheckpointError, FileNotFoundError: the folder or the checkpoint is not what was asked for.
+    """
+    if arguments.checkpoint is not None:
+        return arguments.out or arguments.checkpoint.parent / "evaluation", read_checkpoint(arguments.checkpoint)
+    folder = run_folder(arguments.out, default, arguments.resume)
+    return folder, read_checkpoint(folder / CHECKPOINT_NAME) if arguments.resume else None
+
+
+def note_command(module: str, argv: Sequence[str], arguments: argparse.Namespace, folder: Path) -> str:
+    """Keep the command of a new run in its folder; return the command that goes on with the run."""
+    command = command_line(module, argv)
+    if arguments.resume:
+        return command
+    with atomic_path(folder / "command.txt") as path:
+        path.write_text(command + "\n")
+    return f"{command} --resume" + ("" if arguments.out else f" --out {shlex.quote(str(folder))}")
+
+
 def command_line(module: str, argv: Sequence[str]) -> str:
     """Return the command that made a run, ready to be pasted into a shell."""
     python = "python"
