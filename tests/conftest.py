@@ -6,6 +6,8 @@ A test that takes the fixture ``device`` runs on the CPU and, as device "cuda", 
 
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,13 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture(autouse=True)
 def _seeded():
     backend.manual_seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_works():
+    """Tests raise SIGINT; whoever started pytest in the background may have told it to ignore that signal."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
