@@ -42,7 +42,7 @@ def conv2d(x: Array, w: Array, b: Array | None, window: tuple) -> Array:
             if b is not None:
                 target += b[:, None]
 
-    split(forward, len(y), y, y.size * weight.shape[1] * y.itemsize)
+    split(forward, len(y), y, _patch_bytes(x, oh * ow, window))
     return y
 
 
@@ -59,8 +59,13 @@ def conv2d_weight_grad(x: Array, g: Array, window: tuple) -> Array:
             total += (grads[block] @ cols.transpose(0, 2, 1)).sum(axis=0)
         return total
 
-    parts = split(weigh, n, g, g.size * x.shape[1] * window.kernel[0] * window.kernel[1] * g.itemsize)
+    parts = split(weigh, n, g, _patch_bytes(x, oh * ow, window))
     return sum(parts[1:], start=parts[0]).reshape(shape)
+
+
+def _patch_bytes(x: Array, positions: int, window: tuple) -> int:
+    """Return how many bytes all patches have, written once and read once."""
+    return 2 * positions * window.kernel[0] * window.kernel[1] * len(x) * x.shape[1] * x.itemsize
 
 
 def _patch_blocks(x: Array, part: slice, window: tuple) -> Iterator[tuple[slice, Array]]:

@@ -33,7 +33,8 @@ def plot_confusion_matrix(matrix: ArrayLike, class_names: Sequence[str], path: P
     if matrix.dtype.kind not in "iu" or matrix.min() < 0:
         raise ValueError(f"plot_confusion_matrix: expected counts, got {matrix.dtype} values from {matrix.min()} up")
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # a class without pictures has an empty row
-    cell = max(0.5, 0.2 + 0.09 * len(str(matrix.max())))  # inches
+    # Inches; the cells of few classes are large, or the labels around them would find no room.
+    cell = max(0.5, 0.2 + 0.09 * len(str(matrix.max())), 3.6 / size)
     with new_figure(path, 3.2 + cell * size, 2.2 + cell * size) as figure:
         ax = figure.subplots()
         image = ax.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=1))
