@@ -77,7 +77,8 @@ def fingerprint(backbone: nn.Module, images: np.ndarray, normalize: Normalize) -
 def _compute(backbone: nn.Module, images: np.ndarray, normalize: Normalize, device: str, title: str) -> np.ndarray:
     was_training = backbone.training
     backbone.eval()
-    loader = DataLoader(TensorDataset(images), BATCH, transform=normalize, num_workers=1, device=device)
+    # A seed, although nothing is random: drawing one would change a run's random numbers when there is no file yet.
+    loader = DataLoader(TensorDataset(images), BATCH, transform=normalize, seed=0, num_workers=1, device=device)
     maps = []
     try:
         with tqdm(total=len(images), desc=title, unit="img", leave=False, dynamic_ncols=True, disable=None) as bar:

@@ -45,7 +45,7 @@ CHOICES = {
 RECIPES = {
     "features": {"epochs": 30, "batch_size": 64, "lr": 1e-3},
     "finetune": {"epochs": 30, "batch_size": 32, "lr": 1e-3},
-    "digits": {"epochs": 16, "batch_size": 32, "lr": 2e-3},
+    "digits": {"epochs": 14, "batch_size": 32, "lr": 2e-3},
 }
 LAMBDA_BOX = {"smooth_l1": 10.0, "giou": 2.0}
 SIZES = (16, 1024)  # smallest and largest side of the pictures

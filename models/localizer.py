@@ -26,7 +26,7 @@ SMALLEST_AREA = 1e-12  # instead of 0, to divide by
 
 
 class SmallBackbone(nn.Module):
-    """Five convolutions with batch norm for pictures of about 64×64, to be trained from scratch; 243,000 parameters.
+    """Four convolutions with batch norm for pictures of about 64×64, to be trained from scratch; 243,000 parameters.
 
     The first convolution halves the picture, because the full size costs most; pooling does the rest. Channels grow
     from 3 to 128 while the picture shrinks to an eighth: the map of a picture of 64×64 has 8×8 cells.

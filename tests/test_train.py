@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from minigrad import Tensor
+from minigrad import Tensor, nn
 from minigrad.data import DataLoader
 from minigrad.train import (
     READ_EVERY,
@@ -115,6 +115,19 @@ def test_predict_returns_outputs_and_labels_in_order(tmp_path, device):
     one_by_one = np.concatenate([trainer.model(images).detach().numpy() for images, _ in single])
     np.testing.assert_allclose(outputs, one_by_one, rtol=1e-4, atol=1e-5)
     assert isinstance(outputs, np.ndarray) and outputs.shape == (10, 3)
+
+
+def test_predict_returns_each_of_several_outputs(tmp_path, device):
+    class Pair(nn.Module):
+        def forward(self, x):
+            return x.mean(axis=(1, 2, 3)), x[:, :2, 0, 0]
+
+    loader = build(tmp_path, device=device).val_loader
+    outputs, (labels,) = predict(Pair(), loader)
+    assert isinstance(outputs, tuple) and [x.shape for x in outputs] == [(10,), (10, 2)] and labels.shape == (10,)
+    images = np.concatenate([images.numpy() for images, _ in loader])
+    np.testing.assert_allclose(outputs[0], images.mean(axis=(1, 2, 3)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(outputs[1], images[:, :2, 0, 0])
 
 
 def test_describe_tells_epoch_losses_and_speed():

@@ -67,6 +67,39 @@ def test_transform_gets_the_first_array_and_does_not_reach_the_data_set():
     assert dataset.arrays[0].max() == 9
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batch_transform_changes_all_arrays_together_and_before_the_transform(workers):
+    def swap_and_shift(batch, rng):
+        images, labels = batch
+        shift = int(rng.integers(1, 100))
+        return images[::-1] + shift, labels[::-1] + shift
+
+    def halve(images, rng):
+        return images / 2
+
+    options = {"batch_size": 4, "transform": halve, "num_workers": workers}
+    loader = DataLoader(numbered(), batch_transform=swap_and_shift, seed=3, **options)
+    batches = [(images.numpy()[:, 0, 0, 0], labels.numpy()) for images, labels in loader]
+    for images, labels in batches:
+        np.testing.assert_array_equal(2 * images, labels)
+    assert len({int(labels[-1]) - 4 * index for index, (_, labels) in enumerate(batches)}) > 1  # a shift for each batch
+    again = DataLoader(numbered(), batch_transform=swap_and_shift, seed=3, **options)
+    assert labels_of(again) == [labels.tolist() for _, labels in batches]
+
+
+@pytest.mark.parametrize(
+    "result, error, reason",
+    [
+        (None, TypeError, "NoneType"),
+        (np.ones(4), TypeError, "ndarray"),
+        ((np.ones(4), np.ones(3)), ValueError, "4 items"),
+    ],
+)
+def test_batch_transform_that_returns_something_else_is_refused(result, error, reason):
+    with pytest.raises(error, match=f"the batch transform: .*{reason}"):
+        list(DataLoader(numbered(), batch_size=4, batch_transform=lambda batch, rng: result))
+
+
 @pytest.mark.parametrize(
     "result, error, reason",
     [(None, TypeError, "NoneType"), ([1, 2, 3, 4], TypeError, "list"), (np.ones((2, 1)), ValueError, "4 items.*2, 1")],
@@ -159,6 +192,7 @@ def test_manual_seed_fixes_the_default_seed():
         ({"seed": -1}, ValueError, "seed"),
         ({"seed": "x"}, TypeError, "seed"),
         ({"transform": 3}, TypeError, "transform"),
+        ({"batch_transform": 3}, TypeError, "batch_transform"),
         ({"device": "gpu"}, ValueError, "gpu"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from datasets.box_transforms import Compose, OnImages, RandomHorizontalFlip, RandomResizedCrop
+from datasets.box_transforms import Compose, OnBatch, OnImages, RandomHorizontalFlip, RandomResizedCrop
 from datasets.transforms import Cutout, Normalize
 from tests.datasets.fake_pets import find_box
 
@@ -45,6 +45,15 @@ def test_flip_by_hand():
     assert flipped.tolist() == [[[[2, 1, 0], [5, 4, 3]]]]
     assert moved.tolist() == [[0.25, 0.25, 1.0, 1.0]]
     np.testing.assert_array_equal(RandomHorizontalFlip(p=0)(images, boxes, rng())[1], boxes)
+
+
+def test_batch_keeps_its_labels_and_gets_images_and_boxes_transformed_together():
+    images, boxes = rectangles()
+    expected = RANDOM[1](images, boxes, rng(4))
+    new_images, labels, new_boxes = OnBatch(RANDOM[1])((images, np.arange(60), boxes), rng(4))
+    assert labels.tolist() == list(range(60))
+    np.testing.assert_array_equal(new_images, expected[0])
+    np.testing.assert_array_equal(new_boxes, expected[1])
 
 
 def test_flipped_pictures_and_boxes_are_the_same_ones():

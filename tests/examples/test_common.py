@@ -102,6 +102,37 @@ def test_resuming_needs_a_run(tmp_path):
     assert common.run_folder(hold_a_run(tmp_path / "a"), tmp_path / "b", resume=True) == tmp_path / "a"
 
 
+def arguments_of(**given) -> argparse.Namespace:
+    return argparse.Namespace(**{"checkpoint": None, "out": None, "resume": False} | given)
+
+
+def test_checkpoint_that_is_looked_at_gets_a_folder_beside_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(common, "read_checkpoint", lambda path: {"read": path})
+    path = tmp_path / "run" / "checkpoint.safetensors"
+    assert common.open_run(arguments_of(checkpoint=path), tmp_path) == (tmp_path / "run" / "evaluation", {"read": path})
+    folder, _ = common.open_run(arguments_of(checkpoint=path, out=tmp_path / "out"), tmp_path)
+    assert folder == tmp_path / "out"
+
+
+def test_new_run_has_no_checkpoint_and_a_resumed_one_has_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(common, "read_checkpoint", lambda path: {"read": path})
+    assert common.open_run(arguments_of(), tmp_path / "new") == (tmp_path / "new", None)
+    run = hold_a_run(tmp_path / "run")
+    expected = (run, {"read": run / "checkpoint.safetensors"})
+    assert common.open_run(arguments_of(out=run, resume=True), tmp_path / "other") == expected
+
+
+def test_command_is_kept_once_and_going_on_names_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name: sys.executable)
+    folder = tmp_path / "a run"
+    resume = common.note_command("it", ["--lr", "1"], arguments_of(), folder)
+    assert (folder / "command.txt").read_text() == "python -m it --lr 1\n"
+    assert shlex.split(resume)[3:] == ["--lr", "1", "--resume", "--out", str(folder)]
+    assert common.note_command("it", ["--resume"], arguments_of(resume=True), folder) == "python -m it --resume"
+    assert (folder / "command.txt").read_text() == "python -m it --lr 1\n"
+    assert common.note_command("it", [], arguments_of(out=folder), folder) == "python -m it --resume"
+
+
 # ---- commands --------------------------------------------------------------------------------------------------------
 
 

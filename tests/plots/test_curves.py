@@ -26,6 +26,19 @@ def test_history_leaves_missing_values_out_and_names_the_best_epoch():
     assert validation.get_label() == "validation (best 55.0%, epoch 3)"
 
 
+@pytest.mark.parametrize(("count", "panels"), [(1, (1, 1)), (3, (1, 3)), (4, (2, 2)), (5, (3, 2))])
+def test_many_metrics_go_in_rows_of_two(tmp_path, figures, count, panels):
+    metrics = ["class_loss", "iou", "c", "d", "e"][:count]
+    history = [{"epoch": epoch, "lr": 1.0} | dict.fromkeys((f"val_{m}" for m in metrics), 0.5) for epoch in (1, 2)]
+    plots.plot_history(history, tmp_path / "history.png", metrics)
+    (figure,) = figures
+    *drawn, lr = figure.axes
+    assert [ax.get_title(loc="left") for ax in drawn][:2] == ["Class loss", "IoU"][:count]
+    assert len(drawn) == count and lr.get_title(loc="left") == "Learning rate"
+    places = [ax.get_position() for ax in drawn]
+    assert len({round(p.y0, 2) for p in places}) == panels[0] and len({round(p.x0, 2) for p in places}) == panels[1]
+
+
 @pytest.mark.parametrize("options", [{"history": []}, {"history": HISTORY, "metrics": []}])
 def test_nothing_to_draw_is_refused(tmp_path, options):
     found = f"got {len(options['history'])} epochs and {len(options.get('metrics', 'xx'))} metrics"
