@@ -69,7 +69,9 @@ def test_run_resumed_by_the_command_that_ctrl_c_names_is_bit_identical(tmp_path,
     assert process.returncode == 130 and "Traceback" not in message
     assert "everything is saved. Go on with:" in message
     step = read_checkpoint(folder / "checkpoint.safetensors")["step"]
-    assert f"stopped in epoch 2 after step {step};" in message and 5 < step < 15
+    # the signal may still meet the end of the first epoch; test_train_resume.py stops at chosen steps
+    places = {5: "stopped after epoch 1;"} | {k: f"stopped in epoch 2 after step {k};" for k in range(6, 15)}
+    assert places[step] in message
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     pasted = message.splitlines()[-1]
     subprocess.run(pasted, shell=True, check=True, cwd=REPOSITORY, env=environment, capture_output=True, timeout=120)
