@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo cifar10 test lint format gradcheck bench clean
+.PHONY: help demo cifar10 pets test lint format gradcheck bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## */\1\t/p' Makefile | expand -t 12
@@ -13,6 +13,9 @@ demo: $(VENV)/.examples  ## train and measure the network on the bundled handwri
 
 cifar10: $(VENV)/.examples  ## the real thing: downloads CIFAR-10 unless it is there
 	$(RUN) -m examples.cifar10
+
+pets: $(VENV)/.examples  ## cats and dogs, and where their heads are: downloads photos and weights
+	$(RUN) -m examples.localization --regime finetune
 
 test: $(VENV)/.test  ## all tests; add TESTS=tests/ops for a part
 	$(RUN) -m pytest -q $(TESTS)
