@@ -12,6 +12,8 @@ from benchmarks.frameworks import LOADERS, installed
 from benchmarks.workloads import ROWS, Row
 from minigrad.files import atomic_path
 
+BUSY = 0.5  # load average from which on times are not to be trusted
+BUSY_ADVICE = "If other programs still run, the ratios mislead: PyTorch's threads wait for each other and lose most."
 IMPORTS = "imports"
 IMPORTS_TITLE = "time of `import minigrad` in a fresh interpreter, with NumPy alone beside it"
 
@@ -47,6 +49,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _measure(rows: list[Row], frameworks: list[str], imports: bool, rounds: int, steps: int | None) -> dict:
     """Measure row by row, printing each as soon as it is known, and return everything for the JSON file."""
     results: dict = {"machine": measure.machine(), "rounds": rounds, "rows": []}
+    if (load := results["machine"]["load"]) > BUSY:
+        print(
+            f"warning: the machine was busy in the last minute (load average {load:.1f}). {BUSY_ADVICE}",
+            file=sys.stderr,
+        )
     if rows:
         width = max(len(row.title) for row in rows)
         print(report.header(frameworks, width), flush=True)
@@ -73,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Time minigrad beside PyTorch on the CPU. Each framework runs in its own process, in turn, several "
-        "rounds; shown are medians. Close other programs first: on a busy machine only the ratios mean something.",
+        "rounds; shown are medians. Close other programs first: threads that must wait for a core distort all times.",
         epilog="Both use every core unless the environment says otherwise: "
         "OMP_NUM_THREADS=1 MINIGRAD_NUM_THREADS=1 python -m benchmarks --filter lenet",
     )

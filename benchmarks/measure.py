@@ -1,6 +1,6 @@
 """Running the workers: every measurement in a fresh process.
 
-The frameworks take turns, so that whatever else the machine does meanwhile hits all of them alike.
+The frameworks take turns, so that a machine that grows slower or faster meanwhile does so for all of them.
 """
 
 from __future__ import annotations
@@ -55,12 +55,13 @@ def import_seconds(modules: Sequence[str], rounds: int) -> dict[str, float]:
 
 
 def machine() -> dict[str, Any]:
-    """Describe this machine: processor, usable cores, system, Python."""
+    """Describe this machine: processor, usable cores, system, Python, and how busy it was in the last minute."""
     return {
         "cpu": _cpu_model(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "system": platform.system(),
         "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0,
     }
 
 

@@ -1,7 +1,8 @@
 """From the workers' answers to numbers and a table.
 
 Speed is the other framework's time over minigrad's: 1.0x means equal, above is faster. It is taken from two times of
-one round, measured one right after the other: a machine that is busy for a minute slows both, and their ratio stays.
+one round, measured one right after the other, because a processor's clock moves within minutes by more than the
+frameworks differ.
 """
 
 from __future__ import annotations

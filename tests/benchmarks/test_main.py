@@ -34,6 +34,13 @@ def test_a_missing_framework_is_left_out_and_said(tmp_path, capsys, monkeypatch)
     assert "torch is not installed" in capsys.readouterr().out
 
 
+def test_a_busy_machine_is_warned_about(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(measure.os, "getloadavg", lambda: (3.25, 1.0, 1.0), raising=False)
+    _, results = _run(tmp_path, "--filter", "perceptron", "--frameworks", "minigrad")
+    assert results["machine"]["load"] == 3.25
+    assert "load average 3.2" in capsys.readouterr().err
+
+
 def test_import_times_come_from_fresh_interpreters(tmp_path):
     _, results = _run(tmp_path, "--filter", "imports")
     assert results["rows"] == []
