@@ -53,10 +53,9 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, out_channels, ⌈H/stride⌉, ⌈W/stride⌉) of x (N, in_channels, H, W)."""
-        difference = self.bn1(self.conv1(x)).relu()
-        difference = self.bn2(self.conv2(difference))
+        difference = nn.conv_norm(self.conv1, self.bn1, x, relu=True)
         shortcut = x if self.downsample is None else self.downsample(x)
-        return (difference + shortcut).relu()
+        return nn.conv_norm(self.conv2, self.bn2, difference, shortcut, relu=True)
 
 
 class ResNet(nn.Module):
@@ -88,7 +87,7 @@ class ResNet(nn.Module):
 
     def feature_map(self, x: Tensor) -> Tensor:
         """Return what the last stage sees where: (N, 512, ⌈H/32⌉, ⌈W/32⌉)."""
-        x = self.maxpool(self.bn1(self.conv1(x)).relu())
+        x = self.maxpool(nn.conv_norm(self.conv1, self.bn1, x, relu=True))
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
     def features(self, x: Tensor) -> Tensor:

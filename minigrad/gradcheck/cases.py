@@ -101,6 +101,12 @@ def batch_norm(
     return ops.batch_norm(x, weight, bias, *running, training, eps=eps)
 
 
+def residual(x: Tensor, weight: Tensor, bias: Tensor, shortcut: Tensor, training: bool) -> Tensor:
+    """Call `ops.batch_norm` with all that can follow it."""
+    running = fixed(x, x.shape[1]), fixed(x, x.shape[1])
+    return ops.batch_norm(x, weight, bias, *running, training, shortcut=shortcut, relu=True)
+
+
 def seeded_dropout(x: Tensor, p: float) -> Tensor:
     """Call `ops.dropout` with the same random numbers each time."""
     backend.manual_seed(0)
@@ -301,6 +307,26 @@ NORMALISATION = [
     case("batch_norm", "training, weight alone", normal(2), fn=lambda w: batch_norm(fixed(w, 3, 2), w, None, True)),
     case("batch_norm", "training, bias alone", normal(2), fn=lambda b: batch_norm(fixed(b, 3, 2), None, b, True)),
     case("batch_norm", "channels-last", normal(2, 2, 1, 2), fn=lambda x: batch_norm(nchw(x), training=True)),
+    case(
+        "batch_norm",
+        "training, shortcut, ReLU",
+        normal(2, 2, 2, 2),
+        normal(2),
+        normal(2),
+        normal(2, 2, 2, 2),
+        fn=residual,
+        training=True,
+    ),
+    case(
+        "batch_norm",
+        "evaluation, shortcut, ReLU",
+        normal(3, 2),
+        normal(2),
+        normal(2),
+        normal(3, 2),
+        fn=residual,
+        training=False,
+    ),
     case("batch_norm", "evaluation", normal(2, 2, 1, 2), normal(2), normal(2), fn=batch_norm, training=False),
     case("batch_norm", "evaluation, one row, no weight", normal(1, 2), fn=batch_norm, training=False),
 ]

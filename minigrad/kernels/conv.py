@@ -18,42 +18,23 @@ section 4.1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import math
 
 from minigrad.backend import Array, array_module, on_cpu
 from minigrad.kernels import planar, winograd
+from minigrad.kernels.finish import Finish, rows_of
+from minigrad.kernels.matmul import matmul
 from minigrad.kernels.parallel import split
+from minigrad.kernels.patches import Block, Pair, Window, blocks, patches
+from minigrad.kernels.scratch import Scratch
 
 # Patches of one block should fit into a core's own cache (1 MB on the machines of 2024) beside the weight and the
 # result.
 BLOCK_BYTES = 1 << 20
+# A product with a transposed matrix is a little slower; from here on transposing it in memory takes less.
+MANY_POSITIONS = 1000
 # With fewer input channels than this, copies of single positions are too short to be efficient.
 FEW_CHANNELS = 16
-
-Pair = tuple[int, int]
-
-
-class Window(NamedTuple):
-    """How a kernel moves over a picture: everything about a convolution but the arrays."""
-
-    kernel: Pair
-    stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
-    dilation: Pair = (1, 1)
-    groups: int = 1
-
-    @property
-    def is_plain_3x3(self) -> bool:
-        """Whether this is the most common convolution, for which there is a faster algorithm: see `winograd.py`."""
-        return (self.kernel, self.stride, self.dilation, self.groups) == ((3, 3), (1, 1), (1, 1), 1)
-
-    def output_size(self, size: Pair) -> Pair:
-        """Return how many positions the kernel takes along each axis of a picture of `size` (height, width)."""
-        return tuple(
-            (n + 2 * p - d * (k - 1) - 1) // s + 1
-            for n, k, s, p, d in zip(size, self.kernel, self.stride, self.padding, self.dilation, strict=True)
-        )
 
 
 def channels_last(x: Array) -> Array:
@@ -72,7 +53,17 @@ def channels_first(x: Array) -> Array:
     return x.transpose(0, 3, 1, 2)
 
 
-def conv2d(x: Array, w: Array, b: Array | None, window: Window) -> Array:
+def conv2d(
+    x: Array,
+    w: Array,
+    b: Array | None,
+    window: Window,
+    *,
+    scale: Array | None = None,
+    shortcut: Array | None = None,
+    relu: bool = False,
+    frozen: bool = False,
+) -> Array:
     """Return y[n,o,i,j] = b[o] + Σ w[o,c,u,v]·x[n,c, i·s+u·d−p, j·s+v·d−p], as (N, O, OH, OW).
 
     Args:
@@ -80,27 +71,35 @@ def conv2d(x: Array, w: Array, b: Array | None, window: Window) -> Array:
         w: (O, C/groups, kh, kw).
         b: (O,) or None.
         window: stride, padding, dilation and groups.
+        scale: (O,), what the sum is multiplied by before b is added.
+        shortcut: (N, O, OH, OW), added to y.
+        relu: whether negative y become 0.
+        frozen: w will probably be the same in the next call: what is made of it shall be kept.
     """
     xp = array_module(x)
     oh, ow = window.output_size(x.shape[2:])
+    finish = Finish(scale, b, None if shortcut is None else channels_last(shortcut), relu)
     if planar.suits(x, len(w), oh, ow, window.groups):
-        return planar.conv2d(x, w, b, window)
+        y = planar.conv2d(x, w, b if scale is None else None, window)
+        finish = finish if scale is not None else finish._replace(shift=None)
+        finish(y.transpose(0, 2, 3, 1), ...)
+        return y
     images = channels_last(x)
-    if window.is_plain_3x3 and winograd.suits(len(x), oh, ow, *w.shape[:2]):
-        return channels_first(winograd.conv3x3(images, w, b, window.padding))
-    weight = _weight_matrices(w, window)
+    if window.is_plain_3x3 and winograd.suits(len(x), oh, ow, *w.shape[:2], frozen):
+        return channels_first(winograd.conv3x3(images, w, window.padding, finish, frozen))
     y = xp.empty((len(images), oh, ow, len(w)), dtype=x.dtype)
-    weight = xp.ascontiguousarray(weight.transpose(0, 2, 1))
-    row_bias = None if b is None else xp.tile(b, ow)  # added a whole row at a time: few channels make short loops
+    weight = _weight_matrices(w, window, len(x) * oh * ow)
+    finish = finish.for_rows(ow)
+    todo = _blocks(images, window, oh, ow, weight.nbytes // 2)
 
     def forward(part: slice) -> None:
-        for cols, rows in _patch_blocks(images[part], window):
-            block = y[part][rows]
-            _grouped_product(cols, weight, block)
-            if row_bias is not None:
-                block.reshape(*block.shape[:2], -1)[...] += row_bias
+        scratch = Scratch(xp, x.dtype)
+        for block in todo[part]:
+            target = y[block]
+            _grouped_product(patches(images, block, window, ow, scratch), weight, target)
+            finish(rows_of(target), block)
 
-    split(forward, len(y), y, y.size * weight.shape[1] * y.itemsize)
+    split(forward, len(todo), y, y.size * weight.shape[1] * y.itemsize)
     return channels_first(y)
 
 
@@ -118,17 +117,19 @@ def conv2d_weight_grad(x: Array, g: Array, window: Window) -> Array:
     if window.is_plain_3x3 and winograd.suits(*grads.shape, x.shape[1]):
         return winograd.conv3x3_weight_grad(images, grads, window.padding)
     kh, kw = window.kernel
-    outputs, inputs = g.shape[1] // window.groups, x.shape[1] // window.groups
+    _, oh, ow, filters = grads.shape
+    outputs, inputs = filters // window.groups, x.shape[1] // window.groups
+    todo = _blocks(images, window, oh, ow, 2 * outputs * kh * kw * inputs * g.itemsize)
 
     def weigh(part: slice) -> Array:
-        total = xp.zeros((window.groups, outputs, kh * kw * inputs), dtype=x.dtype)
-        for cols, rows in _patch_blocks(images[part], window):
-            block = grads[part][rows].reshape(-1, window.groups, outputs)
-            total += block.transpose(1, 2, 0) @ cols
+        scratch, total = Scratch(xp, x.dtype), xp.zeros((window.groups, outputs, kh * kw * inputs), dtype=x.dtype)
+        for block in todo[part]:
+            cols = patches(images, block, window, ow, scratch)
+            total += grads[block].reshape(-1, window.groups, outputs).transpose(1, 2, 0) @ cols
         return total
 
-    total = _sum(split(weigh, len(grads), grads, grads.size * kh * kw * inputs * g.itemsize))
-    return channels_first(total.reshape(g.shape[1], kh, kw, inputs))
+    total = _sum(split(weigh, len(todo), grads, grads.size * kh * kw * inputs * g.itemsize))
+    return channels_first(total.reshape(filters, kh, kw, inputs))
 
 
 def conv2d_input_grad(g: Array, w: Array, window: Window, size: Pair) -> Array:
@@ -164,7 +165,7 @@ def _input_grad_by_gathering(g: Array, w: Array, window: Window, size: Pair) -> 
 def _input_grad_by_scattering(g: Array, w: Array, window: Window, size: Pair) -> Array:
     """For any stride: one product gives the gradients of all patches; add each back to where its patch was taken."""
     xp = array_module(g)
-    grads, weight = channels_last(g), _weight_matrices(w, window)
+    grads, weight = channels_last(g), channels_last(w).reshape(window.groups, len(w) // window.groups, -1)
     (kh, kw), (sh, sw), (ph, pw), (dh, dw) = window.kernel, window.stride, window.padding, window.dilation
     n, oh, ow, _ = grads.shape
     channels = w.shape[1] * window.groups
@@ -215,55 +216,30 @@ def _input_grad_by_rows(g: Array, w: Array, window: Window, size: Pair) -> Array
     return channels_first(padded[:, ph : ph + size[0], pw : pw + size[1]])
 
 
-def _weight_matrices(w: Array, window: Window) -> Array:
-    """Return (O, C, kh, kw) as (groups, O/groups, kh·kw·C), the order of a patch; free for channels-last weights."""
-    return channels_last(w).reshape(window.groups, len(w) // window.groups, -1)
+def _weight_matrices(w: Array, window: Window, positions: int) -> Array:
+    """Return (O, C/groups, kh, kw) as (groups, kh·kw·C/groups, O/groups), to multiply that many patches with."""
+    xp, groups = array_module(w), window.groups
+    if w.strides[0] < w.strides[1]:  # filters side by side: an input gradient's weights
+        matrices = w.reshape(groups, len(w) // groups, *w.shape[1:]).transpose(0, 3, 4, 2, 1)
+        return xp.ascontiguousarray(matrices).reshape(groups, -1, len(w) // groups)
+    matrices = channels_last(w).reshape(groups, len(w) // groups, -1).transpose(0, 2, 1)
+    return xp.ascontiguousarray(matrices) if positions >= MANY_POSITIONS else matrices
+
+
+def _blocks(images: Array, window: Window, oh: int, ow: int, least: int) -> list[Block]:
+    """Cut the work into blocks, of at least `least` bytes: the weights are read, or their gradients are read and
+    written, for each of them.
+    """
+    row_bytes = ow * math.prod(window.kernel) * images.shape[3] * images.itemsize
+    return blocks(images, oh, row_bytes, max(BLOCK_BYTES, least))
 
 
 def _grouped_product(cols: Array, weight: Array, out: Array) -> None:
     """Write cols (groups, M, K) @ weight (groups, K, O/groups) to the channels-last block `out` of M positions."""
-    xp = array_module(cols)
     if len(cols) == 1:
-        xp.matmul(cols[0], weight[0], out=out.reshape(-1, out.shape[-1]))
+        matmul(cols[0], weight[0], out=out.reshape(-1, out.shape[-1]))
     else:
         out[...] = (cols @ weight).transpose(1, 0, 2).reshape(out.shape)
-
-
-def _patch_blocks(images: Array, window: Window) -> Iterator[tuple[Array, tuple]]:
-    """Yield the patches of (N, H, W, C) pictures block by block.
-
-    Yields:
-        The patches (groups, positions, kh·kw·C/groups), valid until the next block, and the index of their positions in
-        the (N, OH, OW, …) result.
-    """
-    xp = array_module(images)
-    (kh, kw), (sh, sw), (ph, pw), (dh, dw) = window.kernel, window.stride, window.padding, window.dilation
-    n, h, width, channels = images.shape
-    oh, ow = window.output_size((h, width))
-    groups = window.groups
-    row_bytes = max(1, ow * kh * kw * channels * images.itemsize)
-    rows, batch = oh, n
-    if on_cpu(images):
-        rows, batch = min(oh, max(1, BLOCK_BYTES // row_bytes)), min(n, max(1, BLOCK_BYTES // (row_bytes * oh)))
-    buffer = xp.empty(groups * batch * rows * ow * kh * kw * (channels // groups), dtype=images.dtype)
-    for first in range(0, n, max(1, batch)):
-        some = images[first : first + batch]
-        if ph or pw:
-            padded = xp.zeros((len(some), h + 2 * ph, width + 2 * pw, channels), dtype=images.dtype)
-            padded[:, ph : ph + h, pw : pw + width] = some
-            some = padded
-        sn, sy, sx, sc = some.strides
-        windows = xp.lib.stride_tricks.as_strided(
-            some,
-            (groups, len(some), oh, ow, kh, kw, channels // groups),
-            (sc * (channels // groups), sn, sy * sh, sx * sw, sy * dh, sx * dw, sc),
-        )
-        for top in range(0, oh, rows):
-            view = windows[:, :, top : top + rows]
-            cols = buffer[: view.size].reshape(view.shape)
-            cols[...] = view
-            index = (slice(first, first + len(some)), slice(top, top + rows))
-            yield cols.reshape(groups, -1, kh * kw * (channels // groups)), index
 
 
 def _sum(arrays: list[Array]) -> Array:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.backend import Array, on_cpu
-from minigrad.kernels.parallel import split
+from minigrad.backend import Array, array_module, on_cpu
+from minigrad.kernels.parallel import split, worth_splitting
 
 # A core multiplies and adds about this often in the time in which it copies a byte; `split` counts bytes.
 MULTIPLY_ADDS_PER_BYTE = 8
 
 
-def matmul(a: Array, b: Array) -> Array:
-    """Return a @ b; two matrices on the CPU are multiplied in parts, by rows of `a` or by columns of `b`."""
-    if a.ndim != 2 or b.ndim != 2 or not on_cpu(a):
-        return a @ b
-    (rows, inner), columns = a.shape, b.shape[1]
-    product = np.empty((rows, columns), dtype=np.result_type(a, b))
-    task_bytes = rows * columns * inner // MULTIPLY_ADDS_PER_BYTE
-    if rows >= columns:
+def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
+    """Return a @ b, as `numpy.matmul`. On the CPU two matrices are multiplied in parts, by rows of `a` or by columns of
+    `b`, and two stacks of as many matrices (k, M, K) and (k, K, N) one matrix after the other.
+    """
+    task_bytes = a.size * b.shape[-1] // MULTIPLY_ADDS_PER_BYTE
+    matched = a.ndim == b.ndim and a.ndim in (2, 3) and a.shape[:-2] == b.shape[:-2]
+    if not worth_splitting(task_bytes) or not matched or not on_cpu(a):
+        return array_module(a).matmul(a, b, out=out)
+    *stack, rows, _ = a.shape
+    columns = b.shape[-1]
+    product = np.empty((*stack, rows, columns), dtype=np.result_type(a, b)) if out is None else out
+    if stack:
+        split(lambda part: np.matmul(a[part], b[part], out=product[part]), len(a), a, task_bytes)
+    elif rows >= columns:
         split(lambda part: np.matmul(a[part], b, out=product[part]), rows, a, task_bytes)
     else:
         split(lambda part: np.matmul(a, b[:, part], out=product[:, part]), columns, a, task_bytes)

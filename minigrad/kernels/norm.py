@@ -1,18 +1,26 @@
 """Sums per channel, and batch normalisation built from them; channels-last.
 
 A sum over all rows of an (M, C) matrix is the product of a row of ones with it, which BLAS does at memory speed, eight
-times faster than NumPy's own sum along the first axis. It is taken picture by picture first: short sums lose fewer
-digits than one long one. Batch normalisation goes over the data in blocks that stay in the processor's cache, so that
-its temporaries cost no memory traffic.
+times faster than NumPy's own sum along the first axis. It is taken block by block first: short sums lose fewer digits
+than one long one. Batch normalisation goes over the data in blocks that stay in the processor's cache, so that its
+temporaries cost no memory traffic; and within a block over whole rows of W·C numbers, with what belongs to a channel
+repeated W times, because NumPy's loops along C alone would be too short to be fast.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
-from minigrad.backend import Array, array_module, on_cpu
-from minigrad.kernels.conv import BLOCK_BYTES, channels_first, channels_last
+from minigrad.backend import Array, array_module
+from minigrad.kernels.conv import channels_first, channels_last
+from minigrad.kernels.finish import Finish, rows_of
 from minigrad.kernels.parallel import split
+from minigrad.kernels.patches import Block, blocks
+from minigrad.kernels.scratch import Scratch
+
+BLOCK_BYTES = 1 << 20
+ARRAYS = 4  # that a block consists of
 
 
 def channel_sum(x: Array) -> Array:
@@ -29,53 +37,93 @@ def _rows_sum(images: Array) -> Array:
 
 
 def moments(x: Array) -> tuple[Array, Array]:
-    """Return mean and biased variance of each channel, both (C,); two passes, so that nothing cancels."""
-    images = channels_last(x)
-    count = images.size // images.shape[3]
-    mean = _split_sum(lambda part: _rows_sum(images[part]), images) / count
+    """Return mean and biased variance of each channel, both (C,), in one pass.
 
-    def squares(part: slice) -> Array:
-        total = array_module(x).zeros_like(mean)
-        for block in _blocks(images, part):
-            centred = images[block] - mean
-            centred *= centred
-            total += _rows_sum(centred)
+    Means and sums of squared deviations of blocks are combined as in Chan, Golub & LeVeque 1979, "Updating formulae and
+    a pairwise algorithm for computing sample variances", section 2: nothing cancels, as it would in E[x²] − E[x]².
+    """
+    images = channels_last(x)
+
+    def of_part(some: list[Block]) -> tuple:
+        scratch, total = Scratch(array_module(x), x.dtype), None
+        for block in some:
+            pixels = images[block]
+            count = pixels.size // images.shape[3]
+            mean = _rows_sum(pixels) / count
+            deviations = scratch("deviations", rows_of(pixels).shape)
+            array_module(x).subtract(rows_of(pixels), _repeat(mean, images), out=deviations)
+            deviations *= deviations
+            total = _combined(total, (count, mean, _rows_sum(deviations.reshape(pixels.shape))))
         return total
 
-    return mean, _split_sum(squares, images) / count
+    total = None
+    for other in _split_blocks(of_part, images):
+        total = _combined(total, other)
+    count, mean, squares = total
+    return mean, squares / count
 
 
-def scale_and_shift(x: Array, scale: Array, shift: Array) -> Array:
-    """Return x·scale + shift with one scale and one shift (C,) per channel."""
-    xp = array_module(x)
+def _combined(a: tuple | None, b: tuple) -> tuple:
+    """Return count, mean and sum of squared deviations of two sets of numbers together."""
+    if a is None:
+        return b
+    (count_a, mean_a, squares_a), (count_b, mean_b, squares_b) = a, b
+    count, difference = count_a + count_b, mean_b - mean_a
+    mean = mean_a + difference * (count_b / count)
+    return count, mean, squares_a + squares_b + difference * difference * (count_a * count_b / count)
+
+
+def scale_and_shift(
+    x: Array, scale: Array, shift: Array | None, shortcut: Array | None = None, relu: bool = False
+) -> Array:
+    """Return x·scale + shift with one scale and one shift (C,) per channel; plus `shortcut`, if there is one, and of
+    this, if asked for, the ReLU.
+    """
     images = channels_last(x)
-    y = xp.empty_like(images)
+    finish = Finish(None, shift, None if shortcut is None else channels_last(shortcut), relu)
+    finish, scale = finish.for_rows(images.shape[2]), _repeat(scale, images)
+    y = array_module(x).empty_like(images)
 
-    def transform(part: slice) -> None:
-        for block in _blocks(images, part):
-            xp.multiply(images[block], scale, out=y[block])
-            y[block] += shift
+    def transform(some: list[Block]) -> None:
+        for block in some:
+            target = rows_of(y[block])
+            array_module(x).multiply(rows_of(images[block]), scale, out=target)
+            finish(target, block)
 
-    split(transform, len(y), y, 2 * y.nbytes)
+    _split_blocks(transform, images)
     return channels_first(y)
 
 
-def batch_norm_sums(g: Array, x: Array, mean: Array, inverse_deviation: Array) -> tuple[Array, Array]:
-    """Return Σ g and Σ g·x̂ per channel, both (C,), with x̂ = (x − mean)·inverse_deviation."""
+def batch_norm_sums(
+    g: Array, x: Array, mean: Array, inverse_deviation: Array, y: Array | None = None
+) -> tuple[Array, Array, Array]:
+    """Return Σ g and Σ g·x̂ per channel, both (C,), with x̂ = (x − mean)·inverse_deviation, and g.
+
+    With `y`, the result of a ReLU that g is the gradient of, g is 0 first wherever y is.
+    """
     xp = array_module(x)
     images, grads = channels_last(x), channels_last(g)
+    outputs = None if y is None else channels_last(y)
+    kept = grads if y is None else xp.empty_like(grads)
+    means = _repeat(mean, images)
 
-    def sums(part: slice) -> Array:
-        total = xp.zeros((2, images.shape[3]), dtype=x.dtype)
-        for block in _blocks(images, part):
-            centred = images[block] - mean
-            centred *= grads[block]
-            total[0] += _rows_sum(grads[block])
-            total[1] += _rows_sum(centred)
+    def sums(some: list[Block]) -> Array:
+        scratch, total = Scratch(xp, x.dtype), xp.zeros((2, images.shape[3]), dtype=x.dtype)
+        for block in some:
+            if outputs is not None:
+                xp.greater(outputs[block], 0, out=kept[block])  # 1.0 or 0.0
+                kept[block] *= grads[block]
+            pixels = images[block]
+            centred = scratch("centred", rows_of(pixels).shape)
+            xp.subtract(rows_of(pixels), means, out=centred)
+            centred *= rows_of(kept[block])
+            total[0] += _rows_sum(kept[block])
+            total[1] += _rows_sum(centred.reshape(pixels.shape))
         return total
 
-    sum_g, sum_gx = _split_sum(sums, images)
-    return sum_g, sum_gx * inverse_deviation
+    parts = _split_blocks(sums, images)
+    sum_g, sum_gx = sum(parts[1:], start=parts[0])
+    return sum_g, sum_gx * inverse_deviation, channels_first(kept)
 
 
 def batch_norm_input_grad(
@@ -84,35 +132,31 @@ def batch_norm_input_grad(
     """Return scale·inverse_deviation·(g − mean_g − x̂·mean_gx), all of the arguments but g and x being (C,)."""
     xp = array_module(x)
     images, grads = channels_last(x), channels_last(g)
+    # As a function of g and x it is factor·g + slope·x + constant.
     factor = scale * inverse_deviation
     slope = -factor * inverse_deviation * mean_gx
+    factor, slope, constant = (_repeat(v, images) for v in (factor, slope, -factor * mean_g - slope * mean))
     out = xp.empty_like(images)
 
-    def combine(part: slice) -> None:
-        for block in _blocks(images, part):
-            target = out[block]
-            xp.subtract(images[block], mean, out=target)
-            target *= slope
-            centred_g = grads[block] - mean_g
-            centred_g *= factor
-            target += centred_g
+    def combine(some: list[Block]) -> None:
+        scratch = Scratch(xp, x.dtype)
+        for block in some:
+            target = rows_of(out[block])
+            xp.multiply(rows_of(images[block]), slope, out=target)
+            target += constant
+            target += xp.multiply(rows_of(grads[block]), factor, out=scratch("scaled", target.shape))
 
-    split(combine, len(out), out, 3 * out.nbytes)
+    _split_blocks(combine, images)
     return channels_first(out)
 
 
-def _blocks(images: Array, part: slice) -> Iterator[slice]:
-    """Cut `part` of the batch into slices of a few pictures each that stay in cache."""
-    step = max(1, len(images))
-    if on_cpu(images):
-        step = max(1, BLOCK_BYTES * len(images) // max(1, images.nbytes))
-    for start in range(part.start, part.stop, step):
-        yield slice(start, min(start + step, part.stop))
+def _repeat(channels: Array, images: Array) -> Array:
+    """Return (C,) as a row (W·C,) of pictures (N, H, W, C)."""
+    return array_module(channels).tile(channels, images.shape[2])
 
 
-def _split_sum(task: Callable[[slice], Array], images: Array) -> Array:
-    parts = split(task, len(images), images, images.nbytes)
-    total = parts[0]
-    for other in parts[1:]:
-        total = total + other
-    return total
+def _split_blocks(task: Callable[[list[Block]], Any], images: Array) -> list[Any]:
+    """Call `task` for lists of blocks that stay in the cache and together cover the pictures, side by side."""
+    _, h, w, c = images.shape
+    todo = blocks(images, h, ARRAYS * w * c * images.itemsize, BLOCK_BYTES)
+    return split(lambda part: task(todo[part]), len(todo), images, 2 * images.nbytes)

@@ -12,6 +12,7 @@ twice as long. So from the first time that work is split, BLAS is held to one th
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -21,6 +22,13 @@ from minigrad.backend import on_cpu
 # Handing a task to a thread and waiting for it takes about 0.1 ms, and threads with little to do between two steps of
 # Python wait for each other's turn. A core copies about 4 MB in the time from which on it pays.
 SMALLEST_TASK_BYTES = 1 << 22
+
+
+class _State(threading.local):
+    splitting = False
+
+
+_state = _State()
 
 
 def _default_threads() -> int:
@@ -74,6 +82,11 @@ def _hold_blas_to_one_thread() -> Any:
     return ThreadpoolController().limit(limits=1, user_api="blas")
 
 
+def worth_splitting(task_bytes: int) -> bool:
+    """Whether there are threads for work that touches so many bytes, and it is enough to occupy them."""
+    return _num_threads > 1 and task_bytes >= SMALLEST_TASK_BYTES
+
+
 def split(task: Callable[[slice], Any], n: int, array: Any, task_bytes: int) -> list[Any]:
     """Call `task(part)` for slices that together cover `range(n)`, side by side, and return the results in order.
 
@@ -83,18 +96,28 @@ def split(task: Callable[[slice], Any], n: int, array: Any, task_bytes: int) -> 
         array: the data; arrays on a GPU are not split.
         task_bytes: how many bytes the whole task touches; small tasks are not split.
 
+    A task that splits its own work again does that part alone: the cores are busy.
+
     The slices depend on `n` and the number of threads alone, so results are the same from run to run.
     """
     threads = min(_num_threads, n, 1 + task_bytes // SMALLEST_TASK_BYTES)
-    if threads < 2 or not on_cpu(array):
+    if threads < 2 or _state.splitting or not on_cpu(array):
         return [task(slice(0, n))]
     bounds = [n * i // threads for i in range(threads + 1)]
     parts = [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
     _hold_blas_to_one_thread()
-    futures = [_pool().submit(task, part) for part in parts[1:]]
+    futures = [_pool().submit(_run, task, part) for part in parts[1:]]
     try:
-        first = task(parts[0])
+        first = _run(task, parts[0])
     finally:  # no part may still be at work when the error of another is raised
         for future in futures:
             future.exception()
     return [first, *(future.result() for future in futures)]
+
+
+def _run(task: Callable[[slice], Any], part: slice) -> Any:
+    _state.splitting = True
+    try:
+        return task(part)
+    finally:
+        _state.splitting = False

@@ -29,13 +29,16 @@ Reference: Lavin & Gray 2015, "Fast Algorithms for Convolutional Neural Networks
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
 
-from minigrad.backend import Array, array_module, device_of, on_cpu, to_device
+from minigrad.backend import Array, array_module, device_of, to_device
+from minigrad.kernels.finish import NOTHING, Finish, rows_of
+from minigrad.kernels.kept import kept
+from minigrad.kernels.matmul import matmul
 from minigrad.kernels.parallel import split
+from minigrad.kernels.patches import Block, blocks, cut
 from minigrad.kernels.scratch import Scratch
 
 BT = np.array(
@@ -49,18 +52,21 @@ G = np.array(
 AT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
 TILE = 4  # outputs of a tile along each axis; it reads TILE + 2 inputs
 
-# With fewer channels the transforms cost more than they save; with fewer tiles, reading the transformed weights does.
+# With fewer channels the transforms cost more than they save; with fewer tiles, making the transformed weights does, or,
+# if they are kept, reading them.
 MIN_CHANNELS = 64
-MIN_TILES = 24
+MIN_TILES = 48
+MIN_TILES_FROZEN = 24
 # The tiles of one block, before and after their transform, should stay near the core that works on them.
 BLOCK_BYTES = 3 << 19
 
 
-def suits(n: int, oh: int, ow: int, filters: int, channels: int) -> bool:
+def suits(n: int, oh: int, ow: int, filters: int, channels: int, frozen: bool = False) -> bool:
     """Whether this algorithm is expected to be the faster one for n pictures of oh×ow outputs."""
     tiles = n * tiles_along(oh) * tiles_along(ow)
+    least = MIN_TILES_FROZEN if frozen else MIN_TILES
     wasted = tiles * TILE * TILE > 1.7 * n * oh * ow  # tiles stick out over the border
-    return min(filters, channels) >= MIN_CHANNELS and tiles >= MIN_TILES and not wasted
+    return min(filters, channels) >= MIN_CHANNELS and tiles >= least and not wasted
 
 
 def tiles_along(n: int) -> int:
@@ -75,40 +81,47 @@ def _transform(name: str, dtype: np.dtype, device: str) -> Array:
     return to_device(np.ascontiguousarray(np.kron(matrix, matrix), dtype=dtype), device)
 
 
-def conv3x3(images: Array, w: Array, b: Array | None, padding: tuple[int, int]) -> Array:
+def conv3x3(images: Array, w: Array, padding: tuple[int, int], finish: Finish = NOTHING, frozen: bool = False) -> Array:
     """Return the convolution with stride 1, channels-last.
 
     Args:
         images: (N, H, W, C).
         w: (O, C, 3, 3).
-        b: (O,) or None.
         padding: zeros around the pictures, (vertical, horizontal).
+        finish: what else is to be done to the result.
+        frozen: the transformed weights are to be kept for the next call.
 
     Returns:
         (N, OH, OW, O).
     """
     xp = array_module(images)
-    n, h, width, channels = images.shape
-    filters = len(w)
+    (n, h, width, channels), filters = images.shape, len(w)
     oh, ow = h + 2 * padding[0] - 2, width + 2 * padding[1] - 2
     to_output = _transform("A", images.dtype, device_of(images))
-    weights = _transform("G", images.dtype, device_of(images)) @ w.transpose(2, 3, 1, 0).reshape(9, channels * filters)
-    weights = weights.reshape(36, channels, filters)
+    weights = kept(w, _transformed_weights, keep=frozen)
     y = xp.empty((n, oh, ow, filters), dtype=images.dtype)
-    blocks = list(_blocks(images, oh, ow, channels + filters))
+    finish = finish.for_rows(ow)
+    todo = _blocks(images, oh, ow, channels, filters)
 
     def run(part: slice) -> None:
         scratch = Scratch(xp, images.dtype)
-        for block in blocks[part]:
+        for block in todo[part]:
             values = _gather_and_transform(images, block, padding, ow, scratch)
-            products = xp.matmul(values, weights, out=scratch("products", (36, values.shape[1], filters)))
-            tiles = xp.matmul(to_output, products.reshape(36, -1), out=scratch("tiles", (16, products[0].size)))
-            _place(tiles, y, block)
-            if b is not None:
-                y[block[0], TILE * block[1].start : TILE * block[1].stop] += b
+            products = matmul(values, weights, scratch("products", (36, values.shape[1], filters)))
+            tiles = matmul(to_output, products.reshape(36, -1), scratch("tiles", (16, products[0].size)))
+            rows = _result_rows(block)
+            _place(tiles, y[rows])
+            finish(rows_of(y[rows]), rows)
 
-    split(run, len(blocks), y, 8 * y.nbytes)
+    split(run, len(todo), y, 8 * y.nbytes)
     return y
+
+
+def _transformed_weights(w: Array) -> Array:
+    """Return U = (G⊗G) g as (36, C, O)."""
+    filters, channels = w.shape[:2]
+    taps = w.transpose(2, 3, 1, 0).reshape(9, channels * filters)
+    return matmul(_transform("G", w.dtype, device_of(w)), taps).reshape(36, channels, filters)
 
 
 def conv3x3_weight_grad(images: Array, grads: Array, padding: tuple[int, int]) -> Array:
@@ -116,87 +129,84 @@ def conv3x3_weight_grad(images: Array, grads: Array, padding: tuple[int, int]) -
     xp = array_module(images)
     channels, (_, oh, ow, filters) = images.shape[3], grads.shape
     from_output = _transform("AT", images.dtype, device_of(images))
-    blocks = list(_blocks(images, oh, ow, channels + filters))
+    todo = _blocks(images, oh, ow, channels, filters)
 
     def run(part: slice) -> Array:
         scratch = Scratch(xp, images.dtype)
-        total = xp.zeros((36, filters, channels), dtype=images.dtype)
-        for block in blocks[part]:
+        total = None
+        for block in todo[part]:
             values = _gather_and_transform(images, block, padding, ow, scratch)
-            tiles = _take(grads, block, scratch)
-            products = xp.matmul(from_output, tiles, out=scratch("products", (36, tiles.shape[1])))
+            tiles = _take(grads[_result_rows(block)], scratch)
+            products = matmul(from_output, tiles, scratch("products", (36, tiles.shape[1])))
             products = products.reshape(36, -1, filters).transpose(0, 2, 1)
-            total += xp.matmul(products, values, out=scratch("change", total.shape))
-        return total
+            if total is None:
+                total = matmul(products, values)
+            else:
+                total += matmul(products, values, scratch("change", total.shape))
+        return xp.zeros((36, filters, channels), dtype=images.dtype) if total is None else total
 
-    parts = split(run, len(blocks), grads, 8 * grads.nbytes)
-    total = sum(parts[1:], start=parts[0])
-    back = _transform("GT", images.dtype, device_of(images)) @ total.reshape(36, filters * channels)
-    return xp.ascontiguousarray(back.reshape(3, 3, filters, channels).transpose(2, 0, 1, 3)).transpose(0, 3, 1, 2)
-
-
-def _blocks(images: Array, oh: int, ow: int, depth: int) -> Iterator[tuple[slice, slice]]:
-    """Yield (pictures, rows of tiles): parts of the work with about as many tiles as fit into the cache."""
-    n, rows, columns = len(images), tiles_along(oh), tiles_along(ow)
-    fitting = n * rows * columns
-    if on_cpu(images):
-        fitting = max(1, BLOCK_BYTES // (36 * depth * images.itemsize))
-    pictures, height = max(1, min(n, fitting // (rows * columns))), max(1, min(rows, fitting // columns))
-    for first in range(0, n, pictures):
-        for top in range(0, rows, height):
-            yield slice(first, min(first + pictures, n)), slice(top, min(top + height, rows))
+    parts = split(run, len(todo), grads, 8 * grads.nbytes)
+    total = sum(parts[1:], start=parts[0]).reshape(36, -1)
+    back = matmul(_transform("GT", images.dtype, device_of(images)), total).reshape(3, 3, filters, channels)
+    return xp.ascontiguousarray(back.transpose(2, 0, 1, 3)).transpose(0, 3, 1, 2)
 
 
-def _gather_and_transform(
-    images: Array, block: tuple[slice, slice], padding: tuple[int, int], ow: int, scratch: Scratch
-) -> Array:
+def _blocks(images: Array, oh: int, ow: int, channels: int, filters: int) -> list[Block]:
+    """Cut the work into blocks of rows of tiles.
+
+    For every block the transformed weights are read once (or the sums for their gradient are read and written), so
+    block must not be much smaller than they are. If even all tiles together are, there is one block, and its products
+    are what threads share.
+    """
+    rows, row_bytes = tiles_along(oh), tiles_along(ow) * 36 * (channels + filters) * images.itemsize
+    weight_bytes = 36 * channels * filters * images.itemsize
+    if len(images) * rows * row_bytes <= weight_bytes // 4:
+        return blocks(images, rows, row_bytes, limit=weight_bytes, share=False)
+    return blocks(images, rows, row_bytes, limit=max(BLOCK_BYTES, weight_bytes // 2))
+
+
+def _result_rows(block: Block) -> Block:
+    """Return which rows of the result a block of rows of tiles covers; indices may reach beyond the last row."""
+    return Block(block.pictures, slice(TILE * block.rows.start, TILE * block.rows.stop))
+
+
+def _gather_and_transform(images: Array, block: Block, padding: tuple[int, int], ow: int, scratch: Scratch) -> Array:
     """Return V = (Bᵀ⊗Bᵀ) D for a block of tiles, as (36, tiles, C)."""
     xp = array_module(images)
     pictures, rows = block
-    (ph, pw), (_, h, width, channels) = padding, images.shape
-    n, tile_rows, tile_columns = pictures.stop - pictures.start, rows.stop - rows.start, tiles_along(ow)
-    top, left = TILE * rows.start - ph, -pw
-    source = scratch("source", (n, TILE * tile_rows + 2, TILE * tile_columns + 2, channels))
-    source[...] = 0
-    y0 = min(max(0, top), h)  # a block may lie in the padding altogether
-    y1 = max(y0, min(h, top + source.shape[1]))
-    x1 = min(width, left + source.shape[2])
-    source[:, y0 - top : y1 - top, pw : pw + x1] = images[pictures, y0:y1, :x1]
-    sn, sy, sx, sc = source.strides
+    tile_rows, tile_columns = rows.stop - rows.start, tiles_along(ow)
+    corner = TILE * rows.start - padding[0], -padding[1]
+    piece = cut(images, pictures, corner, (TILE * tile_rows + 2, TILE * tile_columns + 2), scratch)
+    n, _, _, channels = piece.shape
+    sn, sy, sx, sc = piece.strides
     shape = (6, 6, n, tile_rows, tile_columns, channels)
-    view = xp.lib.stride_tricks.as_strided(source, shape, (sy, sx, sn, sy * TILE, sx * TILE, sc))
+    view = xp.lib.stride_tricks.as_strided(piece, shape, (sy, sx, sn, sy * TILE, sx * TILE, sc))
     gathered = scratch("gathered", shape)
     gathered[...] = view
     values = scratch("values", (36, gathered[0, 0].size))
-    xp.matmul(_transform("B", images.dtype, device_of(images)), gathered.reshape(36, -1), out=values)
+    matmul(_transform("B", images.dtype, device_of(images)), gathered.reshape(36, -1), values)
     return values.reshape(36, -1, channels)
 
 
-def _place(tiles: Array, y: Array, block: tuple[slice, slice]) -> None:
-    """Write 4×4 tiles (16, tiles·O) to their places in y (N, OH, OW, O); what sticks out at the border is cut off."""
-    pictures, rows = block
-    target = y[pictures, TILE * rows.start : TILE * rows.stop]
+def _place(tiles: Array, target: Array) -> None:
+    """Write 4×4 tiles (16, tiles·O) to their places in rows of the result (n, rows, OW, O); what sticks out at the
+    border is cut off.
+    """
     n, height, width, filters = target.shape
-    columns = tiles_along(width)
-    whole = tiles.reshape(TILE, TILE, n, rows.stop - rows.start, columns, filters).transpose(2, 3, 0, 4, 1, 5)
+    rows, columns = tiles_along(height), tiles_along(width)
+    whole = tiles.reshape(TILE, TILE, n, rows, columns, filters).transpose(2, 3, 0, 4, 1, 5)
     if height % TILE == 0 and width % TILE == 0:
-        target.reshape(n, height // TILE, TILE, columns, TILE, filters)[...] = whole
+        target.reshape(n, rows, TILE, columns, TILE, filters)[...] = whole
     else:
         target[...] = whole.reshape(n, -1, columns * TILE, filters)[:, :height, :width]
 
 
-def _take(grads: Array, block: tuple[slice, slice], scratch: Scratch) -> Array:
-    """Return the 4×4 tiles of ∂L/∂y as (16, tiles·O), zeros beyond the border: the transpose of `_place`."""
-    pictures, rows = block
-    source = grads[pictures, TILE * rows.start : TILE * rows.stop]
+def _take(source: Array, scratch: Scratch) -> Array:
+    """Return the 4×4 tiles of rows of ∂L/∂y as (16, tiles·O), zeros beyond the border: the transpose of `_place`."""
     n, height, width, filters = source.shape
-    tile_rows, columns = rows.stop - rows.start, tiles_along(width)
-    if height % TILE or width % TILE:
-        whole = scratch("whole", (n, tile_rows * TILE, columns * TILE, filters))
-        whole[...] = 0
-        whole[:, :height, :width] = source
-        source = whole
-    tiles = source.reshape(n, tile_rows, TILE, columns, TILE, filters).transpose(2, 4, 0, 1, 3, 5)
+    rows, columns = tiles_along(height), tiles_along(width)
+    whole = cut(source, slice(0, n), (0, 0), (TILE * rows, TILE * columns), scratch)
+    tiles = whole.reshape(n, rows, TILE, columns, TILE, filters).transpose(2, 4, 0, 1, 3, 5)
     taken = scratch("taken", tiles.shape)
     taken[...] = tiles
     return taken.reshape(16, -1)

@@ -1,6 +1,7 @@
 """Layers, models and their parameters, with PyTorch's names."""
 
 from minigrad.nn import init
+from minigrad.nn.fused import conv_norm
 from minigrad.nn.layers import (
     AdaptiveAvgPool2d,
     AvgPool2d,
@@ -16,7 +17,8 @@ from minigrad.nn.layers import (
     ReLU,
     SmoothL1Loss,
 )
-from minigrad.nn.module import Module, Sequential
+from minigrad.nn.module import Module
+from minigrad.nn.sequential import Sequential
 from minigrad.nn.summary import summary
 from minigrad.tensor import Parameter
 
@@ -37,6 +39,7 @@ __all__ = [
     "ReLU",
     "Sequential",
     "SmoothL1Loss",
+    "conv_norm",
     "init",
     "summary",
 ]

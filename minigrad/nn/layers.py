@@ -100,12 +100,15 @@ class BatchNorm2d(Module):
         self.register_buffer("running_var", Tensor(np.ones(num_features, np.float32)))
         self.register_buffer("num_batches_tracked", Tensor(np.array(0, np.int64)))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the normalised pictures; in training also update the running statistics."""
+    def forward(self, x: Tensor, shortcut: Tensor | None = None, relu: bool = False) -> Tensor:
+        """Return the normalised pictures, plus `shortcut`, and of this, if asked for, the ReLU; in training also update
+        the running statistics.
+        """
         if x.ndim != 4:
             raise ValueError(f"BatchNorm2d: expected pictures of shape (N, C, H, W), got shape {x.shape}")
-        statistics = self.running_mean, self.running_var
-        y = ops.batch_norm(x, self.weight, self.bias, *statistics, self.training, self.momentum, self.eps)
+        tensors = self.weight, self.bias, self.running_mean, self.running_var
+        options = self.training, self.momentum, self.eps
+        y = ops.batch_norm(x, *tensors, *options, shortcut=shortcut, relu=relu)
         if self.training:
             with backend.use_device(self.num_batches_tracked.device):
                 self.num_batches_tracked.data += 1

@@ -25,6 +25,11 @@ def observed(observe: Callable[[Module, Any], None]) -> Iterator[None]:
         _observers.remove(observe)
 
 
+def is_observed() -> bool:
+    """Whether someone is waiting for the output of every single module."""
+    return bool(_observers)
+
+
 class Module:
     """Base of all layers and models.
 
@@ -234,29 +239,3 @@ def _numbers(name: str, value: Any) -> Array:
             f"load_state_dict: {name} is not an array of numbers but a {type(value).__name__} of {array.dtype}"
         )
     return array
-
-
-class Sequential(Module):
-    """Modules called one after the other, named "0", "1", … as in PyTorch."""
-
-    def __init__(self, *modules: Module) -> None:
-        super().__init__()
-        for i, module in enumerate(modules):
-            if not isinstance(module, Module):
-                raise TypeError(f"Sequential: argument {i} is a {type(module).__name__}, not a Module")
-            setattr(self, str(i), module)
-
-    def forward(self, x: Any) -> Any:
-        """Return the last module's output."""
-        for module in self.children():
-            x = module(x)
-        return x
-
-    def __len__(self) -> int:
-        return len(list(self.children()))
-
-    def __getitem__(self, index: int) -> Module:
-        return list(self.children())[index]
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self.children())

@@ -12,7 +12,7 @@ So each of the three is an operation whose own gradients are the other two, and 
 from __future__ import annotations
 
 from minigrad import kernels
-from minigrad.backend import Array
+from minigrad.backend import Array, array_module
 from minigrad.function import Function
 from minigrad.kernels.conv import Pair, Window
 from minigrad.ops.operands import check_dtypes
@@ -27,7 +27,7 @@ class Conv2d(Function):
 
     def forward(self, x: Array, w: Array, b: Array | None, window: Window) -> Array:
         self.window, self.size = window, x.shape[2:]
-        return kernels.conv.conv2d(x, w, b, window)
+        return kernels.conv.conv2d(x, w, b, window, frozen=not any(self.needs))
 
     def backward(self, grad: Tensor) -> tuple:
         x, w, _ = self.inputs
@@ -83,6 +83,34 @@ class ChannelSum(Function):
         return grad.reshape(1, -1, 1, 1).broadcast_to(self.shape)
 
 
+class ConvNorm(Function):
+    """y = relu(batch_norm(conv2d(x, w, b)) + shortcut) with fixed statistics, for evaluation only: nothing is kept for
+    a gradient. With r = 1/√(σ² + ε), batch norm multiplies by scale·r and adds shift − μ·scale·r.
+    """
+
+    differentiable = False
+
+    def forward(
+        self,
+        x: Array,
+        w: Array,
+        b: Array | None,
+        shortcut: Array | None,
+        scale: Array | None,
+        shift: Array | None,
+        mean: Array,
+        variance: Array,
+        eps: float,
+        relu: bool,
+        window: Window,
+    ) -> Array:
+        r = 1 / array_module(x).sqrt(variance + eps)
+        scale = r if scale is None else scale * r
+        total = -mean * scale if b is None else (b - mean) * scale
+        total = total if shift is None else total + shift
+        return kernels.conv.conv2d(x, w, total, window, scale=scale, shortcut=shortcut, relu=relu, frozen=True)
+
+
 def conv2d(
     x: Tensor,
     w: Tensor,
@@ -109,6 +137,20 @@ def conv2d(
         ValueError: shapes or arguments do not fit.
         TypeError: x, w and b differ in dtype.
     """
+    window = checked_window(x, w, b, stride, padding, dilation, groups)
+    return Conv2d.apply(x, w, b, window=window)
+
+
+def checked_window(
+    x: Tensor,
+    w: Tensor,
+    b: Tensor | None,
+    stride: int | Pair,
+    padding: int | Pair,
+    dilation: int | Pair,
+    groups: int,
+) -> Window:
+    """Return how the kernel moves. Arguments and errors: see `conv2d`."""
     if w.ndim != 4:
         raise ValueError(f"conv2d: expected a weight of shape (O, C/groups, kh, kw), got shape {w.shape}")
     if not isinstance(groups, int) or groups < 1 or w.shape[0] % groups:
@@ -124,4 +166,4 @@ def conv2d(
     if b is not None and b.shape != w.shape[:1]:
         raise ValueError(f"conv2d: bias of shape {b.shape} does not fit weight {w.shape}")
     check_dtypes("conv2d", x=x, w=w, b=b)
-    return Conv2d.apply(x, w, b, window=window)
+    return window

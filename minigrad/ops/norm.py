@@ -19,29 +19,46 @@ class BatchNorm(Function):
     With M elements per channel, G = Σ g and H = Σ g·x̂ over them:
         ∂L/∂b = G,   ∂L/∂w = H,   ∂L/∂x = w·r·(g − G/M − x̂·H/M);
     the last two terms are what μ and σ² pass on. They are missing when μ and σ² are constants (`fixed`).
+
+    A shortcut s and a ReLU may follow, y = relu(w·x̂ + b + s): then g is first set to 0 where y is, and is ∂L/∂s.
     """
 
     reads = {0: (0, 1), 1: (0,), 2: (0,)}
 
-    def forward(self, x: Array, w: Array, b: Array, mean: Array, variance: Array, fixed: bool, eps: float) -> Array:
-        self.mean, self.fixed, self.eps = mean, fixed, eps
+    def forward(
+        self,
+        x: Array,
+        w: Array,
+        b: Array,
+        shortcut: Array | None,
+        mean: Array,
+        variance: Array,
+        fixed: bool,
+        eps: float,
+        relu: bool,
+    ) -> Array:
+        self.mean, self.fixed, self.eps, self.reads_output = mean, fixed, eps, relu
         self.inverse_deviation = 1 / array_module(x).sqrt(variance + eps)
         scale = w * self.inverse_deviation
-        return kernels.norm.scale_and_shift(x, scale, b - mean * scale)
+        return kernels.norm.scale_and_shift(x, scale, b - mean * scale, shortcut, relu)
 
     def backward(self, grad: Tensor) -> tuple:
-        x, w, _ = self.inputs
+        x, w, *_ = self.inputs
+        y = self.output.data if self.reads_output else None
         if is_grad_enabled():
-            return self._differentiable_backward(grad, x, w)
-        g, mean, r = grad.data, self.mean, self.inverse_deviation
-        sum_g, sum_gx = kernels.norm.batch_norm_sums(g, x.data, mean, r)
+            if y is not None:
+                grad = grad * Tensor._wrap((y > 0).astype(grad.dtype))
+            return *self._differentiable_backward(grad, x, w), grad
+        mean, r = self.mean, self.inverse_deviation
+        sum_g, sum_gx, g = kernels.norm.batch_norm_sums(grad.data, x.data, mean, r, y)
         grad_x = None
-        if self.needs[0]:
-            count = math.inf if self.fixed else x.size // x.shape[1]
-            grad_x = Tensor._wrap(
-                kernels.norm.batch_norm_input_grad(g, x.data, w.data, mean, r, sum_g / count, sum_gx / count)
-            )
-        return grad_x, Tensor._wrap(sum_gx), Tensor._wrap(sum_g)
+        if self.needs[0] and self.fixed:
+            grad_x = Tensor._wrap(kernels.norm.scale_and_shift(g, w.data * r, None))
+        elif self.needs[0]:
+            count = x.size // x.shape[1]
+            means = sum_g / count, sum_gx / count
+            grad_x = Tensor._wrap(kernels.norm.batch_norm_input_grad(g, x.data, w.data, mean, r, *means))
+        return grad_x, Tensor._wrap(sum_gx), Tensor._wrap(sum_g), Tensor._wrap(g)
 
     def _differentiable_backward(self, grad: Tensor, x: Tensor, w: Tensor | None) -> tuple:
         """The same formulas in Tensor operations, with μ and r as functions of x: for derivatives of the gradient."""
@@ -69,8 +86,13 @@ def batch_norm(
     training: bool,
     momentum: float = 0.1,
     eps: float = 1e-5,
+    *,
+    shortcut: Tensor | None = None,
+    relu: bool = False,
 ) -> Tensor:
     """Normalise each channel to mean 0 and variance 1, then scale and shift it, as `torch.nn.functional.batch_norm`.
+
+    The addition and the ReLU that often follow can be done in the same passes over the data.
 
     Args:
         x: (N, C, ...).
@@ -81,6 +103,8 @@ def batch_norm(
         training: whether to use the batch's own (biased) statistics.
         momentum: share of the newest batch in the running statistics.
         eps: added to the variance.
+        shortcut: of the shape of x, added to the result.
+        relu: whether negative results become 0 in the end.
 
     Raises:
         ValueError: shapes do not fit; statistics are missing; or training with one value per channel.
@@ -95,14 +119,16 @@ def batch_norm(
             raise ValueError(f"batch_norm: {name} has shape {tensor.shape}, input {x.shape} has {x.shape[1]} channels")
         if tensor is not None and tensor.device != x.device:
             raise backend.DeviceError(f"batch_norm: {name} is on {tensor.device}, the input on {x.device}")
-    check_dtypes("batch_norm", x=x, **tensors)
+    if shortcut is not None and shortcut.shape != x.shape:
+        raise ValueError(f"batch_norm: shortcut has shape {shortcut.shape}, the input {x.shape}")
+    check_dtypes("batch_norm", x=x, **tensors, shortcut=shortcut)
     xp = array_module(x.data)
     count = x.size // max(1, x.shape[1])
     if training and count == 1:
         raise ValueError(f"batch_norm: training needs at least two values per channel, input {x.shape} has one")
     if not training and (running_mean is None or running_var is None):
         raise ValueError("batch_norm: evaluation (training=False) needs running_mean and running_var")
-    pictures = x if x.ndim == 4 else x.reshape(*x.shape[:2], -1 if x.size else 0, 1)
+    pictures, added = _as_pictures(x), None if shortcut is None else _as_pictures(shortcut)
     with backend.use_device(x.device):
         zeros, ones = (fill(x.shape[1], dtype=x.dtype) for fill in (xp.zeros, xp.ones))
         weight = Tensor._wrap(ones) if weight is None else weight
@@ -115,10 +141,15 @@ def batch_norm(
             _update(running_var, variance * (count / (count - 1)), momentum)
         else:
             mean, variance = zeros, ones  # an empty batch has no statistics, and needs none
+        fixed = not (training and count)
         y = BatchNorm.apply(
-            pictures, weight, bias, mean=mean, variance=variance, fixed=not (training and count), eps=float(eps)
+            pictures, weight, bias, added, mean=mean, variance=variance, fixed=fixed, eps=float(eps), relu=relu
         )
     return y if x.ndim == 4 else y.reshape(x.shape)
+
+
+def _as_pictures(x: Tensor) -> Tensor:
+    return x if x.ndim == 4 else x.reshape(*x.shape[:2], -1 if x.size else 0, 1)
 
 
 def _update(running: Tensor | None, batch: Array, momentum: float) -> None:

@@ -84,6 +84,6 @@ def test_transforms_are_exact_on_a_single_tile(device):
     tile = np.arange(36.0).reshape(1, 6, 6, 1)
     kernel = np.arange(9.0).reshape(1, 1, 3, 3)
     with backend.use_device(device):
-        y = winograd.conv3x3(backend.to_device(tile, device), backend.to_device(kernel, device), None, (0, 0))
+        y = winograd.conv3x3(backend.to_device(tile, device), backend.to_device(kernel, device), (0, 0))
     expected = [[(tile[0, i : i + 3, j : j + 3, 0] * kernel[0, 0]).sum() for j in range(4)] for i in range(4)]
     np.testing.assert_allclose(backend.to_numpy(y)[0, :, :, 0], expected, rtol=1e-12)

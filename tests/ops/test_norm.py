@@ -153,3 +153,9 @@ def test_devices_are_checked(monkeypatch, position, name):
 def test_an_input_without_channels_is_refused(device):
     with pytest.raises(ValueError, match=r"batch_norm: expected an input of shape \(N, C, ...\), got shape \(3,\)"):
         ops.batch_norm(random_leaf(device, 3), None, None, *running(device), True)
+
+
+def test_a_shortcut_of_another_shape_is_named(device):
+    x, shortcut = random_leaf(device, 4, 3), random_leaf(device, 1, 3)
+    with pytest.raises(ValueError, match=r"batch_norm: shortcut has shape \(1, 3\), the input \(4, 3\)"):
+        ops.batch_norm(x, None, None, None, None, True, shortcut=shortcut)

@@ -1,0 +1,55 @@
+"""What is done to a convolution's result while it is still in the cache: y ← relu(scale·y + shift + shortcut).
+
+A bias is a shift. Batch norm with fixed statistics is a scale and a shift per channel (`kernels.norm`), and in residual
+networks the addition and the ReLU behind it complete the block. Each as an operation of its own would read and write
+the whole result from memory.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from minigrad.backend import Array, array_module
+
+
+class Finish(NamedTuple):
+    """The steps, each left out if there is nothing to do.
+
+    Attributes:
+        scale, shift: (O,), one number for each channel.
+        shortcut: (N, OH, OW, O), to be added.
+        relu: whether negative numbers become 0 in the end.
+    """
+
+    scale: Array | None = None
+    shift: Array | None = None
+    shortcut: Array | None = None
+    relu: bool = False
+
+    def for_rows(self, width: int) -> Finish:
+        """Return the same for blocks whose rows of `width` positions are one long axis: short loops are slow."""
+        tile = lambda v: None if v is None else array_module(v).tile(v, width)  # noqa: E731
+        shortcut = self.shortcut
+        if shortcut is not None:
+            shortcut = rows_of(shortcut)
+        return Finish(tile(self.scale), tile(self.shift), shortcut, self.relu)
+
+    def __call__(self, y: Array, where: tuple) -> None:
+        """Finish `y` in place, which is the part `where` of the result."""
+        if self.scale is not None:
+            y *= self.scale
+        if self.shift is not None:
+            y += self.shift
+        if self.shortcut is not None:
+            y += self.shortcut[where]
+        if self.relu:
+            array_module(y).maximum(y, 0, out=y)
+
+
+NOTHING = Finish()
+
+
+def rows_of(pictures: Array) -> Array:
+    """Show (N, H, W, C) pictures as (N, H, W·C)."""
+    n, h, w, c = pictures.shape
+    return pictures.reshape(n, h, w * c)

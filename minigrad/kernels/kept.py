@@ -1,0 +1,48 @@
+"""What was computed from an array, kept until the array changes.
+
+Weights that are not being trained are the same in every call, so what is made of them need not be made again. Anyone
+may write into an array at any time, and nothing tells; so a copy of it is kept as well and compared before each use.
+Reading two arrays takes less time than the transformations that are worth keeping.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from minigrad.backend import Array, on_cpu
+from minigrad.kernels.parallel import split
+
+
+class _Entry(NamedTuple):
+    alive: weakref.ref
+    copy: Array
+    result: Array
+
+
+_entries: dict[int, _Entry] = {}
+
+
+def kept(array: Array, compute: Callable[[Array], Array], keep: bool) -> Array:
+    """Return `compute(array)`, from the last call if the array is still the same; always anew on a GPU.
+
+    A result lives as long as its array, until the array is found changed, or until a call with `keep=False`.
+    """
+    key = id(array)
+    if not (keep and on_cpu(array)):
+        _entries.pop(key, None)
+        return compute(array)
+    entry = _entries.get(key)
+    if entry is None or not _equal(entry.copy, array):
+        alive = weakref.ref(array, lambda _: _entries.pop(key, None))
+        entry = _entries[key] = _Entry(alive, array.copy(order="K"), compute(array))
+    return entry.result
+
+
+def _equal(a: Array, b: Array) -> bool:
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    return all(split(lambda part: np.array_equal(a[part], b[part]), len(a), a, 2 * a.nbytes))

@@ -1,0 +1,118 @@
+"""The work of a convolution cut into blocks, and what a block needs of the pictures.
+
+A block is a rectangle of results, some rows of some pictures, so small that everything made for it stays in the cache
+of the core that works on it. Blocks are what threads share.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from minigrad.backend import Array, array_module, on_cpu
+from minigrad.kernels.parallel import get_num_threads
+from minigrad.kernels.scratch import Scratch
+
+Pair = tuple[int, int]
+
+
+class Window(NamedTuple):
+    """How a kernel moves over a picture: everything about a convolution but the arrays."""
+
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+
+    @property
+    def is_plain_3x3(self) -> bool:
+        """Whether this is the most common convolution, for which there is a faster algorithm: see `winograd.py`."""
+        return (self.kernel, self.stride, self.dilation, self.groups) == ((3, 3), (1, 1), (1, 1), 1)
+
+    def output_size(self, size: Pair) -> Pair:
+        """Return how many positions the kernel takes along each axis of a picture of `size` (height, width)."""
+        return tuple(
+            (n + 2 * p - d * (k - 1) - 1) // s + 1
+            for n, k, s, p, d in zip(size, self.kernel, self.stride, self.padding, self.dilation, strict=True)
+        )
+
+
+class Block(NamedTuple):
+    """Some rows of some pictures; as an index, the part of an (N, H, …) array."""
+
+    pictures: slice
+    rows: slice
+
+
+def blocks(images: Array, rows: int, row_bytes: int, limit: int, share: bool = True) -> list[Block]:
+    """Divide `rows` rows of results of each picture into blocks for which about `limit` bytes are made.
+
+    Args:
+        images: the pictures (N, H, W, C); on a GPU, which has no such caches, everything is one block.
+        rows: how many there are in a picture's result.
+        row_bytes: what is made for one row.
+        limit: whole pictures are taken together as long as they stay below it, else a picture is cut into strips.
+        share: whether there shall be blocks for every thread.
+    """
+    n, threads = len(images), get_num_threads() if share else 1
+    if not on_cpu(images):
+        return [Block(slice(0, n), slice(0, rows))] if n else []
+    pictures = max(1, min(-(-n // threads), limit // max(1, rows * row_bytes)))
+    strips = -(-rows * row_bytes // limit) if pictures == 1 else 1
+    if n == 1 and strips > 1:  # every thread shall have as many as the others
+        strips = -(-strips // threads) * threads
+    height = max(1, -(-rows // max(1, strips)))
+    return [
+        Block(slice(first, min(first + pictures, n)), slice(top, min(top + height, rows)))
+        for first in range(0, n, pictures)
+        for top in range(0, rows, height)
+    ]
+
+
+def cut(images: Array, pictures: slice, corner: Pair, size: Pair, scratch: Scratch) -> Array:
+    """Return a piece of (N, H, W, C) pictures that may reach beyond their border, where everything is zero.
+
+    Args:
+        images: the pictures.
+        pictures: which of them.
+        corner, size: first (row, column), possibly negative, and (height, width) of the piece.
+        scratch: where the piece is put together; if it lies inside, it is a view.
+    """
+    (_, h, w, channels), (top, left), (height, width) = images.shape, corner, size
+    y0, x0 = min(max(0, top), h), min(max(0, left), w)  # a piece may lie beyond the border altogether
+    y1, x1 = max(y0, min(h, top + height)), max(x0, min(w, left + width))
+    inside = images[pictures, y0:y1, x0:x1]
+    if inside.shape[1:3] == size:
+        return inside
+    piece = scratch("piece", (len(inside), height, width, channels))
+    piece[:, : y0 - top] = 0
+    piece[:, y1 - top :] = 0
+    piece[:, :, : x0 - left] = 0
+    piece[:, :, x1 - left :] = 0
+    piece[:, y0 - top : y1 - top, x0 - left : x1 - left] = inside
+    return piece
+
+
+def patches(images: Array, block: Block, window: Window, ow: int, scratch: Scratch) -> Array:
+    """Return what the kernel sees at each of a block's positions, valid until the next call with this `scratch`.
+
+    Returns:
+        (groups, positions, kh·kw·C/groups).
+    """
+    xp = array_module(images)
+    (kh, kw), (sh, sw), (ph, pw), (dh, dw) = window.kernel, window.stride, window.padding, window.dilation
+    groups, rows = window.groups, block.rows.stop - block.rows.start
+    corner = block.rows.start * sh - ph, -pw
+    size = (rows - 1) * sh + (kh - 1) * dh + 1, (ow - 1) * sw + (kw - 1) * dw + 1
+    piece = cut(images, block.pictures, corner, size, scratch)
+    n, _, _, channels = piece.shape
+    if window.kernel == window.stride == (1, 1) and groups == 1 and piece.flags.c_contiguous:
+        return piece.reshape(1, -1, channels)  # the pixels themselves
+    sn, sy, sx, sc = piece.strides
+    shape = (groups, n, rows, ow, kh, kw, channels // groups)
+    view = xp.lib.stride_tricks.as_strided(
+        piece, shape, (sc * (channels // groups), sn, sy * sh, sx * sw, sy * dh, sx * dw, sc)
+    )
+    cols = scratch("patches", shape)
+    cols[...] = view
+    return cols.reshape(groups, -1, kh * kw * (channels // groups))

@@ -1,0 +1,38 @@
+"""What always stands together, computed together: convolution, batch norm, shortcut and ReLU.
+
+In evaluation, batch norm is a scale and a shift per channel, which a convolution applies to its results while they are
+in the cache. In training it needs all results first; addition and ReLU are then done in its passes over them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from minigrad.function import is_grad_enabled
+from minigrad.nn.layers import BatchNorm2d, Conv2d, ReLU
+from minigrad.nn.module import Module, is_observed
+from minigrad.ops.conv import ConvNorm, checked_window
+from minigrad.tensor import Tensor
+
+
+def conv_norm(conv: Conv2d, norm: BatchNorm2d, x: Tensor, shortcut: Tensor | None = None, relu: bool = False) -> Tensor:
+    """Return norm(conv(x)) + shortcut, and of this the ReLU if asked for."""
+    parameters = conv.weight, conv.bias, norm.weight, norm.bias
+    recording = is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, shortcut, *parameters))
+    if norm.training or recording or is_observed():
+        return norm(conv(x), shortcut, relu)
+    window = checked_window(x, conv.weight, conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+    shape = len(x), len(conv.weight), *window.output_size(x.shape[2:])
+    if shortcut is not None and shortcut.shape != shape:
+        raise ValueError(f"conv_norm: shortcut has shape {shortcut.shape}, the convolution's result {shape}")
+    statistics = norm.weight, norm.bias, norm.running_mean, norm.running_var
+    return ConvNorm.apply(x, conv.weight, conv.bias, shortcut, *statistics, eps=norm.eps, relu=relu, window=window)
+
+
+def take(modules: Sequence[Module], x: Tensor) -> tuple[int, Tensor]:
+    """Apply the first of `modules`, or as many as can be computed together; return how many, and the result."""
+    kinds = tuple(type(module) for module in modules[:3])  # exactly these: a subclass may compute something else
+    if kinds[:2] == (Conv2d, BatchNorm2d) and not is_observed():
+        relu = kinds[2:] == (ReLU,)
+        return 2 + relu, conv_norm(*modules[:2], x, relu=relu)
+    return 1, modules[0](x)

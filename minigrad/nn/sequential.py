@@ -1,0 +1,37 @@
+"""Modules in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from minigrad.nn import fused
+from minigrad.nn.module import Module
+
+
+class Sequential(Module):
+    """Modules called one after the other, named "0", "1", … as in PyTorch."""
+
+    def __init__(self, *modules: Module) -> None:
+        super().__init__()
+        for i, module in enumerate(modules):
+            if not isinstance(module, Module):
+                raise TypeError(f"Sequential: argument {i} is a {type(module).__name__}, not a Module")
+            setattr(self, str(i), module)
+
+    def forward(self, x: Any) -> Any:
+        """Return the last module's output."""
+        modules = list(self.children())
+        while modules:
+            count, x = fused.take(modules, x)
+            del modules[:count]
+        return x
+
+    def __len__(self) -> int:
+        return len(list(self.children()))
+
+    def __getitem__(self, index: int) -> Module:
+        return list(self.children())[index]
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.children())

@@ -1,0 +1,50 @@
+"""What is kept of weights: used again as long as they are the same, and never longer."""
+
+from __future__ import annotations
+
+import gc
+
+import numpy as np
+
+from minigrad.kernels import kept as kept_module
+from minigrad.kernels.kept import kept
+
+
+class Double:
+    """Doubles arrays and counts how often."""
+
+    calls = 0
+
+    def __call__(self, array):
+        self.calls += 1
+        return array * 2
+
+
+def test_the_same_array_is_computed_once():
+    double, array = Double(), np.arange(6.0).reshape(2, 3)
+    for _ in range(3):
+        np.testing.assert_array_equal(kept(array, double, keep=True), array * 2)
+    assert double.calls == 1
+
+
+def test_a_change_in_place_is_noticed():
+    double, array = Double(), np.arange(6.0)
+    kept(array, double, keep=True)
+    array[3] = -1
+    np.testing.assert_array_equal(kept(array, double, keep=True), array * 2)
+    array[...] = array[::-1].copy()
+    np.testing.assert_array_equal(kept(array, double, keep=True), array * 2)
+    assert double.calls == 3
+
+
+def test_nothing_is_kept_unless_asked_for_nor_of_arrays_that_are_gone():
+    double, array = Double(), np.arange(6.0)
+    before = len(kept_module._entries)
+    kept(array, double, keep=True)
+    assert len(kept_module._entries) == before + 1
+    kept(array, double, keep=False)
+    assert len(kept_module._entries) == before
+    kept(array, double, keep=True)
+    del array
+    gc.collect()
+    assert len(kept_module._entries) == before

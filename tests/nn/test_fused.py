@@ -1,0 +1,135 @@
+"""Convolution, batch norm, shortcut and ReLU computed together give what they give one after the other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import Tensor, nn
+from minigrad.kernels import winograd
+from minigrad.nn.module import observed
+
+CONVOLUTIONS = {
+    "3x3": (4, 12, 3, {"padding": 1}),
+    "strided": (4, 12, 3, {"stride": 2, "padding": 1}),
+    "1x1": (4, 12, 1, {}),
+    "groups": (4, 12, 3, {"groups": 2}),
+    "few filters": (4, 5, 3, {"padding": 1}),
+}
+every_convolution = pytest.mark.parametrize("arguments", CONVOLUTIONS.values(), ids=CONVOLUTIONS)
+
+
+def layers(arguments, bias=True, affine=True, device="cpu"):
+    """A convolution and a batch norm whose numbers are all different, and pictures for them."""
+    mg.manual_seed(3)
+    channels, filters, size, options = arguments
+    conv, norm = nn.Conv2d(channels, filters, size, bias=bias, **options), nn.BatchNorm2d(filters, affine=affine)
+    rng = np.random.default_rng(0)
+    for tensor in (*norm.parameters(), norm.running_mean, norm.running_var):
+        tensor.data[...] = rng.uniform(0.5, 2, filters)
+    x = Tensor(rng.standard_normal((2, channels, 17, 18), dtype=np.float32), device=device)
+    return conv.to(device), norm.to(device), x
+
+
+def one_after_the_other(conv, norm, x, shortcut, relu):
+    y = norm(conv(x))
+    y = y if shortcut is None else y + shortcut
+    return y.relu() if relu else y
+
+
+@every_convolution
+@pytest.mark.parametrize("bias, affine, with_shortcut, relu", [(1, 1, 0, 1), (0, 0, 1, 1), (0, 1, 0, 0), (1, 0, 1, 0)])
+@pytest.mark.parametrize("training", [True, False])
+def test_the_same_numbers(device, arguments, bias, affine, with_shortcut, relu, training):
+    conv, norm, x = layers(arguments, bool(bias), bool(affine), device)
+    conv.train(training), norm.train(training)
+    shape = conv(x).shape
+    values = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
+    shortcut = Tensor(values, device=device) if with_shortcut else None
+    with mg.no_grad():
+        expected = one_after_the_other(conv, norm, x, shortcut, relu).numpy()
+        for _ in range(2):
+            together = nn.conv_norm(conv, norm, x, shortcut, bool(relu)).numpy()
+            np.testing.assert_allclose(together, expected, rtol=1e-4, atol=1e-5)
+
+
+@every_convolution
+@pytest.mark.parametrize("training", [True, False])
+def test_the_same_gradients(device, arguments, training):
+    conv, norm, x = layers(arguments, device=device)
+    conv.train(training), norm.train(training)
+    weights = Tensor(np.random.default_rng(1).standard_normal(conv(x).shape).astype(np.float32), device=device)
+    found = []
+    for function in (one_after_the_other, nn.conv_norm):
+        inputs = [Tensor(x, requires_grad=True), Tensor(weights, requires_grad=True)]
+        loss = (function(conv, norm, inputs[0], inputs[1], True) * weights).sum()
+        found.append(mg.grad(loss, [*inputs, *conv.parameters(), *norm.parameters()]))
+    for expected, together in zip(*found, strict=True):
+        scale = abs(expected.numpy()).max()
+        np.testing.assert_allclose(together.numpy(), expected.numpy(), atol=2e-5 * scale)
+
+
+def test_weights_changed_in_any_way_are_used():
+    conv, norm, _ = layers((64, 64, 3, {"padding": 1}))
+    x = Tensor(np.random.default_rng(0).standard_normal((4, 64, 16, 16), dtype=np.float32))
+    assert winograd.suits(4, 16, 16, 64, 64, True)
+    conv.eval(), norm.eval()
+
+    def answer():
+        with mg.no_grad():
+            return nn.conv_norm(conv, norm, x).numpy().copy()
+
+    answers = [answer()]
+    conv.weight.data[0, 0, 0, 0] += 1  # behind the Tensor's back
+    answers.append(answer())
+    conv.weight.data *= 2
+    answers.append(answer())
+    norm.running_mean.data[...] = 0
+    answers.append(answer())
+    conv.load_state_dict({name: value * 3 for name, value in conv.state_dict().items()})
+    answers.append(answer())
+    for before, after in zip(answers, answers[1:], strict=False):
+        assert abs(before - after).max() > 1e-3
+    with mg.no_grad():
+        expected = norm(conv(x)).numpy()
+    np.testing.assert_allclose(answers[-1], expected, rtol=1e-3, atol=1e-3)
+
+
+class Loud(nn.BatchNorm2d):
+    """A layer of a user's own that computes something else."""
+
+    def forward(self, x):
+        return super().forward(x) + 100
+
+
+def test_sequential_leaves_other_layers_alone():
+    conv, norm, x = layers(CONVOLUTIONS["3x3"])
+    loud = Loud(12)
+    loud.load_state_dict(norm.state_dict())
+    with mg.no_grad():
+        plain, changed = (nn.Sequential(conv, layer, nn.ReLU()).eval()(x).numpy() for layer in (norm, loud))
+    np.testing.assert_allclose(changed, norm.eval()(conv(x)).numpy() + 100, rtol=1e-5)
+    np.testing.assert_allclose(plain, np.maximum(norm(conv(x)).numpy(), 0), rtol=1e-4, atol=1e-5)
+
+
+def test_every_layer_is_seen_by_who_wants_to():
+    conv, norm, x = layers(CONVOLUTIONS["3x3"])
+    seen = []
+    with mg.no_grad(), observed(lambda module, output: seen.append(type(module).__name__)):
+        nn.Sequential(conv, norm, nn.ReLU()).eval()(x)
+    assert seen == ["Conv2d", "BatchNorm2d", "ReLU", "Sequential"]
+
+
+def test_pictures_that_do_not_fit_are_named():
+    conv, norm, _ = layers(CONVOLUTIONS["3x3"])
+    with mg.no_grad(), pytest.raises(ValueError, match="conv2d: input has 3 channels"):
+        nn.conv_norm(conv.eval(), norm.eval(), Tensor(np.zeros((1, 3, 8, 8), np.float32)))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_shortcut_that_does_not_fit_is_named(training):
+    conv, norm, x = layers(CONVOLUTIONS["3x3"])
+    conv.train(training), norm.train(training)
+    with mg.no_grad(), pytest.raises(ValueError, match=r"shortcut has shape \(2, 12, 1, 1\)"):
+        nn.conv_norm(conv, norm, x, Tensor(np.zeros((2, 12, 1, 1), np.float32)))
