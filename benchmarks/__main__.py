@@ -5,16 +5,22 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from benchmarks import measure, report
+from tqdm import tqdm
+
+from benchmarks import measure, operations, report
 from benchmarks.frameworks import LOADERS, installed
-from benchmarks.workloads import ROWS, Row
+from benchmarks.rows import Row
+from benchmarks.tables import TABLES, Table
 from minigrad.files import atomic_path
 
 BUSY = 0.5  # load average from which on times are not to be trusted
 BUSY_ADVICE = "If other programs still run, the ratios mislead: PyTorch's threads wait for each other and lose most."
 IMPORTS = "imports"
+IMPORT_ROUNDS = 5
 IMPORTS_TITLE = "time of `import minigrad` in a fresh interpreter, with NumPy alone beside it"
 
 
@@ -22,21 +28,24 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure what the command line asks for; return the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    rows = [row for row in ROWS.values() if _chosen(row.name, options.filter)]
-    imports = _chosen(IMPORTS, options.filter)
+    # Asked for by name or for a list, a row may be in any table.
+    tables = options.table or (TABLES if options.filter or options.list else ["main"])
+    rows = [row for name in tables for row in TABLES[name].rows if _chosen(row.name, options.filter)]
+    imports = "main" in tables and _chosen(IMPORTS, options.filter)
     if not rows and not imports:
         parser.error(f"--filter: no row's name contains {' or '.join(options.filter)}; --list shows the names")
     if options.list:
-        names = {row.name: row.title for row in rows} | ({IMPORTS: IMPORTS_TITLE} if imports else {})
-        print("\n".join(f"{name:<14}{title}" for name, title in names.items()))
+        titles = {row.name: row.title for row in rows} | ({IMPORTS: IMPORTS_TITLE} if imports else {})
+        width = max(map(len, titles)) + 2
+        print("\n".join(f"{name:<{width}}{title}" for name, title in titles.items()))
         return 0
     available = installed()
-    frameworks = [name for name in options.frameworks if name in available]
+    frameworks = [name for name in LOADERS if name in options.frameworks and name in available]
     for name in options.frameworks:
         if name not in available:
             print(f"{name} is not installed: it is left out of the comparison")
     try:
-        results = _measure(rows, frameworks, imports, options.rounds, options.steps)
+        results = _measure(tables, rows, frameworks, imports, options.rounds, options.steps)
     except measure.WorkerError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
@@ -46,30 +55,78 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _measure(rows: list[Row], frameworks: list[str], imports: bool, rounds: int, steps: int | None) -> dict:
-    """Measure row by row, printing each as soon as it is known, and return everything for the JSON file."""
-    results: dict = {"machine": measure.machine(), "rounds": rounds, "rows": []}
+def _measure(
+    tables: Sequence[str],
+    rows: list[Row],
+    frameworks: list[str],
+    imports: bool,
+    rounds: int | None,
+    steps: int | None,
+) -> dict[str, Any]:
+    """Measure table by table, printing rows as soon as they are known, and return everything for the JSON file."""
+    results: dict[str, Any] = {"machine": measure.machine(), "rows": []}
     if (load := results["machine"]["load"]) > BUSY:
         print(
             f"warning: the machine was busy in the last minute (load average {load:.1f}). {BUSY_ADVICE}",
             file=sys.stderr,
         )
-    if rows:
-        width = max(len(row.title) for row in rows)
-        print(report.header(frameworks, width), flush=True)
-        for row in rows:
-            answers = measure.row_rounds(row.name, frameworks, rounds, steps)
-            results["rows"].append(report.summarize(row.name, row.title, answers))
-            print(report.line(results["rows"][-1], width), flush=True)
-        print()
-        results["speed"] = report.geometric_means(results["rows"])
-        for other, speed in results["speed"].items():
-            print(f"geometric mean of the speeds beside {other}: {speed:.2f}x (1.0x is equal, above is faster)")
+    for name in tables:
+        chosen = [row for row in TABLES[name].rows if row in rows and set(row.frameworks) & set(frameworks)]
+        if chosen:
+            measured = _measure_table(TABLES[name], chosen, frameworks, rounds, steps)
+            results["rows"] += [{"table": name, **row} for row in measured]
+            results |= _conclude(name, measured)
+            print()
     if imports:
-        seconds = results["import_seconds"] = measure.import_seconds(["minigrad", "numpy"], rounds)
+        seconds = results["import_seconds"] = measure.import_seconds(["minigrad", "numpy"], rounds or IMPORT_ROUNDS)
         print("import time: " + ", ".join(f"{module} {time:.3f} s" for module, time in seconds.items()))
     print(report.machine_line(results["machine"], results["rows"]))
     return results
+
+
+def _measure_table(
+    table: Table, rows: list[Row], frameworks: list[str], rounds: int | None, steps: int | None
+) -> list[dict[str, Any]]:
+    """Measure rows of one table and print them; return them as `report.summarize` does."""
+    if any(row.flops for row in rows) and operations.PRODUCT not in rows:
+        rows = [operations.PRODUCT, *rows]  # what the others are compared with
+    frameworks = [name for name in frameworks if any(name in row.frameworks for row in rows)]
+    rounds = rounds or table.rounds
+    columns = report.columns([row.title for row in rows], frameworks, table.unit, table.extra)
+    print(f"{table.title}\n\n{report.header(columns)}", flush=True)
+    groups, measured = table.groups(rows), []
+    with tqdm(total=len(groups) * rounds * len(frameworks), unit="process", leave=False, disable=None) as bar:
+        for group in groups:
+            answers = measure.group_rounds(group, frameworks, rounds, steps, bar.update)
+            summaries = [report.summarize(row, answers[row.name], table.alone) for row in group]
+            report.add_shares(summaries, operations.PRODUCT.name)
+            measured += summaries
+            for summary in summaries:
+                tqdm.write(report.line(columns, summary))
+            sys.stdout.flush()
+    if table.note:
+        print(f"({table.note})")
+    return measured
+
+
+def _conclude(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Print what follows from the rows of the table `name`, and return it for the JSON file."""
+    if name == "main":
+        speed = report.geometric_means(rows)
+        for other, ratio in speed.items():
+            label = report.LABELS[other]
+            print(f"geometric mean of the speeds beside {label}: {ratio:.2f}x (1.0x is equal, above is faster)")
+        return {"speed": speed}
+    if name == "ops" and (peak := report.peak(rows, operations.PRODUCT.name)):
+        print(f"peak: {peak / 1e9:.0f} GFLOP/s")
+        return {"peak_flops": peak}
+    if name == "data" and len(rows) == 2:
+        data = report.share_of_step(*rows)
+        step, loop = data["per_second"].values()
+        share = data["share"]["median"]
+        print(f"the loop: {loop:.0f} pictures/s, the step alone: {step:.0f} pictures/s; share {share:.1%}")
+        return {"data_path": data}
+    return {}
 
 
 def _chosen(name: str, filters: list[str]) -> bool:
@@ -86,6 +143,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--list", action="store_true", help="show the rows and stop")
     parser.add_argument(
+        "--table", nargs="+", choices=TABLES, metavar="NAME",
+        help=f"of: {', '.join(f'{name} ({table.title})' for name, table in TABLES.items())}; "
+        "default: main, or with --filter all",
+    )  # fmt: skip
+    parser.add_argument(
         "--filter", action="append", default=[], metavar="NAME",
         help="only rows whose name contains NAME; may be repeated",
     )  # fmt: skip
@@ -93,9 +155,11 @@ def _parser() -> argparse.ArgumentParser:
         "--frameworks", nargs="+", choices=LOADERS, default=list(LOADERS), metavar="NAME",
         help=f"what to compare, of: {', '.join(LOADERS)} (default: all that are installed)",
     )  # fmt: skip
-    parser.add_argument("--rounds", type=_positive, default=5, help="processes per row and framework (default: 5)")
     parser.add_argument(
-        "--steps", type=_positive, help="timed steps per process (default: about half a second's worth)"
+        "--rounds", type=_positive, help="processes per row and framework (default: 5 for the main table, else 3)"
+    )
+    parser.add_argument(
+        "--steps", type=_positive, help="timed steps per process and row (default: half a second's worth)"
     )
     parser.add_argument(
         "--out", type=Path, default=Path("runs/benchmarks/benchmarks.json"), metavar="FILE",

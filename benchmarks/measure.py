@@ -11,38 +11,55 @@ import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.rows import Row
+
 ROOT = Path(__file__).resolve().parents[1]
 IMPORT = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
+# minigrad's threads, and those of OpenMP (PyTorch) and of the two usual BLAS libraries.
+THREADS = ("MINIGRAD_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class WorkerError(RuntimeError):
     """A worker process failed; the message carries what it said."""
 
 
-def row_rounds(row: str, frameworks: Sequence[str], rounds: int, steps: int | None = None) -> dict[str, list[dict]]:
-    """Time a row `rounds` times in each framework, alternating (A B A B …).
+def group_rounds(
+    group: Sequence[Row],
+    frameworks: Sequence[str],
+    rounds: int,
+    steps: int | None = None,
+    tick: Callable[[], Any] = lambda: None,
+) -> dict[str, dict[str, list[dict]]]:
+    """Time rows that share processes `rounds` times in each framework, alternating (A B C A B C …).
 
     Args:
-        row: a name in `workloads.ROWS`.
-        frameworks: names in `frameworks.LOADERS`.
+        group: rows for the same number of threads.
+        frameworks: names in `frameworks.LOADERS`; each times those of the rows that are for it.
         rounds: processes per framework.
-        steps: timed steps per process; None for the row's own number.
+        steps: timed steps per process and row; None for half a second's worth.
+        tick: called after each process.
 
     Returns:
-        For each framework the workers' answers in order, as `worker.measure` returns them.
+        For each row, by name, and each framework the workers' answers in order, as `worker.measure` returns them.
 
     Raises:
         WorkerError: a worker failed.
     """
-    answers: dict[str, list[dict]] = {name: [] for name in frameworks}
+    answers = {row.name: {name: [] for name in frameworks if name in row.frameworks} for row in group}
+    environment = {variable: str(group[0].threads) for variable in THREADS} if group[0].threads else {}
     for _ in range(rounds):
-        for name in frameworks:
-            command = ["-m", "benchmarks.worker", "--framework", name, "--row", row]
-            answers[name].append(json.loads(_python(*command, *(["--steps", str(steps)] if steps else []))))
+        for framework in frameworks:
+            names = [row.name for row in group if framework in row.frameworks]
+            if names:
+                command = ["-m", "benchmarks.worker", "--framework", framework, "--rows", *names]
+                printed = _python(*command, *(["--steps", str(steps)] if steps else []), environment=environment)
+                for answer in json.loads(printed):
+                    answers[answer["row"]][framework].append(answer)
+            tick()
     return answers
 
 
@@ -74,9 +91,15 @@ def _cpu_model() -> str:
     return models[0] if models else platform.processor() or platform.machine()
 
 
-def _python(*arguments: str) -> str:
-    """Run the same interpreter with `arguments` in the repository's root and return the last line that it printed."""
-    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True)
+def _python(*arguments: str, environment: dict[str, str] | None = None) -> str:
+    """Run the same interpreter with `arguments` in the repository's root and return the last line that it printed.
+
+    Args:
+        environment: variables that differ from this process's.
+    """
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env=os.environ | (environment or {}), capture_output=True, text=True
+    )
     lines = done.stdout.splitlines()
     if done.returncode or not lines:
         said = done.stderr.strip() or f"exit status {done.returncode} and no output"

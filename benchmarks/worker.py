@@ -1,9 +1,9 @@
-"""One process that times one row in one framework and prints one line of JSON.
+"""One process that times rows in one framework and prints one line of JSON.
 
-    python -m benchmarks.worker --framework minigrad --row lenet-4 --steps 100
+    python -m benchmarks.worker --framework minigrad --rows lenet-4 --steps 100
 
 A process holds one framework only: the threads of a BLAS library keep spinning for a while after each product and would
-slow down a competitor in the same process; and only so can peak memory be told apart.
+slow down a competitor in the same process; and only so can memory be told apart.
 """
 
 from __future__ import annotations
@@ -11,53 +11,59 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
-from benchmarks.frameworks import LOADERS
-from benchmarks.workloads import ROWS
+from benchmarks import memory
+from benchmarks.frameworks import LOADERS, Framework
+from benchmarks.rows import Row, Step
+from benchmarks.tables import ROWS
+
+SECONDS = 0.5  # of timed steps for each row
+MIN_STEPS = 3
 
 
-def time_steps(step: Callable[[], None], steps: int) -> list[float]:
-    """Return the seconds that each of `steps` calls took, after a few that warm up caches, threads and allocators."""
-    for _ in range(max(2, steps // 10)):
-        step()
-    seconds = []
-    for _ in range(steps):
+def time_steps(step: Step, steps: int | None = None) -> list[float]:
+    """Return the seconds of `steps` calls, by default of as many as half a second holds, after some that warm up
+    caches, threads and allocators.
+    """
+    _run(step, steps and max(1, steps // 10), 1, SECONDS / 5)
+    return _run(step, steps, MIN_STEPS, SECONDS)
+
+
+def _run(step: Step, steps: int | None, at_least: int, seconds: float) -> list[float]:
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(times) < (steps or at_least) or (not steps and time.perf_counter() < end):
         start = time.perf_counter()
-        step()
-        seconds.append(time.perf_counter() - start)
-    return seconds
+        own = step()
+        times.append(time.perf_counter() - start if own is None else own)
+    return times
 
 
-def peak_memory() -> int | None:
-    """Return the largest size that this process ever had in memory, in bytes; None where the system cannot tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def measure(framework_name: str, row_name: str, steps: int | None = None) -> dict[str, Any]:
+def measure(framework: Framework, row: Row, steps: int | None = None) -> dict[str, Any]:
     """Time a row in this process.
 
     Returns:
-        `seconds` (median over the steps), `steps`, `peak_memory` in bytes, `threads`, and the `versions` of what ran.
+        `seconds` (median over the steps), `fastest`, `steps`, `threads` and the `versions` of what ran; and in bytes,
+        or None where the system does not tell, `process_memory`, the most that this process ever held, and
+        `step_memory`, how much of that came on top when everything was built and the steps began.
     """
-    framework, row = LOADERS[framework_name](), ROWS[row_name]
-    seconds = time_steps(row.prepare(framework), row.steps if steps is None else steps)
+    step = row.prepare(framework)
+    before = memory.usage()
+    memory.start_counting()
+    built = memory.usage()
+    seconds = time_steps(step, steps)
+    peak = memory.usage().peak
     return {
-        "framework": framework_name,
-        "row": row_name,
-        "steps": len(seconds),
+        "row": row.name,
         "seconds": statistics.median(seconds),
-        "peak_memory": peak_memory(),
+        "fastest": min(seconds),
+        "steps": len(seconds),
         "threads": framework.threads,
         "versions": framework.versions,
+        "process_memory": peak and max(peak, before.peak),
+        "step_memory": built.now and peak - built.now,
     }
 
 
@@ -65,10 +71,11 @@ def main() -> None:
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.worker", description=__doc__.partition("\n")[0])
     parser.add_argument("--framework", choices=LOADERS, required=True)
-    parser.add_argument("--row", choices=ROWS, required=True)
-    parser.add_argument("--steps", type=int, help="steps to time (default: the row's own number)")
+    parser.add_argument("--rows", choices=ROWS, required=True, nargs="+")
+    parser.add_argument("--steps", type=int, help="steps to time (default: half a second's worth)")
     options = parser.parse_args()
-    print(json.dumps(measure(options.framework, options.row, options.steps)))
+    framework = LOADERS[options.framework]()
+    print(json.dumps([measure(framework, ROWS[name], options.steps) for name in options.rows]))
 
 
 if __name__ == "__main__":
