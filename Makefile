@@ -8,8 +8,9 @@ RUN := $(VENV)/bin/python
 help:  ## this list
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## */\1\t/p' Makefile | expand -t 12
 
-demo: $(VENV)/.examples  ## train and measure the network on the bundled handwritten digits
+demo: $(VENV)/.examples  ## handwritten digits: which one is it, and where is it? A few minutes, no download
 	$(RUN) -m examples.cifar10 --data digits
+	$(RUN) -m examples.localization --data digits
 
 cifar10: $(VENV)/.examples  ## the real thing: downloads CIFAR-10 unless it is there
 	$(RUN) -m examples.cifar10
@@ -31,7 +32,7 @@ format: $(VENV)/.test  ## mend what ruff can mend
 gradcheck: $(VENV)/.examples  ## every operation against finite differences, as a table
 	$(RUN) -m minigrad.gradcheck
 
-bench: $(VENV)/.torch  ## speed beside PyTorch, each in its own process, alternating
+bench: $(VENV)/.torch  ## speed and memory beside PyTorch, each in its own process, alternating: ten minutes
 	$(RUN) -m benchmarks
 
 $(VENV)/bin/python:

@@ -194,7 +194,7 @@ def difference(actual: np.ndarray, expected: np.ndarray) -> float:
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 2e-4), (np.float64, 1e-10)])
 def test_training_agrees_with_pytorch(rng, device, dtype, tolerance):
     torch = pytest.importorskip("torch")
-    from tests.models.torch_resnet import ResNet18
+    from benchmarks.torch_resnet import ResNet18
 
     torch.manual_seed(0)
     reference = ResNet18(num_classes=10).to(torch.from_numpy(np.empty(0, dtype)).dtype)
