@@ -6,7 +6,7 @@
     (x * x).sum().backward()
     x.grad                      # Tensor([2., 4., 6.])
 
-Where to read first: `tensor.py`, then `function.py`, then any file in `ops/`.
+Where to read first: `tensor.py`, `function.py`, `sweep.py`, then any file in `ops/`.
 """
 
 import importlib
@@ -14,10 +14,11 @@ from typing import Any
 
 from minigrad import nn, ops, optim
 from minigrad.backend import array_module, cuda_is_available, manual_seed
-from minigrad.function import Function, enable_grad, grad, no_grad
+from minigrad.function import Function, enable_grad, no_grad
 from minigrad.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from minigrad.kernels.parallel import get_num_threads, set_num_threads
 from minigrad.operators import METHODS as _METHODS  # noqa: F401 - importing it gives Tensor its operators
+from minigrad.sweep import grad
 from minigrad.tensor import Parameter, Tensor
 
 __version__ = "0.1.0"

@@ -56,10 +56,12 @@ def parse_device(device: str) -> str:
     Raises:
         ValueError: the string names no device.
     """
-    match = re.fullmatch(r"cpu|cuda(?::([0-9]+))?", device) if isinstance(device, str) else None
-    if not match:
-        raise ValueError(f"device: expected 'cpu', 'cuda' or 'cuda:<index>', got {device!r}")
-    return "cpu" if device == "cpu" else f"cuda:{int(match[1] or 0)}"
+    if isinstance(device, str):
+        if device == "cpu":
+            return device
+        if match := re.fullmatch(r"cuda(?::([0-9]+))?", device):
+            return f"cuda:{int(match[1] or 0)}"
+    raise ValueError(f"device: expected 'cpu', 'cuda' or 'cuda:<index>', got {device!r}")
 
 
 def use_device(device: str) -> AbstractContextManager:

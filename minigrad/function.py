@@ -20,6 +20,7 @@ differentiated:
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from contextlib import ContextDecorator
 from typing import Any, ClassVar
@@ -28,7 +29,9 @@ import numpy as np
 
 from minigrad import backend
 from minigrad.backend import Array
-from minigrad.tensor import Tensor, _sweep, edge_of, grad_mode
+from minigrad.tensor import Tensor, grad_mode
+
+_numbers = itertools.count()
 
 
 class Function:
@@ -46,6 +49,8 @@ class Function:
             set further attributes for `backward` (a mask, a shape); they are dropped with the rest once the sweep has
             passed.
         edges: for each input, where its gradient goes: a node, a leaf Tensor, or None.
+        number: counts the nodes in the order in which they were made; so a node has a higher number than those that
+            it was made from.
     """
 
     reads: ClassVar[dict[int, tuple[int, ...]]] = {}
@@ -55,6 +60,7 @@ class Function:
 
     needs: tuple[bool, ...] = ()
     edges: tuple[Any, ...] = ()
+    number: int
     released = False
 
     def forward(self, *arrays: Array, **options: Any) -> Array:
@@ -94,7 +100,7 @@ class Function:
                 needs.append(False)
             else:
                 raise TypeError(f"{function.name}: expected Tensors, got {type(x).__name__}")
-        recording = grad_mode.enabled and cls.differentiable and True in needs
+        recording = cls.differentiable and True in needs and grad_mode.enabled
         function.needs = tuple(needs) if recording else (False,) * len(needs)
         if on_cpu:
             result = Tensor._wrap(function.forward(*arrays, **options))
@@ -108,13 +114,14 @@ class Function:
         return result
 
     def _record(self, inputs: Sequence[Any], result: Tensor) -> None:
+        self.number = next(_numbers)
         self.edges = tuple([edge_of(x) if isinstance(x, Tensor) else None for x in inputs])
-        kept = {k for i, need in enumerate(self.needs) if need for k in self.reads.get(i, ())}
-        self._saved = [x if not isinstance(x, Tensor) or i in kept else None for i, x in enumerate(inputs)]
+        kept = [k for i, read in self.reads.items() if self.needs[i] for k in read]
+        self._saved = [x if i in kept or not isinstance(x, Tensor) else None for i, x in enumerate(inputs)]
         self._versions = [x._version[0] if isinstance(x, Tensor) else 0 for x in self._saved]
         if self.reads_output:
             # The bare array: node and Tensor must not keep each other alive.
-            self._output = result.data, result._version, result._version[0]
+            self._output = result._array, result._version, result._version[0]
         result.node = self
         result._requires_grad = True
 
@@ -161,6 +168,13 @@ class Function:
         self.released = True
 
 
+def edge_of(tensor: Tensor) -> Any:
+    """Return where a gradient of `tensor` goes: its node, or the Tensor itself for a leaf, or None if it needs none."""
+    if tensor.node is not None:
+        return tensor.node
+    return tensor if tensor._requires_grad else None
+
+
 def _common_device(name: str, arrays: Sequence[Any]) -> str:
     devices = sorted({backend.device_of(x) for x in arrays if hasattr(x, "shape")})
     if len(devices) > 1:
@@ -202,47 +216,3 @@ class enable_grad(_GradSwitch):  # noqa: N801 - PyTorch's name
 def is_grad_enabled() -> bool:
     """Whether operations are being recorded in this thread."""
     return grad_mode.enabled
-
-
-def grad(
-    outputs: Tensor | Sequence[Tensor],
-    inputs: Tensor | Sequence[Tensor],
-    grad_outputs: Any = None,
-    create_graph: bool = False,
-    *,
-    retain_graph: bool = False,
-) -> list[Tensor]:
-    """Return the gradients of `outputs` with respect to `inputs`, without touching any `.grad`.
-
-    Args:
-        outputs: one Tensor or several; their contributions are summed.
-        inputs: Tensors, leaves or intermediate results.
-        grad_outputs: ∂L/∂output: a list with one for each output, or a single one for all; may be left out for
-            single numbers.
-        create_graph: make the gradients differentiable again; implies `retain_graph`. (In PyTorch, `retain_graph`
-            comes before it; here that is given by name only.)
-        retain_graph: keep the graph for another sweep.
-
-    Returns:
-        One Tensor per input, of its shape; zeros where no output depends on it.
-
-    Raises:
-        RuntimeError: an input does not require gradients, or the graph was released.
-        ValueError: `grad_outputs` does not fit.
-    """
-    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    if not isinstance(grad_outputs, (list, tuple)):
-        grad_outputs = [grad_outputs] * len(outputs)
-    if len(grad_outputs) != len(outputs):
-        raise ValueError(f"grad: {len(outputs)} outputs but {len(grad_outputs)} grad_outputs")
-    for i, tensor in enumerate(inputs):
-        if not tensor.requires_grad:
-            raise RuntimeError(f"grad: input {i} of shape {tensor.shape} does not require gradients")
-    found = _sweep(outputs, grad_outputs, inputs, retain_graph, create_graph)
-    return [_zeros_like(x) if g is None else g for x, g in zip(inputs, found, strict=True)]
-
-
-def _zeros_like(tensor: Tensor) -> Tensor:
-    with backend.use_device(tensor.device):
-        return Tensor._wrap(backend.array_module(tensor.data).zeros_like(tensor.data))

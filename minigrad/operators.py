@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minigrad import ops
+from minigrad import ops, sweep
 from minigrad.tensor import Tensor
 
 
@@ -77,6 +77,7 @@ METHODS = {
     "matmul": ops.matmul,
     "astype": ops.astype,
     "to": ops.to,
+    "backward": sweep.backward,
 }
 
 for _name, _op in (SYNTAX | METHODS).items():

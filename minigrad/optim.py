@@ -1,8 +1,8 @@
 """SGD, Adam, AdamW and gradient clipping: formulas and numbers as in PyTorch. What they share is in `optimizer.py`, the
 schedules are in `schedules.py`.
 
-An optimizer writes into the arrays of its parameters; every update runs on preallocated memory (`out=`, in-place
-operators), so that after the first step a step allocates nothing, and it never reads a value back from a GPU.
+An optimizer writes into the arrays of its parameters and of its state, block by block (see `kernels/update.py`), and
+never reads a value back from a GPU.
 A formula's symbols: θ parameter, g gradient, η learning rate `lr`, λ `weight_decay`, t the number of the step from 1.
 """
 
@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from minigrad import backend
 from minigrad.backend import Array
+from minigrad.kernels.update import in_blocks
 from minigrad.optimizer import Optimizer
 from minigrad.schedules import CosineLR, OneCycleLR, StepLR
 from minigrad.tensor import Tensor
@@ -67,25 +68,21 @@ class SGD(Optimizer):
         return options
 
     def _update(self, p: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
-        xp, step = backend.array_module(p), self._scratch(p)
-        if group["weight_decay"]:
-            g = self._decayed(p, g, group["weight_decay"])
-        if group["momentum"]:
-            velocity = state.get("momentum_buffer")
-            if velocity is None:
-                velocity = state["momentum_buffer"] = xp.empty_like(p)
-                velocity[...] = g
-            else:
-                velocity *= group["momentum"]
-                velocity += xp.multiply(g, 1 - group["dampening"], out=step) if group["dampening"] else g
-            if group["nesterov"]:
-                xp.multiply(velocity, group["momentum"], out=step)
-                step += g
-                g = step
-            else:
-                g = velocity
-        xp.multiply(g, float(group["lr"]), out=step)
-        p -= step
+        lr, momentum, weight_decay = float(group["lr"]), float(group["momentum"]), float(group["weight_decay"])
+        share, nesterov = 1 - float(group["dampening"]), group["nesterov"]
+        if momentum and not state:
+            state["momentum_buffer"], share = backend.array_module(p).zeros_like(p), 1.0
+
+        def update(p: Array, g: Array, velocity: Array | None = None) -> None:
+            if weight_decay:
+                g = g + weight_decay * p
+            if momentum:
+                velocity *= momentum
+                velocity += g if share == 1 else share * g
+                g = g + momentum * velocity if nesterov else velocity
+            p -= lr * g
+
+        in_blocks(update, p, g, *state.values())
 
 
 class Adam(Optimizer):
@@ -130,29 +127,26 @@ class Adam(Optimizer):
         return options
 
     def _update(self, p: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
-        xp, scratch = backend.array_module(p), self._scratch(p)
-        lr, (beta1, beta2) = float(group["lr"]), group["betas"]
+        xp = backend.array_module(p)
+        lr, eps, weight_decay = float(group["lr"]), float(group["eps"]), float(group["weight_decay"])
+        beta1, beta2 = (float(beta) for beta in group["betas"])
         if not state:
             state.update(step=0, exp_avg=xp.zeros_like(p), exp_avg_sq=xp.zeros_like(p))
         state["step"] += 1
-        mean, mean_square = state["exp_avg"], state["exp_avg_sq"]
-        if group["weight_decay"] and self.decoupled_decay:
-            p *= 1 - lr * group["weight_decay"]
-        elif group["weight_decay"]:
-            g = self._decayed(p, g, group["weight_decay"])
-        xp.subtract(g, mean, out=scratch)
-        scratch *= 1 - beta1
-        mean += scratch
-        xp.multiply(g, g, out=scratch)
-        scratch *= 1 - beta2
-        mean_square *= beta2
-        mean_square += scratch
         root = math.sqrt(1 - beta2 ** state["step"])
-        xp.sqrt(mean_square, out=scratch)
-        scratch += root * group["eps"]
-        xp.divide(mean, scratch, out=scratch)
-        scratch *= lr * root / (1 - beta1 ** state["step"])
-        p -= scratch
+        rate = lr * root / (1 - beta1 ** state["step"])
+
+        def update(p: Array, g: Array, mean: Array, mean_square: Array) -> None:
+            if weight_decay and self.decoupled_decay:
+                p *= 1 - lr * weight_decay
+            elif weight_decay:
+                g = g + weight_decay * p
+            mean += (1 - beta1) * (g - mean)
+            mean_square *= beta2
+            mean_square += (1 - beta2) * (g * g)
+            p -= rate * (mean / (xp.sqrt(mean_square) + root * eps))
+
+        in_blocks(update, p, g, state["exp_avg"], state["exp_avg_sq"])
 
 
 class AdamW(Adam):

@@ -40,7 +40,6 @@ class Optimizer:
         self._defaults = options
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[Tensor, dict[str, Any]] = {}
-        self._buffers: dict[tuple, Array] = {}
         if isinstance(params, Tensor | dict):
             raise TypeError(
                 f"{self._name}: expected a list of Parameters or of groups, got one {type(params).__name__}"
@@ -111,20 +110,6 @@ class Optimizer:
     def _update(self, p: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         """Update the array `p` of one parameter, given its gradient `g` (any memory layout; must not be changed)."""
         raise NotImplementedError(f"{self._name}._update")
-
-    def _scratch(self, like: Array, slot: int = 0) -> Array:
-        """Return working memory shaped as `like`; the same memory for all parameters, so that it stays in the cache."""
-        key = (slot, backend.device_of(like), like.dtype)
-        if key not in self._buffers or self._buffers[key].size < like.size:
-            self._buffers[key] = backend.array_module(like).empty(like.size, like.dtype)
-        return self._buffers[key][: like.size].reshape(like.shape)
-
-    def _decayed(self, p: Array, g: Array, weight_decay: float) -> Array:
-        """Return g + λθ, the gradient with an L2 penalty, in working memory (slot 1)."""
-        decayed = self._scratch(p, slot=1)
-        backend.array_module(p).multiply(p, weight_decay, out=decayed)
-        decayed += g
-        return decayed
 
     def zero_grad(self) -> None:
         """Forget the gradients: set `.grad` of every parameter to None."""

@@ -1,18 +1,16 @@
-"""`Tensor`: an array that remembers the operation that made it, and the reverse sweep that uses this memory.
+"""`Tensor`: an array that remembers the operation that made it.
 
-Read this file top to bottom, then `function.py`: together they are the whole engine. A Tensor made by an operation
+Read this file, then `function.py` and `sweep.py`: together they are the whole engine. A Tensor made by an operation
 points at its *node* (a `Function`), and a node points back at what its inputs came from: other nodes, or *leaves*, the
-Tensors that a user made with `requires_grad=True`. `backward()` sorts these nodes so that each comes after everything
-that it feeds, walks the order once, hands every node the gradient of its output and adds up what the node returns for
-its inputs: the chain rule.
+Tensors that a user made with `requires_grad=True`. `backward()` walks these nodes in reverse.
 
-What the Python syntax and the methods of a Tensor do (`+`, `x.sum()`) is one table, in `operators.py`.
+What the Python syntax and the methods of a Tensor do (`+`, `x.sum()`, `x.backward()`) is one table, in `operators.py`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -64,10 +62,10 @@ class Tensor:
         self._requires_grad = False
         self._version = [0]  # a list, so that views share one counter with the Tensor whose memory they show
 
-    @classmethod
-    def _wrap(cls, array: Array) -> Tensor:
+    @staticmethod
+    def _wrap(array: Array) -> Tensor:
         """Make a Tensor around an existing array, without copying it."""
-        tensor = cls.__new__(cls)
+        tensor = Tensor.__new__(Tensor)
         tensor._init(np.asarray(array) if isinstance(array, np.generic) else array)  # NumPy's reductions give scalars
         return tensor
 
@@ -101,27 +99,27 @@ class Tensor:
     @property
     def shape(self) -> tuple[int, ...]:
         """Length along each axis."""
-        return self.data.shape
+        return self._array.shape
 
     @property
     def ndim(self) -> int:
         """Number of axes."""
-        return self.data.ndim
+        return self._array.ndim
 
     @property
     def size(self) -> int:
         """Number of elements."""
-        return self.data.size
+        return self._array.size
 
     @property
     def dtype(self) -> np.dtype:
         """Type of the elements, a NumPy dtype on every device."""
-        return self.data.dtype
+        return self._array.dtype
 
     @property
     def device(self) -> str:
         """`"cpu"` or `"cuda:<index>"`."""
-        return backend.device_of(self.data)
+        return backend.device_of(self._array)
 
     def __len__(self) -> int:
         if self.ndim == 0:
@@ -199,22 +197,6 @@ class Tensor:
         alias._version = self._version
         return alias
 
-    def backward(self, grad: Any = None, retain_graph: bool = False, create_graph: bool = False) -> None:
-        """Compute the gradient of this Tensor with respect to every leaf it depends on, and add it to their `.grad`.
-
-        Args:
-            grad: ∂L/∂self, of this Tensor's shape; may be left out for a single number (then it is 1).
-            retain_graph: keep what the operations saved, so that backward can run again.
-            create_graph: record the sweep itself, so that gradients can be differentiated again; implies
-                `retain_graph`.
-
-        Raises:
-            RuntimeError: there is no graph, or it was released by an earlier backward, or a saved array was changed
-                since.
-            ValueError: `grad` is missing or has another shape.
-        """
-        _sweep([self], [grad], None, retain_graph, create_graph)
-
     def _bump_version(self) -> None:
         """Note that `data` was written in place; backward then refuses arrays that it saved before."""
         self._version[0] += 1
@@ -254,124 +236,3 @@ def _as_array(data: Any, device: str | None) -> Array:
 def _holds_tensors(data: Any) -> bool:
     """Whether a Tensor sits somewhere in nested lists: NumPy would take its values and lose its history."""
     return isinstance(data, (list, tuple)) and any(isinstance(item, Tensor) or _holds_tensors(item) for item in data)
-
-
-# ---- the reverse sweep -------------------------------------------------------------------------------------------
-
-
-def _sweep(
-    outputs: Sequence[Tensor],
-    output_grads: Sequence[Any],
-    inputs: Sequence[Tensor] | None,
-    retain_graph: bool,
-    create_graph: bool,
-) -> list[Tensor | None]:
-    """Walk the graph of `outputs` once, in reverse.
-
-    With `inputs=None` gradients are added to the leaves' `.grad`. Otherwise they are returned for `inputs` alone, in
-    order (None where nothing depends on an input), and only the part of the graph that leads there is walked.
-    """
-    grads: dict[int, Tensor] = {}  # by id(node) or id(leaf); the graph keeps them alive
-    roots = []
-    for output, grad in zip(outputs, output_grads, strict=True):
-        root = edge_of(output)
-        if root is None:
-            raise RuntimeError("backward: this Tensor has no graph: nothing it was made from requires gradients")
-        _accumulate(grads, root, _first_gradient(output, grad))
-        roots.append(root)
-    order = _topological_order(roots)
-    wanted = None if inputs is None else [edge_of(tensor) for tensor in inputs]
-    targets = set() if wanted is None else {id(edge) for edge in wanted}
-    needed = _ancestors(order, targets) if targets else set()
-    results: dict[int, Tensor] = {}
-    was_enabled, grad_mode.enabled = grad_mode.enabled, create_graph
-    try:
-        for node in reversed(order):
-            grad = grads.pop(id(node), None)
-            if grad is None:
-                continue
-            if isinstance(node, Tensor):
-                if wanted is None:
-                    node.grad = grad if node.grad is None else node.grad + grad
-                else:
-                    results[id(node)] = grad
-                continue
-            if wanted is not None:
-                if id(node) in targets:
-                    results[id(node)] = grad
-                if id(node) not in needed:
-                    continue
-            for edge, input_grad in zip(node.edges, node.input_gradients(grad), strict=True):
-                if edge is not None and input_grad is not None:
-                    _accumulate(grads, edge, input_grad)
-            if not (retain_graph or create_graph):
-                node.release()
-    finally:
-        grad_mode.enabled = was_enabled
-    return [] if wanted is None else [results.get(id(edge)) for edge in wanted]
-
-
-def edge_of(tensor: Tensor) -> Any:
-    """Return where a gradient of `tensor` goes: its node, or the Tensor itself for a leaf, or None if it needs none."""
-    if tensor.node is not None:
-        return tensor.node
-    return tensor if tensor._requires_grad else None
-
-
-def _accumulate(grads: dict[int, Tensor], edge: Any, grad: Tensor) -> None:
-    """A value that is used several times receives the sum of what comes back from its uses."""
-    known = grads.get(id(edge))
-    grads[id(edge)] = grad if known is None else known + grad
-
-
-def _first_gradient(output: Tensor, grad: Any) -> Tensor:
-    if grad is None:
-        if output.size != 1:
-            raise ValueError(
-                f"backward: grad may be left out for one number only, this Tensor has shape {output.shape}"
-            )
-        xp = backend.array_module(output.data)
-        with backend.use_device(output.device):
-            return Tensor._wrap(xp.ones_like(output.data))
-    if not isinstance(grad, Tensor):
-        grad = Tensor(np.asarray(grad, output.dtype) if not hasattr(grad, "dtype") else grad)
-        grad = Tensor(grad, device=output.device)
-    if grad.shape != output.shape:
-        raise ValueError(f"backward: grad has shape {grad.shape}, the Tensor {output.shape}")
-    if grad.device != output.device:
-        raise backend.DeviceError(f"backward: grad is on {grad.device}, the Tensor on {output.device}")
-    return grad if grad.dtype == output.dtype else grad.astype(output.dtype)
-
-
-def _topological_order(roots: Sequence[Any]) -> list[Any]:
-    """Return all nodes and leaves below `roots`, every one after all that it was made from. No recursion: graphs are
-    deep.
-    """
-    order, seen = [], set()
-    stack = [(root, False) for root in roots]
-    while stack:
-        node, inputs_done = stack.pop()
-        if inputs_done:
-            order.append(node)
-        elif id(node) not in seen:
-            seen.add(id(node))
-            stack.append((node, True))
-            if not isinstance(node, Tensor):
-                if node.released:
-                    raise RuntimeError(
-                        f"backward: the graph below {node.name} was released by an earlier backward; "
-                        "pass retain_graph=True there to walk it again"
-                    )
-                stack.extend((edge, False) for edge in node.edges if edge is not None)
-    return order
-
-
-def _ancestors(order: Sequence[Any], targets: set[int]) -> set[int]:
-    """Return the ids of the nodes from whose inputs a target can be reached."""
-    reaching: set[int] = set()
-    for node in order:
-        if not isinstance(node, Tensor) and any(
-            id(e) in targets or id(e) in reaching for e in node.edges if e is not None
-        ):
-            reaching.add(id(node))
-    return reaching

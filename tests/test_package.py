@@ -66,6 +66,7 @@ LAYERS = [
     ["kernels"],
     ["tensor"],
     ["function"],
+    ["sweep"],
     ["ops"],
     ["operators"],
     ["optimizer"],

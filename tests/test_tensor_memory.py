@@ -94,6 +94,38 @@ def test_each_operation_lets_go_before_the_next_one_runs():
     assert not any(ref() for ref in buffers)
 
 
+def test_gradients_and_saved_arrays_are_freed_as_the_sweep_passes():
+    arrays, alive = [], []
+
+    class Spy(Function):
+        reads = {0: (0,)}
+
+        def forward(self, x):
+            return x * 1.0
+
+        def backward(self, grad):
+            (x,) = self.inputs
+            alive.append(sum(ref() is not None for ref in arrays))
+            arrays.extend([weakref.ref(grad.data), weakref.ref(x.data)])
+            return grad * 1.0
+
+    x = leaf([1.0])
+    y = x * 1.0
+    for _ in range(5):
+        y = Spy.apply(y)
+    loss = y * 1.0
+    del y
+    loss.backward()
+    assert alive == [0] * 5
+    assert not any(ref() for ref in arrays)
+
+
+def test_a_gradient_goes_to_a_leaf_without_a_copy():
+    x, g = leaf([1.0, 2.0]), Tensor([3.0, 4.0])
+    x.reshape(2, 1).backward(g.reshape(2, 1))
+    assert np.shares_memory(x.grad.data, g.data)
+
+
 def test_nothing_is_saved_without_recording(traced):
     x = leaf(np.zeros(MEGABYTE // 8))
     y = x

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend
-from minigrad.function import enable_grad, grad
+from minigrad.function import enable_grad
+from minigrad.sweep import grad
 from minigrad.tensor import Tensor
 
 

@@ -43,7 +43,8 @@ class Finish(NamedTuple):
         if self.shortcut is not None:
             y += self.shortcut[where]
         if self.relu:
-            array_module(y).maximum(y, 0, out=y)
+            xp = array_module(y)
+            xp.maximum(y, xp.zeros(y.shape[-1], dtype=y.dtype), out=y)  # three times as fast as with the number 0
 
 
 NOTHING = Finish()

@@ -31,8 +31,10 @@ def conv_norm(conv: Conv2d, norm: BatchNorm2d, x: Tensor, shortcut: Tensor | Non
 
 def take(modules: Sequence[Module], x: Tensor) -> tuple[int, Tensor]:
     """Apply the first of `modules`, or as many as can be computed together; return how many, and the result."""
-    kinds = tuple(type(module) for module in modules[:3])  # exactly these: a subclass may compute something else
-    if kinds[:2] == (Conv2d, BatchNorm2d) and not is_observed():
-        relu = kinds[2:] == (ReLU,)
+    if type(modules[0]) is not Conv2d or is_observed():
+        return 1, modules[0](x)
+    kinds = tuple(type(module) for module in modules[1:3])  # exactly these: a subclass may compute something else
+    if kinds[:1] == (BatchNorm2d,):
+        relu = kinds[1:] == (ReLU,)
         return 2 + relu, conv_norm(*modules[:2], x, relu=relu)
     return 1, modules[0](x)

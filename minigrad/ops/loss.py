@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from minigrad.backend import Array, array_module
@@ -13,29 +15,33 @@ from minigrad.tensor import Tensor
 
 
 class CrossEntropy(Function):
-    """Lₙ = −Σ_c q_c·ln p_c with p = softmax(x) and q = (1 − ε)·[c is the target] + ε/C  ⇒  ∂L/∂x = g·(p − q)."""
+    """Lₙ = −Σ_c q_c·ln p_c with p = softmax(x) and q = (1 − ε)·[c is the target] + ε/C  ⇒  ∂Lₙ/∂xₙ = p − q.
+
+    The result is s·ΣLₙ, with s = 1/N for the mean; or, with s = None, each Lₙ.
+    """
 
     reads = {0: (0, 1)}
 
-    def forward(self, logits: Array, targets: Array, label_smoothing: float) -> Array:
+    def forward(self, logits: Array, targets: Array, smoothing: float, scale: float | None) -> Array:
         xp = array_module(logits)
         n, classes = logits.shape
+        self.smoothing, self.scale, self.rows = smoothing, scale, xp.arange(n)
         log_p = logits - logits.max(axis=1, keepdims=True)
         log_p -= xp.log(xp.exp(log_p).sum(axis=1, keepdims=True))
-        self.rows, self.smoothing = xp.arange(n), label_smoothing
         loss = -log_p[self.rows, targets]
-        if label_smoothing:
-            loss = (1 - label_smoothing) * loss - (label_smoothing / classes) * log_p.sum(axis=1)
+        if smoothing:
+            loss = (1 - smoothing) * loss - (smoothing / classes) * log_p.sum(axis=1)
         if xp is not np:  # a GPU takes any index; reading the targets back to check them would make it wait
             loss = xp.where((targets >= 0) & (targets < classes), loss, xp.nan).astype(logits.dtype)
-        return loss
+        return loss if scale is None else loss.sum() * scale
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Tensor) -> tuple:
         logits, targets = self.inputs
-        xp = array_module(logits.data)
-        wanted = xp.full(logits.shape, self.smoothing / logits.shape[1], dtype=logits.dtype)
-        wanted[self.rows, targets.data] += 1 - self.smoothing
-        return (softmax(logits, axis=1) - Tensor._wrap(wanted)) * grad.unsqueeze(1), None
+        floor = self.smoothing / logits.shape[1]
+        q = array_module(logits.data).full(logits.shape, floor, dtype=logits.dtype)
+        q[self.rows, targets.data] = 1 - self.smoothing + floor
+        grad = grad.unsqueeze(1) if self.scale is None else grad * self.scale
+        return (softmax(logits, axis=1) - Tensor._wrap(q)) * grad, None
 
 
 def cross_entropy(
@@ -67,15 +73,14 @@ def cross_entropy(
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing must lie in [0, 1], got {label_smoothing}")
     check_dtypes("cross_entropy", logits=logits)
-    if (
-        targets.device == "cpu"
-        and targets.size
-        and not (targets.data.min() >= 0 and targets.data.max() < logits.shape[1])
-    ):
-        found = f"{targets.data.min()}..{targets.data.max()}"
-        raise ValueError(f"cross_entropy: targets must lie in 0..{logits.shape[1] - 1}, got {found}")
-    loss = CrossEntropy.apply(logits, targets, label_smoothing=float(label_smoothing))
-    return _reduced("cross_entropy", loss, reduction)
+    n, classes = logits.shape
+    if n and targets.device == "cpu":
+        smallest, largest = targets.data.min(), targets.data.max()
+        if smallest < 0 or largest >= classes:
+            raise ValueError(f"cross_entropy: targets must lie in 0..{classes - 1}, got {smallest}..{largest}")
+    _check_reduction("cross_entropy", reduction)
+    scale = {"none": None, "sum": 1.0, "mean": 1 / n if n else math.nan}[reduction]
+    return CrossEntropy.apply(logits, targets, smoothing=float(label_smoothing), scale=scale)
 
 
 def mse_loss(pred: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
@@ -112,8 +117,10 @@ def _difference(name: str, pred: Tensor, target: Tensor) -> Tensor:
 
 
 def _reduced(name: str, loss: Tensor, reduction: str) -> Tensor:
-    if reduction == "none":
-        return loss
-    if reduction not in ("mean", "sum"):
+    _check_reduction(name, reduction)
+    return {"none": lambda: loss, "sum": loss.sum, "mean": loss.mean}[reduction]()
+
+
+def _check_reduction(name: str, reduction: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{name}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
-    return loss.mean() if reduction == "mean" else loss.sum()

@@ -54,13 +54,14 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     Raises:
         ValueError: an operand is 0-dimensional, or the inner lengths differ.
     """
-    a, b = (x if isinstance(x, Tensor) else Tensor(x) for x in (a, b))
+    a, b = [x if isinstance(x, Tensor) else Tensor(x) for x in (a, b)]
     if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
         raise ValueError(f"matmul: shapes {a.shape} and {b.shape} do not fit: the last axis of the first meets the "
                          "second-last of the second")  # fmt: skip
     if a.dtype != b.dtype:
         raise TypeError(f"matmul: dtypes {a.dtype} and {b.dtype} differ; use .astype")
-    check_broadcast("matmul (stacks of matrices)", a.shape[:-2], b.shape[:-2])
+    if a.ndim > 2 and b.ndim > 2:
+        check_broadcast("matmul (stacks of matrices)", a.shape[:-2], b.shape[:-2])
     row, column = a.ndim == 1, b.ndim == 1
     y = MatMul.apply(a.unsqueeze(0) if row else a, b.unsqueeze(1) if column else b)
     if row:

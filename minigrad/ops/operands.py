@@ -24,23 +24,24 @@ def operands(name: str, a: Any, b: Any, to_float: bool = False) -> tuple[Any, An
         TypeError: an operand is neither a Tensor nor an array nor a number.
         ValueError: the shapes do not broadcast.
     """
-    a, b = _operand(a), _operand(b)
-    for x in (a, b):
-        if not isinstance(x, (Tensor, int, float)):
-            raise TypeError(f"{name}: expected Tensors, arrays or numbers, got {type(x).__name__}")
-    tensors = [x for x in (a, b) if isinstance(x, Tensor)]
-    if not tensors:
+    a, b = _operand(name, a), _operand(name, b)
+    if not isinstance(a, Tensor) and not isinstance(b, Tensor):
         a = Tensor(a)
-        tensors = [a]
-    if len(tensors) == 2 and a.shape != b.shape:
-        check_broadcast(name, a.shape, b.shape)
-    dtypes = [x.dtype for x in tensors]
-    dtype = dtypes[0]
-    if len(dtypes) == 2 and dtypes[1] != dtype:
-        dtype = common_dtype(dtypes)
+    if not isinstance(b, Tensor):
+        dtype = a.dtype
+    elif not isinstance(a, Tensor):
+        dtype = b.dtype
+    else:
+        if a.shape != b.shape:
+            check_broadcast(name, a.shape, b.shape)
+        dtype = a.dtype if a.dtype == b.dtype else common_dtype([a.dtype, b.dtype])
     if dtype.kind != "f" and (to_float or isinstance(a, float) or isinstance(b, float)):
         dtype = np.dtype(np.float32)
-    return tuple(x.astype(dtype) if isinstance(x, Tensor) and x.dtype != dtype else x for x in (a, b))
+    if isinstance(a, Tensor) and a.dtype != dtype:
+        a = a.astype(dtype)
+    if isinstance(b, Tensor) and b.dtype != dtype:
+        b = b.astype(dtype)
+    return a, b
 
 
 def check_broadcast(name: str, a: tuple[int, ...], b: tuple[int, ...]) -> None:
@@ -53,11 +54,10 @@ def check_broadcast(name: str, a: tuple[int, ...], b: tuple[int, ...]) -> None:
 
 def check_dtypes(name: str, **tensors: Any) -> None:
     """Raise TypeError unless all Tensors (None is left out) have one floating dtype."""
-    dtypes = {key: x.dtype for key, x in tensors.items() if x is not None}
-    if len(set(dtypes.values())) > 1 or any(d.kind != "f" for d in dtypes.values()):
-        raise TypeError(
-            f"{name}: expected one floating dtype, got " + ", ".join(f"{k}: {d}" for k, d in dtypes.items())
-        )
+    dtypes = {x.dtype for x in tensors.values() if x is not None}
+    if len(dtypes) > 1 or any(d.kind != "f" for d in dtypes):
+        found = ", ".join(f"{key}: {x.dtype}" for key, x in tensors.items() if x is not None)
+        raise TypeError(f"{name}: expected one floating dtype, got {found}")
 
 
 def common_dtype(dtypes: Sequence[np.dtype]) -> np.dtype:
@@ -65,13 +65,19 @@ def common_dtype(dtypes: Sequence[np.dtype]) -> np.dtype:
     return np.result_type(*([d for d in dtypes if d.kind == "f"] or dtypes))
 
 
-def _operand(x: Any) -> Any:
+def _operand(name: str, x: Any) -> Any:
     """Turn arrays into Tensors, and NumPy's numbers, such as `np.sqrt(2)`, into Python's, which do not change a
     dtype.
     """
+    if isinstance(x, Tensor):
+        return x
     if isinstance(x, np.generic) or (isinstance(x, np.ndarray) and x.ndim == 0):
-        return x.item()
-    return Tensor(x) if hasattr(x, "strides") else x
+        x = x.item()
+    if isinstance(x, (int, float)):
+        return x
+    if not hasattr(x, "strides"):
+        raise TypeError(f"{name}: expected Tensors, arrays or numbers, got {type(x).__name__}")
+    return Tensor(x)
 
 
 def beside(x: Any, other: Tensor) -> Tensor:

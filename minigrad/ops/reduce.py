@@ -17,7 +17,9 @@ Axis = int | tuple[int, ...] | None
 
 def _axes(name: str, x: Tensor, axis: Axis) -> tuple[int, ...]:
     """Return `axis` as a sorted tuple of non-negative ints."""
-    given = tuple(range(x.ndim)) if axis is None else tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+    if axis is None:
+        return tuple(range(x.ndim))
+    given = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     axes = tuple(sorted({a % x.ndim for a in given if -x.ndim <= a < x.ndim}))
     if len(axes) != len(given):
         raise ValueError(f"{name}: axis {axis} does not fit shape {x.shape}")
@@ -83,8 +85,9 @@ def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
 def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the arithmetic mean along `axis`; integers give float32. The mean of nothing is nan."""
     x = floating(x)
-    count = math.prod(x.shape[a] for a in _axes("mean", x, axis))
-    return x.sum(axis, keepdims) * (1 / count if count else math.nan)
+    axes = _axes("mean", x, axis)
+    count = math.prod([x.shape[a] for a in axes])
+    return Sum.apply(x, axes=axes, keepdims=keepdims) * (1 / count if count else math.nan)
 
 
 def var(x: Tensor, axis: Axis = None, keepdims: bool = False, correction: int = 1) -> Tensor:

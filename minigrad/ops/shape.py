@@ -94,7 +94,7 @@ def transpose(x: Tensor, *axes: int | tuple[int, ...]) -> Tensor:
         ValueError: an axis does not exist.
     """
     if len(axes) != 2:
-        return permute(x, *axes) if axes else permute(x, tuple(reversed(range(x.ndim))))
+        return permute(x, *axes) if axes else Permute.apply(x, axes=tuple(range(x.ndim))[::-1])
     if not all(-x.ndim <= a < x.ndim for a in axes):
         raise ValueError(f"transpose: axes {axes} do not fit shape {x.shape}")
     order = list(range(x.ndim))

@@ -165,6 +165,28 @@ def test_backward_of_a_leaf():
     check(x.grad, 1)
 
 
+def test_nodes_are_walked_in_the_reverse_order_of_the_forward_pass():
+    walked = []
+
+    class Named(Function):
+        def forward(self, *arrays, label):
+            self.label = label
+            return sum(arrays)
+
+        def backward(self, grad):
+            walked.append(self.label)
+            return (grad,) * len(self.needs)
+
+    x = leaf(1.0)
+    a = Named.apply(x, label="a")
+    b = Named.apply(x, label="b")
+    c = Named.apply(a, label="c")
+    d = Named.apply(b, c, a, label="d")
+    Named.apply(d, b, label="e").backward()
+    assert walked == ["e", "d", "c", "b", "a"]
+    check(x.grad, 4)
+
+
 # ---- the gradient that comes in ----------------------------------------------------------------------------------
 
 
@@ -247,12 +269,28 @@ def test_create_graph_retains_the_graph():
     check(x.grad, 24)
 
 
-def test_a_sweep_that_fails_leaves_recording_as_it_was():
+def test_a_sweep_that_fails_leaves_recording_and_gradients_as_they_were():
     class Broken(Cube):
         def backward(self, grad):
             raise ArithmeticError
 
-    y = Broken.apply(leaf(1.0))
+    x, w = leaf(1.0), leaf(2.0)
     with pytest.raises(ArithmeticError):
-        y.backward()
+        (Broken.apply(x) * w).backward()
     assert is_grad_enabled()
+    assert x.grad is None and w.grad is None
+
+
+def test_threads_sweep_independently():
+    x = leaf(np.ones(100))
+    results = [None] * 4
+
+    def work(i):
+        results[i] = mg.grad((x * x * float(i)).sum(), x)[0].numpy()
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    np.testing.assert_array_equal([r[0] for r in results], [0, 2, 4, 6])
