@@ -71,7 +71,7 @@ def main() -> None:
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.worker", description=__doc__.partition("\n")[0])
     parser.add_argument("--framework", choices=LOADERS, required=True)
-    parser.add_argument("--rows", choices=ROWS, required=True, nargs="+")
+    parser.add_argument("--rows", metavar="ROW", choices=ROWS, required=True, nargs="+")
     parser.add_argument("--steps", type=int, help="steps to time (default: half a second's worth)")
     options = parser.parse_args()
     framework = LOADERS[options.framework]()

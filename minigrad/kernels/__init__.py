@@ -1,8 +1,8 @@
-"""Plain array code without autograd: the algorithms behind convolution, pooling and normalisation."""
+"""Plain array code without autograd: the algorithms behind convolution, pooling, normalisation and activations."""
 
-from minigrad.kernels import conv, matmul, norm, parallel, planar, pool, winograd
+from minigrad.kernels import activation, conv, matmul, norm, parallel, planar, pool, strips, winograd
 from minigrad.kernels.scratch import keep_freed_memory
 
-__all__ = ["conv", "matmul", "norm", "parallel", "planar", "pool", "winograd"]
+__all__ = ["activation", "conv", "matmul", "norm", "parallel", "planar", "pool", "strips", "winograd"]
 
 keep_freed_memory()

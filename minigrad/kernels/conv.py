@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 
 from minigrad.backend import Array, array_module, on_cpu
-from minigrad.kernels import planar, winograd
+from minigrad.kernels import planar, strips, winograd
 from minigrad.kernels.finish import Finish, rows_of
 from minigrad.kernels.matmul import matmul
 from minigrad.kernels.parallel import split
@@ -79,14 +79,13 @@ def conv2d(
     xp = array_module(x)
     oh, ow = window.output_size(x.shape[2:])
     finish = Finish(scale, b, None if shortcut is None else channels_last(shortcut), relu)
-    if planar.suits(x, len(w), oh, ow, window.groups):
-        y = planar.conv2d(x, w, b if scale is None else None, window)
-        finish = finish if scale is not None else finish._replace(shift=None)
-        finish(y.transpose(0, 2, 3, 1), ...)
-        return y
-    images = channels_last(x)
     if window.is_plain_3x3 and winograd.suits(len(x), oh, ow, *w.shape[:2], frozen):
-        return channels_first(winograd.conv3x3(images, w, window.padding, finish, frozen))
+        return channels_first(winograd.conv3x3(channels_last(x), w, window.padding, finish, frozen))
+    if planar.suits(x, window):
+        return channels_first(planar.conv2d(x, w, window, finish))
+    images = channels_last(x)
+    if strips.suits(x, x.shape[1], window):
+        return channels_first(strips.conv2d(images, w, window, finish))
     y = xp.empty((len(images), oh, ow, len(w)), dtype=x.dtype)
     weight = _weight_matrices(w, window, len(x) * oh * ow)
     finish = finish.for_rows(ow)
@@ -111,11 +110,14 @@ def conv2d_weight_grad(x: Array, g: Array, window: Window) -> Array:
         g: ∂L/∂y, (N, O, OH, OW).
     """
     xp = array_module(x)
-    if planar.suits(x, *g.shape[1:], window.groups):
-        return planar.conv2d_weight_grad(x, g, window)
-    images, grads = channels_last(x), channels_last(g)
+    grads = channels_last(g)
     if window.is_plain_3x3 and winograd.suits(*grads.shape, x.shape[1]):
-        return winograd.conv3x3_weight_grad(images, grads, window.padding)
+        return winograd.conv3x3_weight_grad(channels_last(x), grads, window.padding)
+    if planar.suits(x, window):
+        return channels_first(planar.conv2d_weight_grad(x, grads, window))
+    images = channels_last(x)
+    if strips.suits(x, x.shape[1], window):
+        return channels_first(strips.conv2d_weight_grad(images, grads, window))
     kh, kw = window.kernel
     _, oh, ow, filters = grads.shape
     outputs, inputs = filters // window.groups, x.shape[1] // window.groups
@@ -140,6 +142,8 @@ def conv2d_input_grad(g: Array, w: Array, window: Window, size: Pair) -> Array:
         w: (O, C/groups, kh, kw).
     """
     outputs, inputs, _, kw = w.shape
+    if strips.suits(g, inputs, window):
+        return channels_first(strips.conv2d_input_grad(channels_last(g), w, window, size))
     if window.groups == 1 and inputs < FEW_CHANNELS and size[1] + 2 * window.padding[1] <= 8 * kw:
         return _input_grad_by_rows(g, w, window, size)
     # gathering copies patches of O channels once; scattering reads, adds and writes patches of C channels
@@ -201,9 +205,11 @@ def _input_grad_by_rows(g: Array, w: Array, window: Window, size: Pair) -> Array
     n, oh, ow, outputs = grads.shape
     inputs, width = w.shape[1], size[1] + 2 * pw
     bands = xp.zeros((kh, ow, outputs, width, inputs), dtype=g.dtype)
-    positions = xp.arange(ow)
-    for v in range(kw):
-        bands[:, positions, :, positions * sw + v * dw] = w[:, :, :, v].transpose(2, 0, 1)
+    su, sj, so, sx, sc = bands.strides
+    diagonals = xp.lib.stride_tricks.as_strided(
+        bands, (kh, ow, outputs, kw, inputs), (su, sj + sw * sx, so, dw * sx, sc)
+    )
+    diagonals[...] = w.transpose(2, 0, 3, 1)[:, None]
     bands = bands.reshape(kh, ow * outputs, width * inputs)
     padded = xp.zeros((n, size[0] + 2 * ph, width, inputs), dtype=g.dtype)
 

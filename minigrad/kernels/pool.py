@@ -19,45 +19,47 @@ def max_pool2d(x: Array, window: Window, with_winners: bool) -> tuple[Array, Arr
     """Return the largest element of each window and, if asked, which one it was.
 
     Returns:
-        y (N, C, OH, OW), and winners, in the layout of `_pictures`, uint8 or uint16: u·kw + v of the first largest
-        element, in row-major order.
+        y (N, C, OH, OW), and winners (N, OH, OW, C), uint8 or uint16: u·kw + v of the first largest element, in
+        row-major order.
     """
     xp = array_module(x)
-    images = _pictures(x, x.flags.c_contiguous)
+    images = channels_last(x)
     oh, ow = window.output_size(images.shape[1:3])
-    shape = (len(images), oh, ow, images.shape[3])
-    y = xp.empty(shape, dtype=x.dtype)
+    y = xp.empty((len(images), oh, ow, images.shape[3]), dtype=x.dtype)
     positions = window.kernel[0] * window.kernel[1]
-    winners = xp.zeros(shape, dtype="uint8" if positions <= 256 else "uint16") if with_winners else None
+    winners = xp.zeros(y.shape, dtype="uint8" if positions <= 256 else "uint16") if with_winners else None
 
     def pool(part: slice) -> None:
-        padded = _padded(images[part], window, -xp.inf)
-        best = y[part]
+        padded, best = _padded(images[part], window, -xp.inf), y[part]
+        candidate = xp.empty_like(best)
+        beats = None if winners is None else xp.empty_like(winners[part])
         for k, index in _positions(window, oh, ow):
-            candidate = padded[index]
             if k == 0:
-                best[...] = candidate
+                best[...] = padded[index]
                 continue
-            if winners is not None:  # k grows, so the largest k that beat all before it is the winner
-                chosen = (candidate > best).astype(winners.dtype)
-                chosen *= k
-                xp.maximum(winners[part], chosen, out=winners[part])
+            candidate[...] = padded[index]  # gathered once, because scattered numbers are slow to compare
+            if beats is not None:  # k grows, so the largest k that beat all before it is the winner
+                xp.greater(candidate, best, out=beats)
+                beats *= k
+                xp.maximum(winners[part], beats, out=winners[part])
             xp.maximum(best, candidate, out=best)
 
     split(pool, len(y), y, y.nbytes * positions * (2 if with_winners else 1))
-    return _tensor(y, x.shape[1]), winners
+    return channels_first(y), winners
 
 
 def place_at_winners(g: Array, winners: Array, window: Window, size: Pair) -> Array:
     """Return zeros for pictures of `size` (height, width) with g (N, C, OH, OW) added where each window's winner
     sits.
     """
-    grads = _pictures(g, _is_planar(winners, g))
+    xp, grads = array_module(g), channels_last(g)
 
     def share(part: slice, k: int) -> Array:
-        return grads[part] * (winners[part] == k).astype(g.dtype)
+        mine = xp.equal(winners[part], k, out=xp.empty_like(grads[part]))
+        mine *= grads[part]
+        return mine
 
-    return _tensor(_overlap_add(share, grads, window, size), g.shape[1])
+    return channels_first(_overlap_add(share, grads, window, size))
 
 
 def take_from_winners(x: Array, winners: Array, window: Window) -> Array:
@@ -65,17 +67,17 @@ def take_from_winners(x: Array, winners: Array, window: Window) -> Array:
     `place_at_winners`.
     """
     xp = array_module(x)
-    padded = _padded(_pictures(x, _is_planar(winners, x)), window, 0)
+    padded = _padded(channels_last(x), window, 0)
     y = xp.zeros(winners.shape, dtype=x.dtype)
     for k, index in _positions(window, *winners.shape[1:3]):
         y = xp.where(winners == k, padded[index], y)
-    return _tensor(y, x.shape[1])
+    return channels_first(y)
 
 
 def avg_pool2d(x: Array, window: Window) -> Array:
     """Return the mean of each window, padding counted as zeros, (N, C, OH, OW)."""
     xp = array_module(x)
-    images = _pictures(x, x.flags.c_contiguous)
+    images = channels_last(x)
     oh, ow = window.output_size(images.shape[1:3])
     y = xp.zeros((len(images), oh, ow, images.shape[3]), dtype=x.dtype)
     positions = window.kernel[0] * window.kernel[1]
@@ -88,13 +90,13 @@ def avg_pool2d(x: Array, window: Window) -> Array:
         total *= 1 / positions
 
     split(pool, len(y), y, y.nbytes * positions)
-    return _tensor(y, x.shape[1])
+    return channels_first(y)
 
 
 def spread_evenly(g: Array, window: Window, size: Pair) -> Array:
     """Return zeros for pictures of `size` (height, width) with g/(kh·kw) added to all elements of each window."""
-    grads = _pictures(g, g.flags.c_contiguous) * (1 / (window.kernel[0] * window.kernel[1]))
-    return _tensor(_overlap_add(lambda part, k: grads[part], grads, window, size), g.shape[1])
+    grads = channels_last(g) * (1 / (window.kernel[0] * window.kernel[1]))
+    return channels_first(_overlap_add(lambda part, k: grads[part], grads, window, size))
 
 
 def _overlap_add(share: Callable[[slice, int], Array], grads: Array, window: Window, size: Pair) -> Array:
@@ -117,24 +119,6 @@ def _overlap_add(share: Callable[[slice, int], Array], grads: Array, window: Win
 
     split(add, n, grads, grads.nbytes * len(positions) * 2)
     return padded[:, ph : ph + size[0], pw : pw + size[1]]
-
-
-def _pictures(x: Array, planar: bool) -> Array:
-    """Return (N, C, H, W) as pictures (N, H, W, C) or, channels-first, each channel as a picture: (N·C, H, W, 1)."""
-    if not planar:
-        return channels_last(x)
-    return array_module(x).ascontiguousarray(x).reshape(len(x) * x.shape[1], *x.shape[2:], 1)
-
-
-def _tensor(pictures: Array, channels: int) -> Array:
-    """Return what `_pictures` made as (N, C, H, W) again."""
-    if pictures.shape[3] == channels:
-        return channels_first(pictures)
-    return pictures.reshape(len(pictures) // channels, channels, *pictures.shape[1:3])
-
-
-def _is_planar(winners: Array, x: Array) -> bool:
-    return winners.shape[3] != x.shape[1]
 
 
 def _padded(images: Array, window: Window, value: float) -> Array:

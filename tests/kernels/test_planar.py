@@ -1,4 +1,4 @@
-"""Convolutions with few filters, channels-first, against the definition."""
+"""Convolutions of pictures with few channels, as they come, against the definition."""
 
 from __future__ import annotations
 
@@ -19,29 +19,30 @@ CASES = [
 ] + [(Window((2, 2)), (0, 2, 4, 4), 3)]
 
 
-@pytest.fixture
-def always(monkeypatch):
-    """The channels-first form for every convolution without groups."""
-    monkeypatch.setattr(planar, "suits", lambda *sizes: True)
-
-
 @pytest.mark.parametrize("case", CASES, ids=describe)
 @pytest.mark.parametrize("threads_used", [1, 3])
-def test_as_defined_in_blocks_and_threads(case, always, threads, monkeypatch, threads_used):
+def test_as_defined_in_blocks_and_threads(case, threads, monkeypatch, threads_used):
     monkeypatch.setattr(planar, "BLOCK_BYTES", 64)
     threads(threads_used)
     assert_naive(all_three(case), case)
 
 
-def test_any_layout_gives_the_same(always, rng):
+def test_any_layout_gives_the_same(rng):
     x, w = rng.standard_normal((2, 3, 8, 8)), rng.standard_normal((4, 3, 3, 3))
     last = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     np.testing.assert_array_equal(*(conv.conv2d(pictures, w, None, Window((3, 3))) for pictures in (x, last)))
 
 
 @pytest.mark.parametrize(
-    ("filters", "size", "groups", "expected"),
-    [(6, 28, 1, True), (16, 28, 1, False), (6, 10, 1, False), (6, 28, 2, False)],
+    "pictures, channels, window, expected",
+    [
+        (64, 3, Window((3, 3)), True),
+        (64, 3, Window((5, 5)), False),
+        (4, 3, Window((5, 5)), True),
+        (4, 3, Window((7, 7)), False),
+        (64, 8, Window((3, 3)), False),
+        (64, 4, Window((3, 3), groups=2), False),
+    ],
 )
-def test_the_rule(filters, size, groups, expected):
-    assert planar.suits(np.zeros(1), filters, size, size, groups) == expected
+def test_the_rule(pictures, channels, window, expected):
+    assert planar.suits(np.zeros((pictures, channels, 9, 9)), window) == expected

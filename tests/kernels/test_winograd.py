@@ -69,7 +69,7 @@ def test_a_repeated_run_is_identical(rng):
     ("sizes", "expected"),
     [
         ((64, 16, 16, 64, 64), True),
-        ((64, 16, 16, 64, 32), False),  # too few channels
+        ((64, 16, 16, 64, 31), False),  # too few channels
         ((1, 7, 7, 512, 512), False),  # too few tiles
         ((64, 2, 2, 512, 512), False),  # most of each tile lies outside
         ((0, 16, 16, 64, 64), False),
@@ -87,3 +87,24 @@ def test_transforms_are_exact_on_a_single_tile(device):
         y = winograd.conv3x3(backend.to_device(tile, device), backend.to_device(kernel, device), (0, 0))
     expected = [[(tile[0, i : i + 3, j : j + 3, 0] * kernel[0, 0]).sum() for j in range(4)] for i in range(4)]
     np.testing.assert_allclose(backend.to_numpy(y)[0, :, :, 0], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("points", [winograd.POINTS, (0, 1, -1, 2, -2), (0, 1, -1, 3, 0.5)], ids=str)
+def test_the_matrices_filter_at_any_points(points):
+    """F(4, 3) in one dimension: four outputs of a 3-tap filter on six inputs, with six multiplications."""
+    transforms = winograd.matrices(points)
+    inputs, taps = np.array([3.0, -1, 4, 1, -5, 9]), np.array([2.0, 7, -1])
+    outputs = transforms["A"] @ ((transforms["G"] @ taps) * (transforms["B"] @ inputs))
+    np.testing.assert_allclose(outputs, [inputs[i : i + 3] @ taps for i in range(4)], rtol=1e-12)
+
+
+def test_the_textbooks_points_give_the_textbooks_matrices():
+    """Lavin & Gray 2015, section 4.3, up to the sign of a row of Bᵀ and of the same row of G."""
+    transforms = winograd.matrices((0, 1, -1, 2, -2))
+    assert transforms["A"].tolist() == [
+        [1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]
+    ]  # fmt: skip
+    assert abs(transforms["B"]).tolist() == [
+        [4, 0, 5, 0, 1, 0], [0, 4, 4, 1, 1, 0], [0, 4, 4, 1, 1, 0], [0, 2, 1, 2, 1, 0], [0, 2, 1, 2, 1, 0],
+        [0, 4, 0, 5, 0, 1],
+    ]  # fmt: skip
