@@ -260,6 +260,7 @@ def by_winograd(x: Tensor, w: Tensor, b: Tensor, padding: int) -> Tensor:
 CONVOLUTION = [
     case("conv2d", "3x3, padding 1", normal(2, 2, 3, 4), normal(2, 2, 3, 3), normal(2), padding=1),
     case("conv2d", "Winograd", normal(1, 2, 5, 4), normal(2, 2, 3, 3), normal(2), fn=by_winograd, padding=1),
+    case("conv2d", "ReLU", normal(2, 2, 3, 3), normal(2, 2, 3, 3), normal(2), padding=1, relu=True),
     case("conv2d", "1x1, no bias", normal(2, 3, 2, 2), normal(2, 3, 1, 1)),
     case("conv2d", "even kernel", normal(1, 1, 4, 3), normal(2, 1, 2, 2), normal(2), padding=1),
     case("conv2d", "many filters", normal(1, 1, 4, 4), normal(3, 1, 3, 3), normal(3), padding=1),

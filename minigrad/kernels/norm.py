@@ -19,8 +19,8 @@ from minigrad.kernels.parallel import split
 from minigrad.kernels.patches import Block, blocks
 from minigrad.kernels.scratch import Scratch
 
-# Of the arrays that a block consists of, a core's own cache (1 MB on the machines of 2024) holds about one. With smaller
-# blocks the threads spend their time on handing Python's lock to each other, between ever shorter calls.
+# Of the arrays that a block consists of, a core's own cache (1 MB on the machines of 2024) holds about one. With
+# smaller blocks the threads spend their time on handing Python's lock to each other, between ever shorter calls.
 BLOCK_BYTES = 1 << 22
 ARRAYS = 4
 

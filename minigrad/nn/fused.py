@@ -1,7 +1,8 @@
 """What always stands together, computed together: convolution, batch norm, shortcut and ReLU.
 
-In evaluation, batch norm is a scale and a shift per channel, which a convolution applies to its results while they are
-in the cache. In training it needs all results first; addition and ReLU are then done in its passes over them.
+A ReLU right after a convolution is done to its results while they are in the cache. So is batch norm in evaluation,
+where it is a scale and a shift per channel; in training it needs all results first, and addition and ReLU are done in
+its passes over them.
 """
 
 from __future__ import annotations
@@ -37,4 +38,5 @@ def take(modules: Sequence[Module], x: Tensor) -> tuple[int, Tensor]:
     if kinds[:1] == (BatchNorm2d,):
         relu = kinds[1:] == (ReLU,)
         return 2 + relu, conv_norm(*modules[:2], x, relu=relu)
-    return 1, modules[0](x)
+    relu = kinds[:1] == (ReLU,)
+    return 1 + relu, modules[0](x, relu)

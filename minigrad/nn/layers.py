@@ -70,9 +70,10 @@ class Conv2d(Module):
         self.weight = Parameter(channels_last)
         self.bias = Parameter(init.uniform((out_channels,), 1 / math.sqrt(init.fans(shape)[0]))) if bias else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (N, out_channels, OH, OW)."""
-        return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+    def forward(self, x: Tensor, relu: bool = False) -> Tensor:
+        """Return (N, out_channels, OH, OW), and of this the ReLU if asked for."""
+        options = self.stride, self.padding, self.dilation, self.groups
+        return ops.conv2d(x, self.weight, self.bias, *options, relu=relu)
 
     def extra_repr(self) -> str:
         parts = [f"{self.weight.shape[1] * self.groups}, {self.weight.shape[0]}, kernel_size={self.kernel_size}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from minigrad import kernels
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
 from minigrad.ops.operands import floating
@@ -16,11 +17,21 @@ class ReLU(Function):
     reads_output = True
 
     def forward(self, x: Array) -> Array:
-        return array_module(x).maximum(x, 0)
+        return kernels.activation.relu(x)
 
     def backward(self, grad: Tensor) -> Tensor:
-        positive = self.output.data > 0
-        return grad * Tensor._wrap(positive.astype(grad.dtype))
+        return KeepPositive.apply(grad, y=self.output.data)
+
+
+class KeepPositive(Function):
+    """g where y > 0, else 0: linear in g, and its own transpose."""
+
+    def forward(self, g: Array, y: Array) -> Array:
+        self.y = y
+        return kernels.activation.keep_positive(g, y)
+
+    def backward(self, grad: Tensor) -> Tensor:
+        return KeepPositive.apply(grad, y=self.y)
 
 
 class Sigmoid(Function):

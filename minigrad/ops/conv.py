@@ -15,22 +15,28 @@ from minigrad import kernels
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
 from minigrad.kernels.conv import Pair, Window
+from minigrad.ops.activation import KeepPositive
 from minigrad.ops.operands import check_dtypes
 from minigrad.ops.windows import window_for
 from minigrad.tensor import Tensor
 
 
 class Conv2d(Function):
-    """y = ∂T/∂g + b  ⇒  ∂L/∂x = ∂T/∂x, ∂L/∂w = ∂T/∂w, ∂L/∂b = Σ g over pictures and positions."""
+    """y = ∂T/∂g + b  ⇒  ∂L/∂x = ∂T/∂x, ∂L/∂w = ∂T/∂w, ∂L/∂b = Σ g over pictures and positions.
+
+    A ReLU may follow, y = relu(∂T/∂g + b): then g is first set to 0 where y is.
+    """
 
     reads = {0: (1,), 1: (0,)}
 
-    def forward(self, x: Array, w: Array, b: Array | None, window: Window) -> Array:
-        self.window, self.size = window, x.shape[2:]
-        return kernels.conv.conv2d(x, w, b, window, frozen=not any(self.needs))
+    def forward(self, x: Array, w: Array, b: Array | None, window: Window, relu: bool = False) -> Array:
+        self.window, self.size, self.reads_output = window, x.shape[2:], relu
+        return kernels.conv.conv2d(x, w, b, window, relu=relu, frozen=not any(self.needs))
 
     def backward(self, grad: Tensor) -> tuple:
         x, w, _ = self.inputs
+        if self.reads_output:
+            grad = KeepPositive.apply(grad, y=self.output.data)
         return (
             Conv2dInputGrad.apply(grad, w, window=self.window, size=self.size) if self.needs[0] else None,
             Conv2dWeightGrad.apply(x, grad, window=self.window) if self.needs[1] else None,
@@ -119,6 +125,8 @@ def conv2d(
     padding: int | Pair = 0,
     dilation: int | Pair = 1,
     groups: int = 1,
+    *,
+    relu: bool = False,
 ) -> Tensor:
     """Return the cross-correlation of pictures with a bank of filters, as `torch.nn.functional.conv2d`.
 
@@ -128,6 +136,7 @@ def conv2d(
         b: (O,), or None.
         stride, padding, dilation: an int or a pair (vertical, horizontal); padding is zeros.
         groups: channels and filters are divided into this many independent convolutions.
+        relu: whether negative results become 0, while they are at hand.
 
     Returns:
         (N, O, OH, OW) with OH = ⌊(H + 2·padding − dilation·(kh − 1) − 1)/stride⌋ + 1, OW likewise; channels-last in
@@ -138,7 +147,7 @@ def conv2d(
         TypeError: x, w and b differ in dtype.
     """
     window = checked_window(x, w, b, stride, padding, dilation, groups)
-    return Conv2d.apply(x, w, b, window=window)
+    return Conv2d.apply(x, w, b, window=window, relu=relu)
 
 
 def checked_window(

@@ -133,3 +133,17 @@ def test_a_shortcut_that_does_not_fit_is_named(training):
     conv.train(training), norm.train(training)
     with mg.no_grad(), pytest.raises(ValueError, match=r"shortcut has shape \(2, 12, 1, 1\)"):
         nn.conv_norm(conv, norm, x, Tensor(np.zeros((2, 12, 1, 1), np.float32)))
+
+
+@every_convolution
+def test_a_relu_after_a_convolution(device, arguments):
+    conv, _, x = layers(arguments, device=device)
+    x.requires_grad = True
+    together = nn.Sequential(conv, nn.ReLU())(x)
+    apart = conv(x).relu()
+    np.testing.assert_allclose(together.numpy(), apart.numpy(), rtol=1e-5, atol=1e-6)
+    assert together.node.name == "Conv2d"
+    inputs = [x, *conv.parameters()]
+    found = (mg.grad((y * y).sum(), inputs) for y in (together, apart))
+    for ours, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(ours.numpy(), expected.numpy(), atol=1e-5 * abs(expected.numpy()).max())
