@@ -99,5 +99,10 @@ def split_by_class(labels: Sequence[int], train: bool, validation: float) -> np.
     part = np.flatnonzero(~chosen if train else chosen)
     if len(part) == 0:
         name = "training" if train else "validation"
-        raise ValueError(f"no picture is for {name}: there are {len(labels)}, and validation={validation}")
+        largest = int(np.unique(labels, return_counts=True)[1].max(initial=0))
+        needed = f", {math.ceil(1 / validation)} are needed" if validation and not train else ""
+        raise ValueError(
+            f"no picture is for {name}: with validation={validation:g}, rounded down in each class, the classes are too "
+            f"small; the largest has {largest}{needed}"
+        )
     return part

@@ -49,5 +49,5 @@ def fetch(url: str, known_hash: str, folder: Path) -> Path:
     except (ImportError, OSError, ValueError) as error:
         raise DatasetUnavailable(
             f"could not download {url} to {folder}: {error}\n"
-            f"Download it by other means ({known_hash.replace(':', ' ')}) and save it, still packed, as {target}"
+            f"Download it by other means ({known_hash.replace(':', ' ')}) and save it as it is, as {target}"
         ) from error

@@ -113,14 +113,17 @@ def _locate(root: Path, download: bool) -> Path:
     target = root / FOLDER
     lacking = [part for part in MD5 if not _source(target, part)]
     addresses = {part: f"{URL}{part}.tar.gz" for part in lacking}
-    if download:
-        for part in lacking:
-            fetch(addresses[part], f"md5:{MD5[part]}", target)
-        return target
     ways = "\n".join(
         f"download {addresses[part]} (md5 {MD5[part]}) and save it, still packed, as {target / part}.tar.gz"
         for part in lacking
     )
+    if download:
+        try:
+            for part in lacking:
+                fetch(addresses[part], f"md5:{MD5[part]}", target)
+        except DatasetUnavailable as error:
+            raise DatasetUnavailable(f"{error}\nAll that is needed:\n{ways}") from error
+        return target
     raise DatasetUnavailable(
         f"Oxford-IIIT Pet is not in {root}: expected images and annotations, each as a folder or as .tar.gz, there or "
         f"in {FOLDER}.\nPass download=True, or\n{ways}"

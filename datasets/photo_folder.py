@@ -124,10 +124,12 @@ def _read_lines(path: Path) -> Iterator[_Line]:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not a text in UTF-8 ({error})") from error
-    delimiter = "," if "," in text.partition("\n")[0] else ";"
+    header = text.partition("\n")[0]
+    delimiter = max(",;\t", key=header.count)
     rows = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True, strict=True)
     try:
-        missing = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
+        rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
+        missing = [column for column in COLUMNS if column not in rows.fieldnames]
         if missing:
             raise ValueError(f"the columns {', '.join(missing)} are missing; expected {','.join(COLUMNS)}")
         for row in rows:
@@ -150,4 +152,6 @@ def _parse(row: dict[str, str | None], number: int) -> _Line:
     except ValueError:
         raise ValueError(f"expected a box of four numbers, found {','.join(edges)[:80]!r}") from None
     check_box(box)
+    if max(box) <= 1:
+        raise ValueError(f"the box {box} fits into one pixel: expected pixels, not fractions of the photo")
     return _Line(file, label, box, number)

@@ -29,7 +29,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
-MAX_PIXELS = 2**26  # 67 million, 200 MB unpacked: more than cameras take, less than Pillow warns about
+MAX_PIXELS = 2**26  # 67 million, 200 MB unpacked: more than most cameras take, less than Pillow warns about
 
 _EXIF_ORIENTATION = 0x0112
 _BACKGROUND = (255, 255, 255)  # behind transparent pixels, as viewers show them
@@ -90,7 +90,7 @@ def decode_photo(file: FoundFile, size: int) -> tuple[np.ndarray, Frame]:
         ValueError: not a picture of a known format, cut off, damaged, or of more than 67 million pixels.
         ImportError: Pillow is not installed.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(file.content), formats=FORMATS) as image:
@@ -103,8 +103,9 @@ def decode_photo(file: FoundFile, size: int) -> tuple[np.ndarray, Frame]:
             frame = Frame(width, height, _orientation(image))
     # Any exception: Pillow's decoders raise very different ones on damaged files, and its own on bombs.
     except Exception as error:
+        reason = "of no known format" if isinstance(error, UnidentifiedImageError) else error
         raise ValueError(
-            f"{file.origin}: not a picture that can be used; expected {', '.join(FORMATS)} ({error})"
+            f"{file.origin}: not a picture that can be used; expected {', '.join(FORMATS)} ({reason})"
         ) from error
     return turn_pixels(np.asarray(small).transpose(2, 0, 1), frame.orientation), frame
 

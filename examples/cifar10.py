@@ -177,7 +177,7 @@ def run(argv: Sequence[str]) -> None:
         trainer.resume(saved)
     resume_command = common.note_command("examples.cifar10", argv, arguments, folder)
     print(pictures, test, nn.summary(trainer.model, (3, 32, 32)), sep="\n")
-    print(f"{trainer.epochs} epochs on {device}, into {folder}/")
+    print(f"{common.counted(trainer.epochs, 'epoch')} on {device}, into {folder}/")
     common.fit(trainer, resume_command)
     measure(trainer.model, test, folder, trainer.history, device)
 

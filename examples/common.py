@@ -71,8 +71,13 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on with the run in --out where its checkpoint was saved"
     )
-    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="the checkpoint that --eval-only measures")
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="a checkpoint to use instead of training")
     parser.add_argument("--eval-only", action="store_true", help="train nothing, only measure --checkpoint")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return "1 epoch", "2 epochs" and so on."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def choose_device(name: str) -> str:

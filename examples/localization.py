@@ -62,11 +62,12 @@ def build_parser() -> argparse.ArgumentParser:
     lambdas = ", ".join(f"{value:g} with {name}" for name, value in LAMBDA_BOX.items())
     add = parser.add_argument
     add("--data", choices=CHOICES["data"], help="Oxford's cats and dogs; the photos in --data-dir that its boxes.csv "
-        "lists; or handwritten digits on clutter (default: pets)")  # fmt: skip
+        "lists (file,label,xmin,ymin,xmax,ymax; in pixels); or handwritten digits on clutter (default: pets)")  # fmt: skip
     add("--weights", metavar="imagenet|none|PATH", help="what the backbone starts from: torchvision's published "
         "weights, random numbers, or a file of PyTorch's (default: imagenet, for digits none)")  # fmt: skip
-    add("--regime", choices=CHOICES["regime"], help="features: the backbone is frozen, its features are computed once; "
-        "finetune: it learns too (default: features, for digits finetune)")  # fmt: skip
+    add("--regime", choices=CHOICES["regime"], help="features: the backbone is frozen, its features are computed once and "
+        "kept beside the data sets; finetune: it learns too (default: features; for digits, and with --weights none, "
+        "finetune)")  # fmt: skip
     add("--train", choices=CHOICES["train"], help="what of the backbone finetune trains (default: all)")
     add("--size", type=common.positive_int, metavar="PIXELS", help="side of the pictures (default: 128, for digits 64)")
     add("--lambda-box", type=common.positive_float, metavar="λ", help="weight of the box loss beside the class loss "
@@ -88,7 +89,7 @@ def make_config(arguments: argparse.Namespace, saved: Mapping[str, Any] | None) 
     data, box_loss = arguments.data or "pets", arguments.box_loss or "smooth_l1"
     digits = data == "digits"
     weights = arguments.weights or ("none" if digits else "imagenet")
-    regime = arguments.regime or ("finetune" if digits else "features")
+    regime = arguments.regime or ("finetune" if digits or weights == "none" else "features")
     defaults = {
         "data": data, "weights": weights, "regime": regime, "train": "all", "size": 64 if digits else 128,
         **RECIPES["digits" if digits and regime == "finetune" else regime],
@@ -105,6 +106,10 @@ def make_config(arguments: argparse.Namespace, saved: Mapping[str, Any] | None) 
         raise common.UsageError("the checkpoint does not say what its classes are called")
     if not SIZES[0] <= config["size"] <= SIZES[1]:
         raise common.UsageError(f"--size {config['size']}: expected {SIZES[0]} to {SIZES[1]} pixels")
+    if not saved and config["weights"] not in ("imagenet", "none") and not Path(config["weights"]).is_file():
+        raise common.UsageError(f"--weights {config['weights']}: no such file; expected imagenet, none or a file")
+    if config["batch_size"] < 2:
+        raise common.UsageError("--batch-size 1: batch norm needs at least 2 pictures")
     if config["regime"] == "features" and config["train"] == "last":
         raise common.UsageError("--train last: with --regime features nothing of the backbone is trained")
     return config
@@ -129,7 +134,9 @@ def train(
         trainer.resume(saved)
     resume_command = common.note_command("examples.localization", argv, arguments, folder)
     print(training, validation, nn.summary(model, (3, config["size"], config["size"])), sep="\n")
-    print(f"{trainer.epochs} epochs on {device}, into {folder}/")
+    if left_out := getattr(training, "without_box", []):
+        print(f"left out, because they have no box: {len(left_out)} photos, such as {left_out[0]}")
+    print(f"{common.counted(trainer.epochs, 'epoch')} on {device}, into {folder}/")
     common.fit(trainer, resume_command)
     measure(model, validation, folder, trainer.history, device)
     return model

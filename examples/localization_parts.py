@@ -66,9 +66,12 @@ def build_model(config: dict[str, Any], weights: str = "none") -> Localizer:
     if config["backbone"] == "small":
         return Localizer(SmallBackbone(), classes, config["size"])
     try:
-        backbone = resnet18(None if weights == "none" else weights, num_classes=classes)
+        backbone = resnet18(None if weights == "none" else weights, num_classes=None)
     except DatasetUnavailable as error:
-        raise DatasetUnavailable(f"{error}\nOr name a file of ResNet18's weights: --weights PATH") from None
+        raise DatasetUnavailable(
+            f"{error}\nOr name a file of ResNet18's weights with --weights PATH, or start from random numbers: "
+            "--weights none --regime finetune"
+        ) from None
     backbone.fc = nn.Identity()  # the heads take its place
     return Localizer(backbone, classes, config["size"])
 
@@ -83,7 +86,7 @@ def make_datasets(
     Raises:
         UsageError: there is only one picture to learn from, of which batch norm could learn nothing.
     """
-    order = np.random.default_rng(config["seed"]).permutation(len(training))[: config["limit"]]
+    order = np.sort(np.random.default_rng(config["seed"]).permutation(len(training))[: config["limit"]])
     chosen = Subset(training, order)
     if len(chosen) < 2:
         raise UsageError(f"{len(chosen)} picture is too few to learn from, 2 are needed")

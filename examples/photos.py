@@ -8,22 +8,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-import minigrad as mg
 from datasets.archive import read_folder
-from datasets.photos import decode_photo
+from datasets.photos import Frame, decode_photo
 from datasets.transforms import Normalize
 from minigrad import Tensor, ops, plots
+from minigrad.data import DataLoader, TensorDataset
 from minigrad.nn import Module
+from minigrad.train import predict
 
+BATCH = 32
 SHOWN = 512  # pixels: the longer side of photos in the pictures that are written
 
 
 class Photo(NamedTuple):
-    """A photo at two sizes, both squeezed to a square: for the network, and to be shown; and its true shape."""
+    """A photo as the network sees it, squeezed to a square; and its true shape."""
 
     path: Path
     pixels: np.ndarray
-    shown: np.ndarray
     width: int
     height: int
 
@@ -37,30 +38,32 @@ def read_photos(paths: Sequence[Path], size: int) -> list[Photo]:
     """
     photos = []
     for path in paths:
-        found = list(read_folder(path.parent, [path.name]))
-        if not found:
-            raise FileNotFoundError(f"--predict: {path} is not a file")
-        pixels, frame = decode_photo(found[0], size)
-        shown, _ = decode_photo(found[0], SHOWN)
-        photos.append(Photo(path, pixels, shown, *frame.upright))
+        pixels, frame = _decoded(path, size)
+        photos.append(Photo(path, pixels, *frame.upright))
     return photos
+
+
+def _decoded(path: Path, size: int) -> tuple[np.ndarray, Frame]:
+    found = list(read_folder(path.parent, [path.name]))
+    if not found:
+        raise FileNotFoundError(f"--predict: {path} is not a file")
+    return decode_photo(found[0], size)
 
 
 def draw_predictions(
     model: Module, photos: Sequence[Photo], normalize: Normalize, classes: Sequence[str], folder: Path, device: str
 ) -> None:
     """Ask a localizer about photos; print the answers, and draw them on pictures that are written to `folder`."""
-    with mg.no_grad():
-        inputs = normalize(np.stack([photo.pixels for photo in photos]))
-        scores, boxes = model.eval()(Tensor(inputs, device=device))
-    probabilities, boxes = ops.softmax(scores, axis=1).numpy(), boxes.numpy()
+    pixels = TensorDataset(np.stack([photo.pixels for photo in photos]))
+    (scores, boxes), _ = predict(model, DataLoader(pixels, BATCH, transform=normalize, device=device))
+    probabilities = ops.softmax(Tensor(scores), axis=1).numpy()
+    numbered = len({photo.path.stem.casefold() for photo in photos}) < len(photos)  # same name, different folders
     print()
     for number, (photo, row, box) in enumerate(zip(photos, probabilities, boxes, strict=True), start=1):
         answer = f"{classes[row.argmax()]} ({row.max():.0%})"
-        # Two photos may have the same name in different folders.
-        twins = sum(other.path.stem == photo.path.stem for other in photos) > 1
-        target = folder / f"{photo.path.stem}{f'-{number}' if twins else ''}.png"
-        plots.plot_detection(photo.shown, box, answer, target, aspect=photo.height / photo.width)
+        target = folder / f"{f'{number}-' if numbered else ''}{photo.path.stem}.png"
+        shown, _ = _decoded(photo.path, SHOWN)
+        plots.plot_detection(shown, box, answer, target, aspect=photo.height / photo.width)
         corners = box * (photo.width, photo.height, photo.width, photo.height)
         where = "x {0:.0f} to {2:.0f}, y {1:.0f} to {3:.0f}".format(*corners)
         print(f"{photo.path}: {answer}, {where} of {photo.width}×{photo.height} pixels; drawn in {target}")

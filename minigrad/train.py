@@ -34,7 +34,7 @@ Objective = Callable[[Module, tuple[Tensor, ...]], tuple[Tensor, Mapping[str, Te
 
 READ_EVERY = 10  # steps between two looks at the losses; a NaN is noticed after at most so many
 CHECKPOINT_NAME = "checkpoint.safetensors"
-BAR = "{desc}: {percentage:3.0f}%|{bar}| {remaining} left, {rate_fmt}{postfix}"  # with loss and accuracy, 80 columns
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {remaining} left{postfix}"  # with loss and accuracy, 80 columns
 
 
 class TrainingDiverged(ArithmeticError):
@@ -160,7 +160,8 @@ class Trainer:
                 bar.update(len(batch[0]))
                 if (index + 1) % READ_EVERY == 0:
                     means = self._means.read()
-                    bar.set_postfix({name: f"{value:.3f}" for name, value in means.items()}, refresh=False)
+                    values = {name: f"{value:.3f}" for name, value in means.items() if not name.endswith("_loss")}
+                    bar.set_postfix(values, refresh=False)
                 if self._stop_requested:
                     self._means.read()
                     self._seconds += time.perf_counter() - start

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from datasets.download import data_root, fetch
+from datasets.photos import IMAGENET_MEAN, IMAGENET_STD
 from datasets.transforms import Normalize
 from minigrad import Tensor, nn
 from minigrad.nn import init
@@ -27,8 +28,6 @@ logger = logging.getLogger(__name__)
 IMAGENET_URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"  # 46.8 MB
 IMAGENET_SHA256 = "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec"
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of the red, green and blue channels of ImageNet, on the 0..1 scale
-IMAGENET_STD = (0.229, 0.224, 0.225)
 MAX_ELONGATION = 100
 
 
@@ -104,7 +103,7 @@ def _stage(in_channels: int, out_channels: int, blocks: int, stride: int) -> nn.
     return nn.Sequential(first, *(BasicBlock(out_channels, out_channels) for _ in range(blocks - 1)))
 
 
-def resnet18(weights: str | os.PathLike[str] | None = None, num_classes: int = 1000) -> ResNet:
+def resnet18(weights: str | os.PathLike[str] | None = None, num_classes: int | None = 1000) -> ResNet:
     """Return a ResNet18 in training mode: 11.7 million parameters, 122 entries in the state dict.
 
     Args:
@@ -112,7 +111,7 @@ def resnet18(weights: str | os.PathLike[str] | None = None, num_classes: int = 1
             ImageNet's validation pictures right), downloaded once into the folder for data sets (`datasets.data_root`,
             46.8 MB) and compared with their SHA-256; or the path of a file that `mg.load_torch` reads.
         num_classes: number of outputs. If the weights are for another number, the last layer is left at its random
-            start, and a message of the logger says so.
+            start, and a message of the logger says so. None: as many as the weights are for.
 
     Raises:
         DatasetUnavailable: the published file is neither there nor to be downloaded; says where to put it.
@@ -120,12 +119,17 @@ def resnet18(weights: str | os.PathLike[str] | None = None, num_classes: int = 1
         TorchFileError: it is not a file of PyTorch's or is damaged.
         ValueError: it holds the weights of something else.
     """
-    model = ResNet((2, 2, 2, 2), num_classes)
     if weights is None:
-        return model
+        return ResNet((2, 2, 2, 2), 1000 if num_classes is None else num_classes)
     if weights == "imagenet":
         weights = fetch(IMAGENET_URL, f"sha256:{IMAGENET_SHA256}", data_root())
-    _load(model, load_torch(weights), os.fspath(weights))
+    state = load_torch(weights)
+    if all(name.startswith("module.") for name in state):  # saved from within DataParallel
+        state = {name.removeprefix("module."): value for name, value in state.items()}
+    if num_classes is None:
+        num_classes = len(state["fc.bias"]) if np.ndim(state.get("fc.bias")) == 1 else 1000
+    model = ResNet((2, 2, 2, 2), num_classes)
+    _load(model, state, os.fspath(weights))
     return model
 
 
@@ -159,6 +163,8 @@ def _some(names: set[str]) -> str:
 
 def preprocess(image: Image.Image, resize: int = 256, crop: int = 224) -> np.ndarray:
     """Return a picture as the published weights expect it: float32 (3, crop, crop), as torchvision prepares it.
+
+    A camera's note on how it was held (EXIF) is not obeyed, as there; `PIL.ImageOps.exif_transpose` turns a photo.
 
     The shorter side is resized to `resize` pixels (bilinear, averaging where it shrinks), the middle `crop`×`crop`
     pixels are cut out, and every channel becomes (value/255 − mean)/std with mean 0.485, 0.456, 0.406 and standard

@@ -6,6 +6,7 @@ with a dark edge, so that they can be seen on any photo.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,8 @@ TRUE = {"edgecolor": COLORS["sky"], "linestyle": "-", "label": "true box"}
 PREDICTED = {"edgecolor": COLORS["yellow"], "linestyle": (0, (4, 2)), "label": "predicted box"}
 
 # The gallery's measures in inches: a picture, above each block, above each picture, between two pictures.
-SIDE, HEADING, CAPTION, GAP = 1.9, 0.5, 0.45, 0.1
+SIDE, HEADING, CAPTION, GAP = 1.9, 0.5, 0.6, 0.1
+LETTERS = 28  # in a line of a caption
 BINS = 20
 
 
@@ -71,7 +73,8 @@ def plot_box_gallery(
                 ax = figure.add_axes(place)
                 _draw_photo(ax, images[index])
                 handles = [_draw_box(ax, true_boxes[index], TRUE), _draw_box(ax, boxes[index], PREDICTED)]
-                caption = f"{captions[index]}\nIoU {ious[index]:.2f}"
+                lines = textwrap.wrap(captions[index], LETTERS, max_lines=2, placeholder=" …")
+                caption = "\n".join([*lines, f"IoU {ious[index]:.2f}"])
                 ax.set_title(caption, fontsize=9, fontweight="normal", loc="center", pad=4)
         legend = figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 0), ncols=2, borderaxespad=0)
         legend.set_in_layout(True)

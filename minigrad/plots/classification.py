@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 
 from minigrad.plots.look import COLORS, PathLike, hide_frame, new_figure, percent
 
+LETTERS = 30  # of a class name that are shown
+
 
 def plot_confusion_matrix(matrix: ArrayLike, class_names: Sequence[str], path: PathLike) -> Path:
     """Draw a confusion matrix: counts as numbers, each cell coloured by its share of the row.
@@ -32,6 +34,7 @@ def plot_confusion_matrix(matrix: ArrayLike, class_names: Sequence[str], path: P
         raise ValueError(f"plot_confusion_matrix: {size} class names need {size} rows and columns, got {matrix.shape}")
     if matrix.dtype.kind not in "iu" or matrix.min() < 0:
         raise ValueError(f"plot_confusion_matrix: expected counts, got {matrix.dtype} values from {matrix.min()} up")
+    class_names = [name if len(name) <= LETTERS else name[: LETTERS - 1] + "…" for name in class_names]
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # a class without pictures has an empty row
     # Inches; the cells of few classes are large, or the labels around them would find no room.
     cell = max(0.5, 0.2 + 0.09 * len(str(matrix.max())), 3.6 / size)

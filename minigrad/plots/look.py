@@ -34,6 +34,7 @@ COLORS = {
 LOOK = {
     "font.family": "DejaVu Sans",  # comes with Matplotlib and has the signs ✓ and ✗
     "font.size": 10,
+    "text.parse_math": False,  # a class may be called "5$ note"
     "axes.titlesize": 11,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",

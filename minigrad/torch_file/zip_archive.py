@@ -93,4 +93,6 @@ def _zip_errors() -> Iterator[None]:
         struct.error,
     ) as error:
         reason = str(error) or "it is cut short"
+        if reason == "File is not a zip file":  # although it begins as one
+            reason = "its directory, which stands at the end, is missing: the file is cut short"
         raise ValueError(f"damaged or encrypted zip archive: {reason}") from None

@@ -43,8 +43,10 @@ def test_photos_labels_and_boxes(folder):
         HEADER.replace("\n", ",photographer\r\n") + LINE.replace("\n", ",me\r\n\r\n"),
         "ymax,ymin,xmax,xmin,label,file\n20,8.0,36,12,cat,tom.jpg",
         HEADER + '"tom.jpg","cat","12","8","36","20"\n',
+        HEADER.replace(",", "\t") + LINE.replace(",", "\t"),
+        HEADER.title().replace(",", " , ") + LINE,
     ],
-    ids=["semicolons", "spaces", "more columns and Windows lines", "other order", "quotes"],
+    ids=["semicolons", "spaces", "more columns and Windows lines", "other order", "quotes", "tabs", "capitals"],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_spellings_of_csv(folder, text, encoding):
@@ -108,6 +110,7 @@ def test_another_name_of_the_list(folder):
         (HEADER + "tom.jpg,cat,1,1,2,two\n", r"line 2: expected a box of four numbers"),
         (HEADER + "tom.jpg,cat,2,1,1,2\n", r"line 2: degenerate box"),
         (HEADER + "tom.jpg,cat,1,1,nan,2\n", r"line 2: degenerate box"),
+        (HEADER + "tom.jpg,cat,0.1,0.2,0.5,0.6\n", r"line 2: the box .* expected pixels, not fractions"),
         (HEADER + "tom.jpg,cat,70,1,80,2\n", r"line 2: the box .* is outside the picture of 60×40 pixels"),
         (HEADER + 'tom.jpg,"cat,1,1,2,2\n', r"after line 1: unexpected end of data"),
         (HEADER + f"tom.jpg,{'x' * 200_000},1,1,2,2\n", r"after line 1: field larger than"),

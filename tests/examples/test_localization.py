@@ -286,7 +286,7 @@ def test_predictions_are_drawn_for_photos_of_any_shape_and_name(trained, tmp_pat
     photos.append(photo(tmp_path / "tall.jpg", width=40, height=90))
     run("--checkpoint", trained / "checkpoint.safetensors", "--predict", *photos, "--out", tmp_path / "out")
     drawn = sorted((tmp_path / "out" / "predictions").iterdir())
-    assert [path.name for path in drawn] == ["cat-1.png", "cat-2.png", "tall.png"]
+    assert [path.name for path in drawn] == ["1-cat.png", "2-cat.png", "3-tall.png"]
     shapes = []
     for path in drawn:
         with Image.open(path) as picture:
@@ -330,7 +330,8 @@ def test_photos_that_cannot_be_used_are_refused_before_training(trained, tmp_pat
         (["--train", "last"], "with --regime features nothing of the backbone is trained"),
         (["--data", "folder"], "--data folder: say which with --data-dir"),
         (["--data", "digits", "--limit", "1"], "1 picture is too few"),
-        (["--data", "digits", "--weights", "no.pth"], "no.pth"),
+        (["--data", "digits", "--weights", "no.pth"], "--weights no.pth: no such file; expected imagenet, none or a"),
+        (["--data", "digits", "--batch-size", "1"], "batch norm needs at least 2 pictures"),
         (["--eval-only"], "name it with --checkpoint FILE"),
         (["--checkpoint", "some.file"], "--checkpoint FILE goes with --eval-only or --predict"),
         (["--eval-only", "--checkpoint", "no.file", "--resume"], "not with --resume"),

@@ -128,3 +128,9 @@ def test_report_that_json_cannot_express_leaves_the_old_one(report, tmp_path):
     with pytest.raises(TypeError):
         write_report(tmp_path, {"model": object()})
     assert json.loads(path.read_text()) == report
+
+
+def test_a_single_class_is_no_special_case(recwarn):
+    report = classification_report([0, 0, 0], np.ones((3, 1)), ["cat"])
+    assert report["confusion_matrix"] == [[3]]
+    assert not recwarn.list

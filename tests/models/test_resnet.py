@@ -154,6 +154,14 @@ def test_other_weights_are_refused(weights_file, tmp_path, change, reason):
     assert str(path) in str(error.value)
 
 
+def test_weights_that_were_saved_in_parallel_and_as_many_classes_as_the_file_has(weights_file, tmp_path, caplog):
+    path = tmp_path / "parallel.safetensors"
+    save_file({f"module.{name}": value for name, value in weights_file[1].items()}, path)
+    loaded = resnet18(path, num_classes=None).state_dict()
+    np.testing.assert_array_equal(loaded["fc.weight"], weights_file[1]["fc.weight"])
+    assert not caplog.records
+
+
 def test_published_weights_are_taken_from_the_data_root(weights_file, tmp_path, monkeypatch):
     path, state = weights_file
     monkeypatch.setenv("MINIGRAD_DATA", str(tmp_path))

@@ -112,3 +112,10 @@ def test_histogram_counts_every_box_once_and_splits_at_a_half(tmp_path, figures)
 )
 def test_what_does_not_fit_is_refused(tmp_path, name, arguments, message):
     assert_refused(tmp_path, name, arguments, message)
+
+
+def test_any_text_may_be_a_caption(tmp_path, recwarn):
+    captions = [r"✗ $\foo$ taken for 5$ note", "✗ golden retriever taken for labrador (52%) " * 4]
+    images, boxes = np.zeros((2, 3, 8, 8), np.uint8), np.array([[0.1, 0.1, 0.5, 0.5]] * 2)
+    path = plots.plot_box_gallery(images, boxes, boxes, np.array([1.0, 0.5]), captions, tmp_path / "boxes.png")
+    assert path.is_file() and not recwarn.list
