@@ -102,7 +102,7 @@ def split_by_class(labels: Sequence[int], train: bool, validation: float) -> np.
         largest = int(np.unique(labels, return_counts=True)[1].max(initial=0))
         needed = f", {math.ceil(1 / validation)} are needed" if validation and not train else ""
         raise ValueError(
-            f"no picture is for {name}: with validation={validation:g}, rounded down in each class, the classes are too "
-            f"small; the largest has {largest}{needed}"
+            f"no picture is for {name}: with validation={validation:g}, rounded down in each class, the classes are "
+            f"too small; the largest has {largest}{needed}"
         )
     return part

@@ -62,12 +62,12 @@ def build_parser() -> argparse.ArgumentParser:
     lambdas = ", ".join(f"{value:g} with {name}" for name, value in LAMBDA_BOX.items())
     add = parser.add_argument
     add("--data", choices=CHOICES["data"], help="Oxford's cats and dogs; the photos in --data-dir that its boxes.csv "
-        "lists (file,label,xmin,ymin,xmax,ymax; in pixels); or handwritten digits on clutter (default: pets)")  # fmt: skip
+        "lists (file,label,xmin,ymin,xmax,ymax; pixels); or handwritten digits on clutter (default: pets)")  # fmt: skip
     add("--weights", metavar="imagenet|none|PATH", help="what the backbone starts from: torchvision's published "
         "weights, random numbers, or a file of PyTorch's (default: imagenet, for digits none)")  # fmt: skip
-    add("--regime", choices=CHOICES["regime"], help="features: the backbone is frozen, its features are computed once and "
-        "kept beside the data sets; finetune: it learns too (default: features; for digits, and with --weights none, "
-        "finetune)")  # fmt: skip
+    add("--regime", choices=CHOICES["regime"], help="features: the backbone is frozen, its features are computed once "
+        "and kept beside the data sets; finetune: it learns too (default: features; for digits, and with --weights "
+        "none, finetune)")  # fmt: skip
     add("--train", choices=CHOICES["train"], help="what of the backbone finetune trains (default: all)")
     add("--size", type=common.positive_int, metavar="PIXELS", help="side of the pictures (default: 128, for digits 64)")
     add("--lambda-box", type=common.positive_float, metavar="λ", help="weight of the box loss beside the class loss "
