@@ -188,7 +188,7 @@ def _input_grad_by_scattering(g: Array, w: Array, window: Window, size: Pair) ->
                     seen = target[:, :, i : i + sh * (oh - 1) + 1 : sh, j : j + sw * (ow - 1) + 1 : sw]
                     seen += cols[:, :, :, :, u, v]
 
-    split(scatter, n, g, n * oh * ow * channels * kh * kw * g.itemsize)
+    split(scatter, n, g, g.size * weight.shape[2])
     return channels_first(padded[:, ph : ph + size[0], pw : pw + size[1]])
 
 

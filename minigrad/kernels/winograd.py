@@ -53,7 +53,7 @@ MIN_CHANNELS = 32
 MIN_TILES = 48
 MIN_TILES_FROZEN = 24
 # The tiles of one block, before and after their transform, should stay near the core that works on them.
-BLOCK_BYTES = 3 << 19
+BLOCK_BYTES = 5 << 19
 
 
 def suits(n: int, oh: int, ow: int, filters: int, channels: int, frozen: bool = False) -> bool:
@@ -134,9 +134,16 @@ def conv3x3(images: Array, w: Array, padding: tuple[int, int], finish: Finish = 
 
 def _transformed_weights(w: Array) -> Array:
     """Return U = (G⊗G) g as (36, C, O)."""
-    filters, channels = w.shape[:2]
-    taps = w.transpose(2, 3, 1, 0).reshape(9, channels * filters)
-    return matmul(_transform("G", w.dtype, device_of(w)), taps).reshape(36, channels, filters)
+    xp, (filters, channels) = array_module(w), w.shape[:2]
+    transform = _transform("G", w.dtype, device_of(w))
+    weights = xp.empty((36, channels * filters), dtype=w.dtype)
+
+    def run(part: slice) -> None:
+        taps = w[:, part].transpose(2, 3, 1, 0).reshape(9, -1)
+        xp.matmul(transform, taps, out=weights[:, part.start * filters : part.stop * filters])
+
+    split(run, channels, w, 8 * w.nbytes)
+    return weights.reshape(36, channels, filters)
 
 
 def conv3x3_weight_grad(images: Array, grads: Array, padding: tuple[int, int]) -> Array:
@@ -160,10 +167,19 @@ def conv3x3_weight_grad(images: Array, grads: Array, padding: tuple[int, int]) -
                 total += matmul(products, values, scratch("change", total.shape))
         return xp.zeros((36, filters, channels), dtype=images.dtype) if total is None else total
 
-    parts = split(run, len(todo), grads, 8 * grads.nbytes)
-    total = sum(parts[1:], start=parts[0]).reshape(36, -1)
-    back = matmul(_transform("GT", images.dtype, device_of(images)), total).reshape(3, 3, filters, channels)
-    return xp.ascontiguousarray(back.transpose(2, 0, 1, 3)).transpose(0, 3, 1, 2)
+    totals = split(run, len(todo), grads, 8 * grads.nbytes)
+    gradient = xp.empty((filters, 3, 3, channels), dtype=images.dtype)
+    to_weights = _transform("GT", images.dtype, device_of(images))
+
+    def finish(part: slice) -> None:
+        total = totals[0][:, part]
+        for other in totals[1:]:
+            total += other[:, part]
+        taps = (to_weights @ total.reshape(36, -1)).reshape(3, 3, -1, channels)
+        gradient[part] = taps.transpose(2, 0, 1, 3)
+
+    split(finish, filters, grads, 8 * gradient.nbytes)
+    return gradient.transpose(0, 3, 1, 2)
 
 
 def _blocks(images: Array, oh: int, ow: int, channels: int, filters: int) -> list[Block]:
