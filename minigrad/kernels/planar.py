@@ -1,13 +1,20 @@
 """Convolutions of pictures as they come, one colour after the other: the first layer of a network.
 
-With three channels, the patches of `conv.py` are made of runs of 3·kw numbers, and the pictures, which nobody has
-convolved yet, would have to be turned channels-last first. Taken as they are, they give the same patches transposed:
+With three channels the patches of `conv.py` are made of runs of 3·kw numbers, slow to copy, and the pictures, which
+nobody has convolved yet, would have to be turned channels-last first. Here each row of a picture is copied kw times
+instead, every time shifted by one more column:
 
-    patches (C·kh·kw, OH·OW)        each row holds one kernel position for all outputs, in runs of OW neighbours
-    patchesᵀ @ weightᵀ (C·kh·kw, O)  =  one picture of the result, (OH·OW, O), channels-last
+    rows[h] (C·kw, OW) with rows[h][c, v, j] = x[c, h, j·stride + v]
 
-BLAS reads either matrix transposed just as well. For many channels the runs of the channels-last form are the longer
-ones.
+The rows that output row i sees are a matrix (kh·C·kw, OW), contiguous in memory, and those that row i + 1 sees begin
+one `stride` further down, overlapping: only kw copies are made, not kh·kw. BLAS takes the matrices from where they lie,
+and what it returns is channels-last:
+
+    y[i] (OW, O)  =  rows[i·stride … ]ᵀ (OW, kh·C·kw)  @  weightᵀ (kh·C·kw, O)        OH small products for each picture
+
+The weight gradient is the sum over all rows of results of rows[i·stride …] (kh·C·kw, OW) @ ∂L/∂y[i] (OW, O). Sums over
+one row are too short to be efficient, so several pictures stand side by side. The idea is that of `strips.py`, turned
+by 90°; multiply-adds: N·OH·OW·O·kh·kw·C.
 """
 
 from __future__ import annotations
@@ -16,83 +23,99 @@ import math
 from collections.abc import Iterator
 
 from minigrad.backend import Array, array_module, on_cpu
-from minigrad.kernels import strips
 from minigrad.kernels.finish import Finish, rows_of
 from minigrad.kernels.parallel import split
 from minigrad.kernels.patches import Window
 from minigrad.kernels.scratch import Scratch
 
 MAX_CHANNELS = 4
-# Every kernel position is another copy of the pictures. Many of them pay only where there are too few pictures for
-# `strips.py`.
-MAX_POSITIONS, MAX_POSITIONS_OF_FEW_PICTURES = 9, 25
-BLOCK_BYTES = 1 << 20
+SUM_LENGTH = 128  # over which a product should at least sum
+BLOCK_BYTES = 1 << 20  # the rows of as many pictures stay in a core's own cache
+# A core multiplies and adds about this often, in such products, in the time in which it copies a byte.
+MULTIPLY_ADDS_PER_BYTE = 5
 
 
 def suits(x: Array, window: Window) -> bool:
-    """Whether this form is expected to be the fastest for pictures x (N, C, H, W)."""
-    most = MAX_POSITIONS if len(x) >= strips.MIN_PICTURES else MAX_POSITIONS_OF_FEW_PICTURES
-    return x.shape[1] <= MAX_CHANNELS and math.prod(window.kernel) <= most and window.groups == 1 and on_cpu(x)
+    """Whether this form can compute the convolution of x (N, C, H, W), and is expected to be the fastest."""
+    return x.shape[1] <= MAX_CHANNELS and window.groups == 1 and window.dilation[0] == 1 and on_cpu(x)
 
 
 def conv2d(x: Array, w: Array, window: Window, finish: Finish) -> Array:
     """Return the convolution (N, OH, OW, O) of pictures (N, C, H, W) with w (O, C, kh, kw)."""
     xp = array_module(x)
     oh, ow = window.output_size(x.shape[2:])
-    y = xp.empty((len(x), oh, ow, len(w)), dtype=x.dtype)
-    weight = xp.ascontiguousarray(w).reshape(len(w), -1)
+    filters = len(w)
+    y = xp.empty((len(x), oh, ow, filters), dtype=x.dtype)
+    weight = xp.ascontiguousarray(w.transpose(2, 1, 3, 0)).reshape(-1, filters)
     finish = finish.for_rows(ow)
 
     def forward(part: slice) -> None:
-        for block, cols in _patch_blocks(x, part, window):
-            xp.matmul(cols.transpose(0, 2, 1), weight.T, out=y[block].reshape(-1, oh * ow, len(w)))
+        for block, rows in _row_blocks(x, part, window):
+            seen = _seen(rows, oh, window)
+            groups, side_by_side = len(rows), rows.shape[3]
+            seen = seen.reshape(*seen.shape[:3], side_by_side, ow).transpose(0, 1, 3, 4, 2)
+            target = y[block].reshape(groups, side_by_side, oh, ow, filters).transpose(0, 2, 1, 3, 4)
+
+            def multiply(part: slice, seen: Array = seen, target: Array = target) -> None:
+                xp.matmul(seen[:, part], weight, out=target[:, part])
+
+            split(multiply, oh, y, work)  # a single picture's rows; of several, the pictures are split already
             finish(rows_of(y[block]), block)
 
-    split(forward, len(y), y, _patch_bytes(x, oh * ow, window))
+    work = y.size * len(weight) // MULTIPLY_ADDS_PER_BYTE
+    split(forward, len(y), y, work)
     return y
 
 
 def conv2d_weight_grad(x: Array, grads: Array, window: Window) -> Array:
     """Return ∂L/∂w (O, kh, kw, C) from x (N, C, H, W) and ∂L/∂y (N, OH, OW, O)."""
     xp = array_module(x)
-    (n, oh, ow, filters), (kh, kw) = grads.shape, window.kernel
-    grads = grads.reshape(n, oh * ow, filters)
+    (n, oh, ow, filters), (kh, kw), channels = grads.shape, window.kernel, x.shape[1]
 
     def weigh(part: slice) -> Array:
-        total = xp.zeros((x.shape[1] * kh * kw, filters), dtype=x.dtype)
-        for block, cols in _patch_blocks(x, part, window):
-            total += (cols @ grads[block]).sum(axis=0)
+        total = xp.zeros((kh * channels * kw, filters), dtype=x.dtype)
+        for block, rows in _row_blocks(x, part, window):
+            groups, side_by_side = len(rows), rows.shape[3]
+            g = grads[block].reshape(groups, side_by_side, oh, ow, filters).transpose(0, 2, 1, 3, 4)
+            total += (_seen(rows, oh, window) @ g.reshape(groups, oh, -1, filters)).sum(axis=(0, 1))
         return total
 
-    parts = split(weigh, n, grads, _patch_bytes(x, oh * ow, window))
-    return xp.ascontiguousarray(sum(parts[1:], start=parts[0]).reshape(-1, kh, kw, filters).transpose(3, 1, 2, 0))
+    parts = split(weigh, n, grads, grads.size * kh * kw * channels // MULTIPLY_ADDS_PER_BYTE)
+    total = sum(parts[1:], start=parts[0]).reshape(kh, channels, kw, filters)
+    return xp.ascontiguousarray(total.transpose(3, 0, 2, 1))
 
 
-def _patch_bytes(x: Array, positions: int, window: Window) -> int:
-    """Return how many bytes all patches have, written once and read once."""
-    return 2 * positions * window.kernel[0] * window.kernel[1] * len(x) * x.shape[1] * x.itemsize
-
-
-def _patch_blocks(x: Array, part: slice, window: Window) -> Iterator[tuple[slice, Array]]:
-    """Yield slices of the batch and their patches (pictures, C·kh·kw, OH·OW), valid until the next block."""
+def _row_blocks(x: Array, part: slice, window: Window) -> Iterator[tuple[slice, Array]]:
+    """Yield slices of the batch and their rows as (groups, H, C·kw, pictures side by side, OW), padding included."""
     xp = array_module(x)
     scratch = Scratch(xp, x.dtype)
-    (kh, kw), (sh, sw), (ph, pw), (dh, dw) = window.kernel, window.stride, window.padding, window.dilation
+    (_, kw), (_, sw), (ph, pw), (_, dw) = window.kernel, window.stride, window.padding, window.dilation
     _, channels, h, width = x.shape
-    oh, ow = window.output_size((h, width))
-    picture_bytes = channels * kh * kw * oh * ow * x.itemsize
-    step = max(1, BLOCK_BYTES // max(1, picture_bytes))
+    ow = window.output_size((h, width))[1]
+    step = max(1, BLOCK_BYTES // max(1, channels * kw * (h + 2 * ph) * ow * x.itemsize))
     for start in range(part.start, part.stop, step):
         block = slice(start, min(start + step, part.stop))
-        some = x[block]
-        if ph or pw or not some.flags.c_contiguous:
-            padded = scratch("padded", (len(some), channels, h + 2 * ph, width + 2 * pw))
-            padded[...] = 0
-            padded[:, :, ph : ph + h, pw : pw + width] = some
-            some = padded
+        some, m = x[block], _side_by_side(min(step, part.stop - start), ow)
+        if ph or pw:
+            some = scratch("padded", (len(some), channels, h + 2 * ph, width + 2 * pw))
+            some[...] = 0
+            some[:, :, ph : ph + h, pw : pw + width] = x[block]
         sn, sc, sy, sx = some.strides
-        shape = (len(some), channels, kh, kw, oh, ow)
-        view = xp.lib.stride_tricks.as_strided(some, shape, (sn, sc, sy * dh, sx * dw, sy * sh, sx * sw))
-        cols = scratch("cols", shape)
-        cols[...] = view
-        yield block, cols.reshape(len(some), channels * kh * kw, oh * ow)
+        shape = (len(some) // m, some.shape[2], channels, kw, m, ow)
+        strides = (m * sn, sy, sc, dw * sx, sn, sw * sx)
+        rows = scratch("rows", shape)
+        rows[...] = xp.lib.stride_tricks.as_strided(some, shape, strides)
+        yield block, rows.reshape(*shape[:2], channels * kw, m, ow)
+
+
+def _side_by_side(pictures: int, ow: int) -> int:
+    """Return how many of `pictures` shall stand side by side: a power of two that divides them."""
+    return math.gcd(pictures, 1 << max(0, math.ceil(math.log2(SUM_LENGTH / max(1, ow)))))
+
+
+def _seen(rows: Array, oh: int, window: Window) -> Array:
+    """Show the rows that each row of results sees, as (groups, OH, kh·C·kw, pictures side by side · OW)."""
+    groups, _, inner, m, ow = rows.shape
+    sg, sh, si, _, sx = rows.strides
+    shape = (groups, oh, window.kernel[0] * inner, m * ow)
+    return array_module(rows).lib.stride_tricks.as_strided(rows, shape, (sg, window.stride[0] * sh, si, sx))

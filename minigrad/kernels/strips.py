@@ -11,14 +11,10 @@ pictures are the rows of a matrix, one picture apart in memory, and BLAS takes i
 
     y[:, i, j] (N, O)  =  runs (N, kh·kw·C)  @  weightᵀ (kh·kw·C, O)        OH·OW small products, one call of `matmul`
 
-If O is small, t neighbouring outputs share a strip of width kw + t − 1. Then t copies of each filter, each shifted by
-one column, make the products t times as wide, and there are fewer and longer rows to copy. The price is multiply-adds
-with zeros, (t − 1)/kw of the useful ones.
-
 The weight gradient is the sum of such products, transposed, over all positions. The input gradient turns the roles
 round: the runs are those of ∂L/∂y, since row h of the picture collects what the kh rows of outputs that saw it send
-back, and the strips, which overlap, are added to their places. Each of the three costs N·OH·OW·O·kh·(kw + t − 1)·C
-multiply-adds. Pictures being the rows of every product, threads share the rows of the result.
+back, and the strips, which overlap, are added to their places. Each of the three costs N·OH·OW·O·kh·kw·C multiply-adds.
+Pictures being the rows of every product, threads share the rows of the result.
 
 Reference: Cho & Brand 2017, "MEC: Memory-efficient Convolution for Deep Neural Network", arXiv:1706.06873. There a
 product takes many positions of one picture, whose runs overlap, which `matmul` would copy; those of different pictures
@@ -38,8 +34,6 @@ from minigrad.kernels.scratch import Scratch
 
 # Few channels, because then patches are slow to copy; many pictures, because they are the rows of every product.
 MAX_CHANNELS, MIN_PICTURES = 8, 16
-# Products with fewer columns leave the processor's vector registers half empty.
-MIN_COLUMNS = 12
 # More pictures make a product no more efficient; strips of so many bytes still are near the core that works on them.
 BLOCK_PICTURES, BLOCK_BYTES = 64, 1 << 24
 PRODUCT_BYTES = 1 << 20  # the weight gradient's products, before they are summed
@@ -73,107 +67,71 @@ def conv2d(images: Array, w: Array, window: Window, finish: Finish) -> Array:
     """Return the convolution (N, OH, OW, O) of pictures (N, H, W, C) with w (O, C, kh, kw)."""
     xp = array_module(images)
     n, h, width, _ = images.shape
-    oh, ow = window.output_size((h, width))
-    filters, kh, t = len(w), window.kernel[0], _neighbours(len(w), ow)
-    weight, wide = _shifted_copies(w, t), _widened(window, t)
-    y = xp.empty((n, oh, ow // t, t * filters), dtype=images.dtype)
+    (oh, ow), filters, kh = window.output_size((h, width)), len(w), window.kernel[0]
+    weight = xp.ascontiguousarray(w.transpose(2, 3, 1, 0)).reshape(kh, -1, filters)
+    y = xp.empty((n, oh, ow, filters), dtype=images.dtype)
     finish = finish.for_rows(ow)
 
     def forward(rows: slice) -> None:
         scratch = Scratch(xp, images.dtype)
         seen, padding = _rows_seen(rows, kh, window.padding[0], h)
         for block in _blocks(images, window):
-            strips, target = _cut(images[block, seen], wide, scratch), y[block, rows]
-            for span in _spans(target.shape[1], 1, kh, padding, strips.shape[2]):
-                matrix = weight[span.skip : span.skip + span.count].reshape(-1, t * filters)
+            strips, target = _cut(images[block, seen], window, scratch), y[block, rows]
+            for span in _spans(target.shape[1], kh, padding, strips.shape[2]):
+                matrix = weight[span.skip : span.skip + span.count].reshape(-1, filters)
                 xp.matmul(_runs(strips, span), matrix, out=target[:, span.outputs].transpose(2, 1, 0, 3))
             finish(rows_of(target), (block, rows))
 
-    split(forward, oh, y, _task_bytes(n * oh * ow * weight.size // t))
-    return y.reshape(n, oh, ow, filters)
+    split(forward, oh, y, y.size * weight[..., 0].size // MULTIPLY_ADDS_PER_BYTE)
+    return y
 
 
 def conv2d_weight_grad(images: Array, grads: Array, window: Window) -> Array:
     """Return ∂L/∂w (O, kh, kw, C) from pictures (N, H, W, C) and ∂L/∂y (N, OH, OW, O)."""
     xp = array_module(images)
-    (_, h, _, channels), (n, oh, ow, filters) = images.shape, grads.shape
-    kh, t = window.kernel[0], _neighbours(filters, ow)
-    wide, columns = _widened(window, t), t * filters
-    run = wide.kernel[1] * channels
-    grads = grads.reshape(n, oh, ow // t, columns)
-    at_once = max(1, PRODUCT_BYTES // max(1, ow * filters * kh * run * grads.itemsize))
+    (_, h, _, channels), (_, oh, ow, filters), (kh, kw) = images.shape, grads.shape, window.kernel
+    at_once = max(1, PRODUCT_BYTES // max(1, ow * filters * kh * kw * channels * grads.itemsize))
 
     def weigh(rows: slice) -> Array:
         scratch = Scratch(xp, images.dtype)
-        total = xp.zeros((columns, kh, run), dtype=images.dtype)
+        total = xp.zeros((filters, kh, kw * channels), dtype=images.dtype)
         seen, padding = _rows_seen(rows, kh, window.padding[0], h)
         for block in _blocks(images, window):
-            strips, g = _cut(images[block, seen], wide, scratch), grads[block, rows]
-            for span in _spans(g.shape[1], 1, kh, padding, strips.shape[2], at_once):
+            strips, g = _cut(images[block, seen], window, scratch), grads[block, rows]
+            for span in _spans(g.shape[1], kh, padding, strips.shape[2], at_once):
                 runs = _runs(strips, span)
-                products = scratch("products", (*runs.shape[:2], columns, runs.shape[3]))
+                products = scratch("products", (*runs.shape[:2], filters, runs.shape[3]))
                 xp.matmul(g[:, span.outputs].transpose(2, 1, 3, 0), runs, out=products)
                 part = total[:, span.skip : span.skip + span.count]
                 part += products.sum(axis=(0, 1)).reshape(part.shape)
         return total
 
-    parts = split(weigh, oh, grads, _task_bytes(n * oh * ow * filters * kh * run))
-    return _sum_of_copies(sum(parts[1:], start=parts[0]), t, channels)
+    parts = split(weigh, oh, grads, grads.size * kh * kw * channels // MULTIPLY_ADDS_PER_BYTE)
+    return sum(parts[1:], start=parts[0]).reshape(filters, kh, kw, channels)
 
 
 def conv2d_input_grad(grads: Array, w: Array, window: Window, size: Pair) -> Array:
     """Return ∂L/∂x (N, H, W, C) for pictures of `size` (H, W) from ∂L/∂y (N, OH, OW, O) and w (O, C, kh, kw)."""
     xp = array_module(grads)
-    (n, oh, ow, filters), (channels, kh, _) = grads.shape, w.shape[1:]
-    (ph, pw), t = window.padding, _neighbours(channels, ow)
-    width = window.kernel[1] + t - 1
-    weight = xp.ascontiguousarray(_shifted_copies(w[:, :, ::-1], t).transpose(0, 2, 1))  # (kh, t·O, width·C)
-    columns, grads = Window((kh, 1)), grads.reshape(n, oh, ow // t, t * filters)
+    (n, oh, ow, filters), (channels, kh, kw) = grads.shape, w.shape[1:]
+    (ph, pw), run = window.padding, kw * channels
+    weight = xp.ascontiguousarray(w[:, :, ::-1].transpose(2, 0, 3, 1)).reshape(kh, filters, run)
     x = xp.zeros((n, size[0], size[1] + 2 * pw, channels), dtype=grads.dtype)
 
     def collect(rows: slice) -> None:
         scratch = Scratch(xp, grads.dtype)
         senders, padding = _rows_seen(rows, kh, kh - 1 - ph, oh)
         for block in _blocks(x, window):
-            sent, target = _cut(grads[block, senders], columns, scratch), x[block, rows]
-            strips = scratch("collected", (ow // t, *target.shape[:2], width * channels))
-            for span in _spans(target.shape[1], 1, kh, padding, sent.shape[2]):
-                matrix = weight[span.skip : span.skip + span.count].reshape(-1, width * channels)
+            sent, target = _cut(grads[block, senders], Window((kh, 1)), scratch), x[block, rows]
+            strips = scratch("collected", (ow, *target.shape[:2], run))
+            for span in _spans(target.shape[1], kh, padding, sent.shape[2]):
+                matrix = weight[span.skip : span.skip + span.count].reshape(-1, run)
                 xp.matmul(_runs(sent, span), matrix, out=strips[:, :, span.outputs].transpose(0, 2, 1, 3))
-            for j, strip in enumerate(strips.reshape(*strips.shape[:3], width, channels)):
-                target[:, :, j * t : j * t + width] += strip
+            for j, strip in enumerate(strips.reshape(*strips.shape[:3], kw, channels)):
+                target[:, :, j : j + kw] += strip
 
-    split(collect, size[0], x, _task_bytes(n * oh * ow * filters * weight[0, 0].size * kh))
+    split(collect, size[0], x, grads.size * kh * run // MULTIPLY_ADDS_PER_BYTE)
     return x[:, :, pw : pw + size[1]]
-
-
-def _neighbours(filters: int, columns: int) -> int:
-    """Return how many neighbours shall share a strip: a power of two that divides the columns of the result."""
-    t = 1
-    while t * filters < MIN_COLUMNS and columns % (2 * t) == 0:
-        t *= 2
-    return t
-
-
-def _widened(window: Window, t: int) -> Window:
-    """Return the window of t neighbours together."""
-    return window._replace(kernel=(window.kernel[0], window.kernel[1] + t - 1), stride=(1, t))
-
-
-def _shifted_copies(w: Array, t: int) -> Array:
-    """Return t copies of the filters (O, C, kh, kw), each shifted by one column, as (kh, (kw + t − 1)·C, t·O)."""
-    filters, channels, kh, kw = w.shape
-    copies = array_module(w).zeros((kh, kw + t - 1, channels, t, filters), dtype=w.dtype)
-    for s in range(t):
-        copies[:, s : s + kw, :, s] = w.transpose(2, 3, 1, 0)
-    return copies.reshape(kh, (kw + t - 1) * channels, t * filters)
-
-
-def _sum_of_copies(copies: Array, t: int, channels: int) -> Array:
-    """Return the gradient (O, kh, kw, C) of filters from that of their copies (t·O, kh, (kw + t − 1)·C)."""
-    copies = copies.reshape(t, -1, copies.shape[1], copies.shape[2] // channels, channels)
-    kw = copies.shape[3] - t + 1
-    return sum((copies[s, :, :, s : s + kw] for s in range(1, t)), start=copies[0, :, :, :kw])
 
 
 def _rows_seen(rows: slice, kh: int, padding: int, size: int) -> tuple[slice, int]:
@@ -182,29 +140,29 @@ def _rows_seen(rows: slice, kh: int, padding: int, size: int) -> tuple[slice, in
     return slice(max(0, first), min(size, rows.stop - 1 - padding + kh)), max(0, -first)
 
 
-def _spans(outputs: int, step: int, width: int, padding: int, size: int, at_once: int | None = None) -> Iterator[Span]:
-    """Yield windows of `width`, `step` apart, over `size` elements: complete ones together, clipped ones one by one."""
+def _spans(outputs: int, width: int, padding: int, size: int, at_once: int | None = None) -> Iterator[Span]:
+    """Yield windows of `width` over `size` elements: those that lie inside together, clipped ones one by one."""
     i = 0
     while i < outputs:
-        start, end = i * step - padding, i + 1
+        start, end = i - padding, i + 1
         skip, stop = max(0, -start), min(width, size - start)
         if stop - skip == width:
-            end = min(outputs, (size + padding - width) // step + 1, i + (at_once or outputs))
+            end = min(outputs, size + padding - width + 1, i + (at_once or outputs))
         yield Span(slice(i, end), start + skip, skip, stop - skip)
         i = end
 
 
 def _cut(images: Array, window: Window, scratch: Scratch) -> Array:
     """Return the strips of pictures (N, H, W, C), as (OW, N, H, kw·C), without the rows of padding."""
-    (n, h, width, c), kw, step = images.shape, window.kernel[1], window.stride[1]
+    (n, h, width, c), kw, pw = images.shape, window.kernel[1], window.padding[1]
     sn, sy, sx, _ = images.strides
-    strides = (step * sx, sn, sy, images.itemsize)  # the stride of a single channel could be anything
-    strips = scratch("strips", ((width + 2 * window.padding[1] - kw) // step + 1, n, h, kw * c))
-    for span in _spans(len(strips), step, kw, window.padding[1], width):
+    strips = scratch("strips", (width + 2 * pw - kw + 1, n, h, kw * c))
+    for span in _spans(len(strips), kw, pw, width):
         target = strips[span.outputs]
         if span.count < kw:
             target[...] = 0
         target = target[..., span.skip * c : (span.skip + span.count) * c]
+        strides = (sx, sn, sy, images.itemsize)  # the stride of a single channel could be anything
         first = images[:, :, span.first :]
         target[...] = array_module(images).lib.stride_tricks.as_strided(first, target.shape, strides)
     return strips
@@ -223,7 +181,3 @@ def _blocks(images: Array, window: Window) -> Iterator[slice]:
     step = max(1, min(BLOCK_PICTURES, BLOCK_BYTES // strip_bytes))
     for start in range(0, len(images), step):
         yield slice(start, min(start + step, len(images)))
-
-
-def _task_bytes(multiply_adds: int) -> int:
-    return multiply_adds // MULTIPLY_ADDS_PER_BYTE

@@ -40,7 +40,7 @@ from minigrad.backend import Array, array_module, device_of, to_device
 from minigrad.kernels.finish import NOTHING, Finish, rows_of
 from minigrad.kernels.kept import kept
 from minigrad.kernels.matmul import matmul
-from minigrad.kernels.parallel import split
+from minigrad.kernels.parallel import get_num_threads, split
 from minigrad.kernels.patches import Block, blocks, cut
 from minigrad.kernels.scratch import Scratch
 
@@ -128,7 +128,7 @@ def conv3x3(images: Array, w: Array, padding: tuple[int, int], finish: Finish = 
             _place(tiles, y[rows])
             finish(rows_of(y[rows]), rows)
 
-    split(run, len(todo), y, 8 * y.nbytes)
+    split(run, len(todo), y, 8 * y.nbytes + y.size * channels)  # in the time of so many bytes, about
     return y
 
 
@@ -193,7 +193,10 @@ def _blocks(images: Array, oh: int, ow: int, channels: int, filters: int) -> lis
     weight_bytes = 36 * channels * filters * images.itemsize
     if len(images) * rows * row_bytes <= weight_bytes // 4:
         return blocks(images, rows, row_bytes, limit=weight_bytes, share=False)
-    return blocks(images, rows, row_bytes, limit=max(BLOCK_BYTES, weight_bytes // 2))
+    limit = max(BLOCK_BYTES, weight_bytes // 2)
+    if len(images) == 1:  # even a small one is worth sharing
+        limit = min(limit, -(-rows * row_bytes // get_num_threads()))
+    return blocks(images, rows, row_bytes, limit)
 
 
 def _result_rows(block: Block) -> Block:

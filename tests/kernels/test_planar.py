@@ -14,15 +14,16 @@ from tests.kernels.test_conv import all_three, assert_naive, describe
 CASES = [
     (Window(kernel, stride, padding, dilation), (3, 2, 7, 6), 4)
     for kernel, stride, padding, dilation in itertools.product(
-        [(1, 1), (3, 2)], [(1, 1), (2, 3)], [(0, 0), (2, 1)], [(1, 1), (2, 3)]
+        [(1, 1), (3, 2)], [(1, 1), (2, 3)], [(0, 0), (2, 1)], [(1, 1), (1, 3)]
     )
-] + [(Window((2, 2)), (0, 2, 4, 4), 3)]
+]
+CASES += [(Window((2, 2), padding=(1, 1)), (n, 3, 4, 5), 3) for n in (0, 1, 6, 8)]  # side by side: 1, 2, 8
 
 
 @pytest.mark.parametrize("case", CASES, ids=describe)
-@pytest.mark.parametrize("threads_used", [1, 3])
-def test_as_defined_in_blocks_and_threads(case, threads, monkeypatch, threads_used):
-    monkeypatch.setattr(planar, "BLOCK_BYTES", 64)
+@pytest.mark.parametrize("threads_used, block_bytes", [(1, 1 << 20), (1, 64), (3, 64)])
+def test_as_defined_in_blocks_and_threads(case, threads, monkeypatch, threads_used, block_bytes):
+    monkeypatch.setattr(planar, "BLOCK_BYTES", block_bytes)
     threads(threads_used)
     assert_naive(all_three(case), case)
 
@@ -34,15 +35,13 @@ def test_any_layout_gives_the_same(rng):
 
 
 @pytest.mark.parametrize(
-    "pictures, channels, window, expected",
+    "channels, window, expected",
     [
-        (64, 3, Window((3, 3)), True),
-        (64, 3, Window((5, 5)), False),
-        (4, 3, Window((5, 5)), True),
-        (4, 3, Window((7, 7)), False),
-        (64, 8, Window((3, 3)), False),
-        (64, 4, Window((3, 3), groups=2), False),
+        (3, Window((5, 5), (2, 2), (2, 2)), True),
+        (8, Window((5, 5)), False),
+        (4, Window((5, 5), groups=2), False),
+        (3, Window((5, 5), dilation=(2, 1)), False),
     ],
 )
-def test_the_rule(pictures, channels, window, expected):
-    assert planar.suits(np.zeros((pictures, channels, 9, 9)), window) == expected
+def test_the_rule(channels, window, expected):
+    assert planar.suits(np.zeros((1, channels, 9, 9)), window) == expected
