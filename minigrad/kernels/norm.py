@@ -19,8 +19,8 @@ from minigrad.kernels.parallel import split
 from minigrad.kernels.patches import Block, blocks
 from minigrad.kernels.scratch import Scratch
 
-# What belongs to one block stays in the cache that the cores share (32 MB on the machines of 2024). Smaller blocks would
-# fit into a core's own; but then the threads spend more time on handing Python's lock to each other, between ever
+# What belongs to one block stays in the cache that the cores share (32 MB on the machines of 2024). Smaller blocks
+# would fit into a core's own; but then the threads spend more time on handing Python's lock to each other, between ever
 # shorter calls, than they save.
 BLOCK_BYTES = 1 << 24
 ARRAYS = 4
