@@ -10,7 +10,14 @@ numbers, quick to copy, and because the product *is* the result in the same layo
 outside they still are (N, C, H, W) arrays, seen through a transpose.
 
 The patches are never held all at once: they are made block by block, small enough to stay in the processor's cache, and
-the batch is shared among threads. Cost per convolution, in multiply-adds: N·OH·OW·O·kh·kw·C/groups.
+the blocks are shared among threads. Cost per convolution, in multiply-adds: N·OH·OW·O·kh·kw·C/groups.
+
+This form can do every convolution. On the CPU others take over where they were measured to be faster, by the rules
+named `suits`, and each of them gives the gradients, too:
+
+    winograd.py     3×3 with stride 1, from 32 channels and 48 tiles of 4×4 outputs on: a quarter of the multiplications
+    planar.py       up to 4 channels, a network's first layer: copies of rows instead of patches
+    strips.py       up to 8 channels and from 16 pictures on, stride 1: copies of columns instead of patches
 
 Reference: Chellapilla, Puri & Simard 2006, "High Performance Convolutional Neural Networks for Document Processing",
 section 4.1.

@@ -17,7 +17,7 @@ CASES = [
         [(1, 1), (3, 2)], [(1, 1), (2, 3)], [(0, 0), (2, 1)], [(1, 1), (1, 3)]
     )
 ]
-CASES += [(Window((2, 2), padding=(1, 1)), (n, 3, 4, 5), 3) for n in (0, 1, 6, 8)]  # side by side: 1, 2, 8
+CASES += [(Window((2, 2), padding=(1, 1)), (n, 3, 4, 5), 3) for n in (0, 5)]
 
 
 @pytest.mark.parametrize("case", CASES, ids=describe)
