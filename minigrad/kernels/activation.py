@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.backend import Array, array_module
-from minigrad.kernels.parallel import split, worth_splitting
+from minigrad.kernels.parallel import share_slices, worth_splitting
 
 
 def relu(x: Array) -> Array:
@@ -14,7 +14,7 @@ def relu(x: Array) -> Array:
     if not worth_splitting(2 * x.nbytes):
         return xp.maximum(x, 0)
     y = xp.empty_like(x)
-    split(lambda part: xp.maximum(x[part], 0, out=y[part]), len(x), x, 2 * x.nbytes)
+    share_slices(lambda part: xp.maximum(x[part], 0, out=y[part]), len(x), x, 2 * x.nbytes)
     return y
 
 
@@ -28,7 +28,7 @@ def keep_positive(g: Array, y: Array) -> Array:
         kept[part] *= g[part]
 
     if worth_splitting(2 * y.nbytes):
-        split(keep, len(y), y, 2 * y.nbytes)
+        share_slices(keep, len(y), y, 2 * y.nbytes)
     else:
         keep(...)
     return kept

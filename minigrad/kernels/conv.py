@@ -26,12 +26,13 @@ section 4.1.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from minigrad.backend import Array, array_module, on_cpu
 from minigrad.kernels import planar, strips, winograd
 from minigrad.kernels.finish import Finish, rows_of
 from minigrad.kernels.matmul import matmul
-from minigrad.kernels.parallel import split
+from minigrad.kernels.parallel import get_num_threads, share, share_slices, slices, split
 from minigrad.kernels.patches import Block, Pair, Window, blocks, patches
 from minigrad.kernels.scratch import Scratch
 
@@ -98,14 +99,14 @@ def conv2d(
     finish = finish.for_rows(ow)
     todo = _blocks(images, window, oh, ow, weight.nbytes // 2)
 
-    def forward(part: slice) -> None:
+    def forward(some: Iterator[Block]) -> None:
         scratch = Scratch(xp, x.dtype)
-        for block in todo[part]:
+        for block in some:
             target = y[block]
             _grouped_product(patches(images, block, window, ow, scratch), weight, target)
             finish(rows_of(target), block)
 
-    split(forward, len(todo), y, y.size * weight.shape[1] * y.itemsize)
+    share(forward, todo, y, y.size * weight.shape[1] * y.itemsize)
     return channels_first(y)
 
 
@@ -183,9 +184,8 @@ def _input_grad_by_scattering(g: Array, w: Array, window: Window, size: Pair) ->
     padded = xp.zeros((n, size[0] + 2 * ph, size[1] + 2 * pw, channels), dtype=g.dtype)
     images = max(1, BLOCK_BYTES // max(1, oh * ow * channels * kh * kw * g.itemsize))
 
-    def scatter(part: slice) -> None:
-        for start in range(part.start, part.stop, images):
-            rows = slice(start, min(start + images, part.stop))
+    def scatter(some: Iterator[slice]) -> None:
+        for rows in some:
             block = grads[rows].reshape(-1, window.groups, len(w) // window.groups)
             cols = (block.transpose(1, 0, 2) @ weight).reshape(window.groups, -1, oh, ow, kh, kw, w.shape[1])
             target = padded[rows].reshape(-1, *padded.shape[1:3], window.groups, w.shape[1]).transpose(3, 0, 1, 2, 4)
@@ -195,7 +195,7 @@ def _input_grad_by_scattering(g: Array, w: Array, window: Window, size: Pair) ->
                     seen = target[:, :, i : i + sh * (oh - 1) + 1 : sh, j : j + sw * (ow - 1) + 1 : sw]
                     seen += cols[:, :, :, :, u, v]
 
-    split(scatter, n, g, g.size * weight.shape[2])
+    share(scatter, slices(n, max(get_num_threads(), -(-n // images))), g, g.size * weight.shape[2])
     return channels_first(padded[:, ph : ph + size[0], pw : pw + size[1]])
 
 
@@ -225,7 +225,7 @@ def _input_grad_by_rows(g: Array, w: Array, window: Window, size: Pair) -> Array
         for u in range(kh):
             target[:, u * dh : u * dh + sh * (oh - 1) + 1 : sh] += (rows @ bands[u]).reshape(-1, oh, width * inputs)
 
-    split(add_rows, n, g, kh * padded.nbytes)
+    share_slices(add_rows, n, g, kh * padded.nbytes)
     return channels_first(padded[:, ph : ph + size[0], pw : pw + size[1]])
 
 

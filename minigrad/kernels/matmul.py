@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad.backend import Array, array_module, on_cpu
-from minigrad.kernels.parallel import split, worth_splitting
+from minigrad.kernels.parallel import share_slices, split, worth_splitting
 
 # A core multiplies and adds about this often in the time in which it copies a byte; `split` counts bytes.
 MULTIPLY_ADDS_PER_BYTE = 8
@@ -23,7 +23,7 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     columns = b.shape[-1]
     product = np.empty((*stack, rows, columns), dtype=np.result_type(a, b)) if out is None else out
     if stack:
-        split(lambda part: np.matmul(a[part], b[part], out=product[part]), len(a), a, task_bytes)
+        share_slices(lambda part: np.matmul(a[part], b[part], out=product[part]), len(a), a, task_bytes)
     elif rows >= columns:
         split(lambda part: np.matmul(a[part], b, out=product[part]), rows, a, task_bytes)
     else:

@@ -9,13 +9,13 @@ repeated W times, because NumPy's loops along C alone would be too short to be f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from minigrad.backend import Array, array_module
 from minigrad.kernels.conv import channels_first, channels_last
 from minigrad.kernels.finish import Finish, rows_of
-from minigrad.kernels.parallel import split
+from minigrad.kernels.parallel import share, split
 from minigrad.kernels.patches import Block, blocks
 from minigrad.kernels.scratch import Scratch
 
@@ -87,13 +87,13 @@ def scale_and_shift(
     finish, scale = finish.for_rows(images.shape[2]), _repeat(scale, images)
     y = array_module(x).empty_like(images)
 
-    def transform(some: list[Block]) -> None:
+    def transform(some: Iterable[Block]) -> None:
         for block in some:
             target = rows_of(y[block])
             array_module(x).multiply(rows_of(images[block]), scale, out=target)
             finish(target, block)
 
-    _split_blocks(transform, images)
+    share(transform, *_blocks(images))
     return channels_first(y)
 
 
@@ -141,7 +141,7 @@ def batch_norm_input_grad(
     factor, slope, constant = (_repeat(v, images) for v in (factor, slope, -factor * mean_g - slope * mean))
     out = xp.empty_like(images)
 
-    def combine(some: list[Block]) -> None:
+    def combine(some: Iterable[Block]) -> None:
         scratch = Scratch(xp, x.dtype)
         for block in some:
             target = rows_of(out[block])
@@ -149,7 +149,7 @@ def batch_norm_input_grad(
             target += constant
             target += xp.multiply(rows_of(grads[block]), factor, out=scratch("scaled", target.shape))
 
-    _split_blocks(combine, images)
+    share(combine, *_blocks(images))
     return channels_first(out)
 
 
@@ -159,7 +159,14 @@ def _repeat(channels: Array, images: Array) -> Array:
 
 
 def _split_blocks(task: Callable[[list[Block]], Any], images: Array) -> list[Any]:
-    """Call `task` for lists of blocks that stay in the cache and together cover the pictures, side by side."""
+    """Call `task` for lists of blocks that together cover the pictures, side by side, and return the results."""
+    todo, *size = _blocks(images)
+    return split(lambda part: task(todo[part]), len(todo), *size)
+
+
+def _blocks(images: Array) -> tuple[list[Block], Array, int]:
+    """Return blocks that stay in the cache and together cover the pictures; and what `split` and `share` want to know
+    of the work.
+    """
     _, h, w, c = images.shape
-    todo = blocks(images, h, ARRAYS * w * c * images.itemsize, BLOCK_BYTES)
-    return split(lambda part: task(todo[part]), len(todo), images, ARRAYS * images.nbytes)
+    return blocks(images, h, ARRAYS * w * c * images.itemsize, BLOCK_BYTES), images, ARRAYS * images.nbytes

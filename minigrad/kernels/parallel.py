@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -22,6 +23,8 @@ from minigrad.backend import on_cpu
 # Handing a task to a thread and waiting for it takes about 0.1 ms, and threads with little to do between two steps of
 # Python wait for each other's turn. A core copies about 4 MB in the time from which on it pays.
 SMALLEST_TASK_BYTES = 1 << 22
+# So many slices for each thread, where it matters not who works on which.
+SHARES = 4
 
 
 class _State(threading.local):
@@ -90,6 +93,9 @@ def worth_splitting(task_bytes: int) -> bool:
 def split(task: Callable[[slice], Any], n: int, array: Any, task_bytes: int) -> list[Any]:
     """Call `task(part)` for slices that together cover `range(n)`, side by side, and return the results in order.
 
+    For sums: the slices depend on `n` and the number of threads alone, so that numbers are always added in the same
+    order, and results are the same from run to run.
+
     Args:
         task: works on one slice; must write only to its own part.
         n: the length to divide, usually the batch.
@@ -97,27 +103,76 @@ def split(task: Callable[[slice], Any], n: int, array: Any, task_bytes: int) -> 
         task_bytes: how many bytes the whole task touches; small tasks are not split.
 
     A task that splits its own work again does that part alone: the cores are busy.
-
-    The slices depend on `n` and the number of threads alone, so results are the same from run to run.
     """
-    threads = min(_num_threads, n, 1 + task_bytes // SMALLEST_TASK_BYTES)
-    if threads < 2 or _state.splitting or not on_cpu(array):
-        return [task(slice(0, n))]
-    bounds = [n * i // threads for i in range(threads + 1)]
-    parts = [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return _side_by_side(task, slices(n, _threads_for(n, array, task_bytes)))
+
+
+def share(task: Callable[[Iterator[Any]], None], items: Sequence[Any], array: Any, task_bytes: int) -> None:
+    """Call `task(some)`, side by side, with iterators over `items` that together yield each of them once.
+
+    For results that lie apart: whoever is free takes the next item, so nobody waits long for the others at the end,
+    though threads start at different times and cores are not equally fast.
+
+    Args:
+        task: works on some of the items; it must not matter on which.
+        items: parts of the work, several for each thread, the result of each lying apart from those of the others.
+        array, task_bytes: as for `split`.
+    """
+    left = deque(items)
+    _side_by_side(task, [_taken_from(left) for _ in range(_threads_for(len(items), array, task_bytes))])
+
+
+def share_slices(task: Callable[[slice], None], n: int, array: Any, task_bytes: int) -> None:
+    """Call `task(part)` for slices that together cover `range(n)`, some for each thread, as in `share`."""
+    threads = _threads_for(n, array, task_bytes)
+
+    def run(some: Iterator[slice]) -> None:
+        for part in some:
+            task(part)
+
+    share(run, slices(n, threads * SHARES if threads > 1 else 1), array, task_bytes)
+
+
+def slices(n: int, count: int) -> list[slice]:
+    """Divide `range(n)` into so many slices, as equal as possible; fewer, if n is smaller, but at least one."""
+    count = max(1, min(n, count))
+    bounds = [n * i // count for i in range(count + 1)]
+    return [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+
+
+def _threads_for(n: int, array: Any, task_bytes: int) -> int:
+    if _state.splitting or not on_cpu(array):
+        return 1
+    return max(1, min(_num_threads, n, 1 + task_bytes // SMALLEST_TASK_BYTES))
+
+
+def _taken_from(left: deque) -> Iterator[Any]:
+    """Yield what is left until nothing is; several threads may do so at once."""
+    while left:
+        try:
+            item = left.popleft()
+        except IndexError:  # another thread was quicker
+            return
+        yield item
+
+
+def _side_by_side(task: Callable[[Any], Any], arguments: Sequence[Any]) -> list[Any]:
+    """Return `task(argument)` for each argument, the first in this thread and the others in threads of the pool."""
+    if len(arguments) == 1:
+        return [task(arguments[0])]
     _hold_blas_to_one_thread()
-    futures = [_pool().submit(_run, task, part) for part in parts[1:]]
+    futures = [_pool().submit(_run, task, argument) for argument in arguments[1:]]
     try:
-        first = _run(task, parts[0])
+        first = _run(task, arguments[0])
     finally:  # no part may still be at work when the error of another is raised
         for future in futures:
             future.exception()
     return [first, *(future.result() for future in futures)]
 
 
-def _run(task: Callable[[slice], Any], part: slice) -> Any:
+def _run(task: Callable[[Any], Any], argument: Any) -> Any:
     _state.splitting = True
     try:
-        return task(part)
+        return task(argument)
     finally:
         _state.splitting = False

@@ -26,8 +26,8 @@ from collections.abc import Iterator
 
 from minigrad.backend import Array, array_module, on_cpu
 from minigrad.kernels.finish import Finish, rows_of
-from minigrad.kernels.parallel import split
-from minigrad.kernels.patches import Window
+from minigrad.kernels.parallel import get_num_threads, share, split
+from minigrad.kernels.patches import Block, Window, blocks
 from minigrad.kernels.scratch import Scratch
 
 MAX_CHANNELS = 4
@@ -49,32 +49,35 @@ def conv2d(x: Array, w: Array, window: Window, finish: Finish) -> Array:
     weight = xp.ascontiguousarray(w.transpose(2, 1, 3, 0)).reshape(-1, filters)
     finish = finish.for_rows(ow)
 
-    def forward(part: slice) -> None:
+    def forward(some: Iterator[Block]) -> None:
         scratch = Scratch(xp, x.dtype)
-        for block, copies in _shifted_copies(x, part, window, scratch):
+        for block in some:
+            copies, target = _shifted_copies(x, block, window, scratch), y[block]
             rows = scratch("rows", copies.shape)
             rows[...] = copies
             sn, sh, _, sv, sj = rows.strides
             seen = xp.lib.stride_tricks.as_strided(
-                rows, (len(rows), oh, ow, len(weight)), (sn, window.stride[0] * sh, sj, sv)
+                rows, (*target.shape[:3], len(weight)), (sn, window.stride[0] * sh, sj, sv)
             )
-            xp.matmul(seen, weight, out=y[block])
-            finish(rows_of(y[block]), block)
+            xp.matmul(seen, weight, out=target)
+            finish(rows_of(target), block)
 
-    split(forward, len(y), y, y.size * len(weight) // MULTIPLY_ADDS_PER_BYTE)
+    share(forward, _blocks(x, window), y, y.size * len(weight) // MULTIPLY_ADDS_PER_BYTE)
     return y
 
 
 def conv2d_weight_grad(x: Array, grads: Array, window: Window) -> Array:
     """Return ∂L/∂w (O, kh, kw, C) from x (N, C, H, W) and ∂L/∂y (N, OH, OW, O)."""
     xp = array_module(x)
-    (n, oh, ow, filters), (kh, kw), step, channels = grads.shape, window.kernel, window.stride[0], x.shape[1]
-    grads = grads.reshape(n, 1, oh * ow, filters)
+    ow, filters, (kh, kw), step, channels = *grads.shape[2:], window.kernel, window.stride[0], x.shape[1]
+    todo = _blocks(x, window)
 
     def weigh(part: slice) -> Array:
         scratch = Scratch(xp, x.dtype)
         total = xp.zeros((kh, channels * kw, filters), dtype=x.dtype)
-        for block, copies in _shifted_copies(x, part, window, scratch):
+        for block in todo[part]:
+            copies, g = _shifted_copies(x, block, window, scratch), grads[block]
+            g = g.reshape(len(g), 1, -1, filters)
             pictures, height = len(copies), copies.shape[1] // step
             planes = scratch("planes", (pictures, channels, kw, step, height, ow))  # every step-th row together
             planes[...] = copies.reshape(pictures, height, step, channels, kw, ow).transpose(0, 3, 4, 2, 1, 5)
@@ -83,35 +86,41 @@ def conv2d_weight_grad(x: Array, grads: Array, window: Window) -> Array:
             for phase in range(step):  # the kernel rows u = phase, phase + step, …
                 target = products[:, phase::step]
                 runs = xp.lib.stride_tricks.as_strided(
-                    planes[:, :, :, phase], (pictures, target.shape[1], channels * kw, oh * ow), (sn, sh, sv, sj)
+                    planes[:, :, :, phase], (pictures, target.shape[1], channels * kw, g.shape[2]), (sn, sh, sv, sj)
                 )
-                xp.matmul(runs, grads[block], out=target)
+                xp.matmul(runs, g, out=target)
             total += products.sum(axis=0)
         return total
 
-    parts = split(weigh, n, grads, grads.size * kh * kw * channels // MULTIPLY_ADDS_PER_BYTE)
+    parts = split(weigh, len(todo), grads, grads.size * kh * kw * channels // MULTIPLY_ADDS_PER_BYTE)
     total = sum(parts[1:], start=parts[0]).reshape(kh, channels, kw, filters)
     return xp.ascontiguousarray(total.transpose(3, 0, 2, 1))
 
 
-def _shifted_copies(x: Array, part: slice, window: Window, scratch: Scratch) -> Iterator[tuple[slice, Array]]:
-    """Yield slices of the batch and a view of kw copies of their rows, (pictures, H, C, kw, OW), padding included.
+def _blocks(x: Array, window: Window) -> list[Block]:
+    oh, ow = window.output_size(x.shape[2:])
+    row_bytes = x.shape[1] * window.kernel[1] * window.stride[0] * ow * x.itemsize
+    limit = BLOCK_BYTES
+    if len(x) == 1:  # even a small one is worth sharing
+        limit = min(limit, -(-oh * row_bytes // get_num_threads()))
+    return blocks(x, oh, row_bytes, limit)
+
+
+def _shifted_copies(x: Array, block: Block, window: Window, scratch: Scratch) -> Array:
+    """Return a view of kw copies of the rows that a block sees, (pictures, H, C, kw, OW), padding included.
 
     H is a multiple of the vertical stride.
     """
-    xp = array_module(x)
     (kh, kw), (sh, sw), (ph, pw), (_, dw) = window.kernel, window.stride, window.padding, window.dilation
-    _, channels, h, width = x.shape
-    oh, ow = window.output_size((h, width))
-    height = sh * (oh - 1 + -(-kh // sh))
-    step = max(1, BLOCK_BYTES // max(1, channels * kw * height * ow * x.itemsize))
-    for start in range(part.start, part.stop, step):
-        block = slice(start, min(start + step, part.stop))
-        some = x[block]
-        if ph or pw or height > h:
-            some = scratch("padded", (len(some), channels, max(height, h + 2 * ph), width + 2 * pw))
-            some[...] = 0
-            some[:, :, ph : ph + h, pw : pw + width] = x[block]
-        sn, sc, sy, sx = some.strides
-        shape, strides = (len(some), height, channels, kw, ow), (sn, sy, sc, dw * sx, sw * sx)
-        yield block, xp.lib.stride_tricks.as_strided(some, shape, strides)
+    (_, channels, h, width), ow = x.shape, window.output_size(x.shape[2:])[1]
+    height = sh * (block.rows.stop - block.rows.start - 1 + -(-kh // sh))
+    top = sh * block.rows.start - ph
+    y0, y1 = min(max(0, top), h), max(0, min(h, top + height))
+    some = x[block.pictures, :, y0:y1]
+    if pw or y1 - y0 < height:
+        some = scratch("padded", (len(some), channels, height, width + 2 * pw))
+        some[...] = 0
+        some[:, :, y0 - top : y1 - top, pw : pw + width] = x[block.pictures, :, y0:y1]
+    sn, sc, sy, sx = some.strides
+    shape, strides = (len(some), height, channels, kw, ow), (sn, sy, sc, dw * sx, sw * sx)
+    return array_module(x).lib.stride_tricks.as_strided(some, shape, strides)

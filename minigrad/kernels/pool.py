@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from minigrad.backend import Array, array_module
 from minigrad.kernels.conv import Pair, Window, channels_first, channels_last
-from minigrad.kernels.parallel import split
+from minigrad.kernels.parallel import share_slices
 
 
 def max_pool2d(x: Array, window: Window, with_winners: bool) -> tuple[Array, Array | None]:
@@ -44,7 +44,7 @@ def max_pool2d(x: Array, window: Window, with_winners: bool) -> tuple[Array, Arr
                 xp.maximum(winners[part], beats, out=winners[part])
             xp.maximum(best, candidate, out=best)
 
-    split(pool, len(y), y, y.nbytes * positions * (2 if with_winners else 1))
+    share_slices(pool, len(y), y, y.nbytes * positions * (2 if with_winners else 1))
     return channels_first(y), winners
 
 
@@ -89,7 +89,7 @@ def avg_pool2d(x: Array, window: Window) -> Array:
             total += padded[index]
         total *= 1 / positions
 
-    split(pool, len(y), y, y.nbytes * positions)
+    share_slices(pool, len(y), y, y.nbytes * positions)
     return channels_first(y)
 
 
@@ -117,7 +117,7 @@ def _overlap_add(share: Callable[[slice, int], Array], grads: Array, window: Win
             else:
                 target[index] += share(part, k)
 
-    split(add, n, grads, grads.nbytes * len(positions) * 2)
+    share_slices(add, n, grads, grads.nbytes * len(positions) * 2)
     return padded[:, ph : ph + size[0], pw : pw + size[1]]
 
 

@@ -9,17 +9,18 @@ For every tile d of 6×6 input elements, overlapping its neighbours by two, and 
 
     y = Aᵀ[ (G g Gᵀ) ⊙ (Bᵀ d B) ]A        with y 4×4, and ⊙ elementwise, summed over channels
 
-Evaluation and interpolation act on the 36 positions alone, and the sum over channels makes each position a matrix
-product. With tiles and channels laid out as matrices the whole algorithm is four calls of `matmul` and two copies:
+Evaluation and interpolation act on each row and then on each column of a tile, and the sum over channels makes each of
+the 36 positions a matrix product. With tiles and channels laid out as matrices the whole algorithm is five calls of
+`matmul` and two copies:
 
-    D (36, tiles·C)                     the tiles, gathered: 2.25 times the input, where im2col writes 9 times
-    V = (Bᵀ⊗Bᵀ) D                       (36×36)·(36, tiles·C)          1296 multiply-adds per tile and channel
+    D (6, rows·tile columns·C)          the pictures, gathered as the 6 columns of tiles: 1.5 times the input
+    V = Bᵀ D, and Bᵀ again on rows      (6×6)·(6, …)                     360 multiply-adds per tile and channel
     M[ξ] = V[ξ] U[ξ], ξ = 1…36          (tiles, C)·(C, O), 36 times      36·C·O per tile, where im2col needs 144·C·O
-    Y = (Aᵀ⊗Aᵀ) M                       (16×36)·(36, tiles·O)           576 per tile and filter
+    Y = Aᵀ M, and Aᵀ again              (4×6)·(6, …)                     240 per tile and filter
 
-The transformed weights U = (G⊗G) g are four times as large as the weights. All steps are linear but the product, so the
+The transformed weights U = G g Gᵀ are four times as large as the weights. All steps are linear but the product, so the
 weight gradient is the same chain read from right to left, with transposed matrices: Aᵀ becomes A, a product over tiles
-gives ∂L/∂U, and Gᵀ⊗Gᵀ takes it back to 3×3.
+gives ∂L/∂U, and Gᵀ takes it back to 3×3.
 
 Powers of the points cost precision. The textbook's 0, ±1, ±2 make short formulas for additions by hand; here the
 transforms are matrices anyway, and 0, ±3/4, ±3/2, whose powers stay closer together and are exact in binary, make the
@@ -32,6 +33,7 @@ Reference: Lavin & Gray 2015, "Fast Algorithms for Convolutional Neural Networks
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -40,7 +42,7 @@ from minigrad.backend import Array, array_module, device_of, to_device
 from minigrad.kernels.finish import NOTHING, Finish, rows_of
 from minigrad.kernels.kept import kept
 from minigrad.kernels.matmul import matmul
-from minigrad.kernels.parallel import get_num_threads, split
+from minigrad.kernels.parallel import get_num_threads, share, share_slices, split
 from minigrad.kernels.patches import Block, blocks, cut
 from minigrad.kernels.scratch import Scratch
 
@@ -89,11 +91,22 @@ def matrices(points: tuple[float, ...]) -> dict[str, np.ndarray]:
 
 
 @cache
-def _transform(name: str, dtype: np.dtype, device: str) -> Array:
-    """Return the Kronecker square of a matrix of `matrices`, or with a T behind its name of its transpose."""
+def _matrix(name: str, dtype: np.dtype, device: str) -> Array:
+    """Return a matrix of `matrices`, or with a T behind its name its transpose."""
     matrix = matrices(POINTS)[name[0]]
     matrix = matrix.T if name.endswith("T") else matrix
-    return to_device(np.ascontiguousarray(np.kron(matrix, matrix), dtype=dtype), device)
+    return to_device(np.ascontiguousarray(matrix, dtype=dtype), device)
+
+
+def _transformed(name: str, x: Array, out: Array, halfway: Array) -> None:
+    """Write P x Pᵀ to `out` (m, m, L) for L small matrices, x (k, k, L), P (m, k) being a matrix by name.
+
+    Args:
+        halfway: memory for a temporary (m, k, L).
+    """
+    xp, matrix = array_module(x), _matrix(name, x.dtype, device_of(x))
+    xp.matmul(matrix, x.transpose(1, 0, 2), out=halfway.transpose(1, 0, 2))
+    xp.matmul(matrix, halfway, out=out)
 
 
 def conv3x3(images: Array, w: Array, padding: tuple[int, int], finish: Finish = NOTHING, frozen: bool = False) -> Array:
@@ -112,37 +125,37 @@ def conv3x3(images: Array, w: Array, padding: tuple[int, int], finish: Finish = 
     xp = array_module(images)
     (n, h, width, channels), filters = images.shape, len(w)
     oh, ow = h + 2 * padding[0] - 2, width + 2 * padding[1] - 2
-    to_output = _transform("A", images.dtype, device_of(images))
     weights = kept(w, _transformed_weights, keep=frozen)
     y = xp.empty((n, oh, ow, filters), dtype=images.dtype)
     finish = finish.for_rows(ow)
     todo = _blocks(images, oh, ow, channels, filters)
 
-    def run(part: slice) -> None:
+    def run(some: Iterator[Block]) -> None:
         scratch = Scratch(xp, images.dtype)
-        for block in todo[part]:
+        for block in some:
             values = _gather_and_transform(images, block, padding, ow, scratch)
             products = matmul(values, weights, scratch("products", (36, values.shape[1], filters)))
-            tiles = matmul(to_output, products.reshape(36, -1), scratch("tiles", (16, products[0].size)))
-            rows = _result_rows(block)
+            length, rows = products[0].size, _result_rows(block)
+            tiles = scratch("tiles", (TILE, TILE, length))
+            _transformed("A", products.reshape(6, 6, length), tiles, scratch("halfway", (TILE, 6, length)))
             _place(tiles, y[rows])
             finish(rows_of(y[rows]), rows)
 
-    split(run, len(todo), y, 8 * y.nbytes + y.size * channels)  # in the time of so many bytes, about
+    share(run, todo, y, 8 * y.nbytes + y.size * channels)  # in the time of so many bytes, about
     return y
 
 
 def _transformed_weights(w: Array) -> Array:
-    """Return U = (G⊗G) g as (36, C, O)."""
+    """Return U = G g Gᵀ as (36, C, O)."""
     xp, (filters, channels) = array_module(w), w.shape[:2]
-    transform = _transform("G", w.dtype, device_of(w))
-    weights = xp.empty((36, channels * filters), dtype=w.dtype)
+    weights = xp.empty((6, 6, channels * filters), dtype=w.dtype)
 
     def run(part: slice) -> None:
-        taps = w[:, part].transpose(2, 3, 1, 0).reshape(9, -1)
-        xp.matmul(transform, taps, out=weights[:, part.start * filters : part.stop * filters])
+        taps = xp.ascontiguousarray(w[:, part].transpose(2, 3, 1, 0)).reshape(3, 3, -1)
+        target = weights[:, :, part.start * filters : part.stop * filters]
+        _transformed("G", taps, target, xp.empty((6, *taps.shape[1:]), dtype=w.dtype))
 
-    split(run, channels, w, 8 * w.nbytes)
+    share_slices(run, channels, w, 8 * w.nbytes)
     return weights.reshape(36, channels, filters)
 
 
@@ -150,7 +163,6 @@ def conv3x3_weight_grad(images: Array, grads: Array, padding: tuple[int, int]) -
     """Return ∂L/∂w (O, C, 3, 3), channels-last in memory, from pictures (N, H, W, C) and ∂L/∂y (N, OH, OW, O)."""
     xp = array_module(images)
     channels, (_, oh, ow, filters) = images.shape[3], grads.shape
-    from_output = _transform("AT", images.dtype, device_of(images))
     todo = _blocks(images, oh, ow, channels, filters)
 
     def run(part: slice) -> Array:
@@ -159,8 +171,10 @@ def conv3x3_weight_grad(images: Array, grads: Array, padding: tuple[int, int]) -
         for block in todo[part]:
             values = _gather_and_transform(images, block, padding, ow, scratch)
             tiles = _take(grads[_result_rows(block)], scratch)
-            products = matmul(from_output, tiles, scratch("products", (36, tiles.shape[1])))
-            products = products.reshape(36, -1, filters).transpose(0, 2, 1)
+            length = tiles.shape[2]
+            spread = scratch("spread", (6, 6, length))
+            _transformed("AT", tiles, spread, scratch("halfway", (6, TILE, length)))
+            products = spread.reshape(36, -1, filters).transpose(0, 2, 1)
             if total is None:
                 total = matmul(products, values)
             else:
@@ -169,16 +183,17 @@ def conv3x3_weight_grad(images: Array, grads: Array, padding: tuple[int, int]) -
 
     totals = split(run, len(todo), grads, 8 * grads.nbytes)
     gradient = xp.empty((filters, 3, 3, channels), dtype=images.dtype)
-    to_weights = _transform("GT", images.dtype, device_of(images))
 
     def finish(part: slice) -> None:
         total = totals[0][:, part]
         for other in totals[1:]:
             total += other[:, part]
-        taps = (to_weights @ total.reshape(36, -1)).reshape(3, 3, -1, channels)
-        gradient[part] = taps.transpose(2, 0, 1, 3)
+        values = total.reshape(6, 6, -1)
+        taps, halfway = (xp.empty((3, k, values.shape[2]), dtype=images.dtype) for k in (3, 6))
+        _transformed("GT", values, taps, halfway)
+        gradient[part] = taps.reshape(3, 3, -1, channels).transpose(2, 0, 1, 3)
 
-    split(finish, filters, grads, 8 * gradient.nbytes)
+    share_slices(finish, filters, grads, 8 * gradient.nbytes)
     return gradient.transpose(0, 3, 1, 2)
 
 
@@ -205,7 +220,7 @@ def _result_rows(block: Block) -> Block:
 
 
 def _gather_and_transform(images: Array, block: Block, padding: tuple[int, int], ow: int, scratch: Scratch) -> Array:
-    """Return V = (Bᵀ⊗Bᵀ) D for a block of tiles, as (36, tiles, C)."""
+    """Return V = Bᵀ d B for a block of tiles, as (36, tiles, C)."""
     xp = array_module(images)
     pictures, rows = block
     tile_rows, tile_columns = rows.stop - rows.start, tiles_along(ow)
@@ -213,17 +228,20 @@ def _gather_and_transform(images: Array, block: Block, padding: tuple[int, int],
     piece = cut(images, pictures, corner, (TILE * tile_rows + 2, TILE * tile_columns + 2), scratch)
     n, _, _, channels = piece.shape
     sn, sy, sx, sc = piece.strides
-    shape = (6, 6, n, tile_rows, tile_columns, channels)
-    view = xp.lib.stride_tricks.as_strided(piece, shape, (sy, sx, sn, sy * TILE, sx * TILE, sc))
-    gathered = scratch("gathered", shape)
-    gathered[...] = view
-    values = scratch("values", (36, gathered[0, 0].size))
-    matmul(_transform("B", images.dtype, device_of(images)), gathered.reshape(36, -1), values)
+    columns = scratch("columns", (6, n, piece.shape[1], tile_columns, channels))
+    columns[...] = xp.lib.stride_tricks.as_strided(piece, columns.shape, (sx, sn, sy, TILE * sx, sc))
+    matrix, length = _matrix("B", images.dtype, device_of(images)), tile_columns * channels
+    halfway = scratch("halfway", (6, n, piece.shape[1], length))
+    xp.matmul(matrix, columns.reshape(6, -1), out=halfway.reshape(6, -1))
+    sj, sn, sy, sc = halfway.strides
+    tiles = xp.lib.stride_tricks.as_strided(halfway, (6, n, tile_rows, 6, length), (sj, sn, TILE * sy, sy, sc))
+    values = scratch("values", (6, 6, n, tile_rows, length))
+    xp.matmul(matrix, tiles, out=values.transpose(1, 2, 3, 0, 4))
     return values.reshape(36, -1, channels)
 
 
 def _place(tiles: Array, target: Array) -> None:
-    """Write 4×4 tiles (16, tiles·O) to their places in rows of the result (n, rows, OW, O); what sticks out at the
+    """Write 4×4 tiles (4, 4, tiles·O) to their places in rows of the result (n, rows, OW, O); what sticks out at the
     border is cut off.
     """
     n, height, width, filters = target.shape
@@ -236,11 +254,11 @@ def _place(tiles: Array, target: Array) -> None:
 
 
 def _take(source: Array, scratch: Scratch) -> Array:
-    """Return the 4×4 tiles of rows of ∂L/∂y as (16, tiles·O), zeros beyond the border: the transpose of `_place`."""
+    """Return the 4×4 tiles of rows of ∂L/∂y as (4, 4, tiles·O), zeros beyond the border: the transpose of `_place`."""
     n, height, width, filters = source.shape
     rows, columns = tiles_along(height), tiles_along(width)
     whole = cut(source, slice(0, n), (0, 0), (TILE * rows, TILE * columns), scratch)
     tiles = whole.reshape(n, rows, TILE, columns, TILE, filters).transpose(2, 4, 0, 1, 3, 5)
     taken = scratch("taken", tiles.shape)
     taken[...] = tiles
-    return taken.reshape(16, -1)
+    return taken.reshape(TILE, TILE, -1)

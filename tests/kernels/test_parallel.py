@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import minigrad as mg
 from minigrad.kernels import parallel
-from minigrad.kernels.parallel import split
+from minigrad.kernels.parallel import share, share_slices, slices, split
 from tests import strict_cupy
 
 ANY = np.zeros(1)
@@ -61,6 +61,62 @@ def test_work_on_a_gpu_is_not_split(monkeypatch, threads):
     cupy = strict_cupy.install(monkeypatch)
     threads(4)
     assert split(lambda part: part, 8, cupy.zeros(1), LARGE) == [slice(0, 8)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_shared_items_are_each_taken_once(threads, count):
+    threads(count)
+    takers = []
+
+    def task(some):
+        takers.append([item for item in some if time.sleep(0.001) is None])
+
+    share(task, range(40), ANY, LARGE)
+    assert len(takers) == count
+    assert sorted(item for taken in takers for item in taken) == list(range(40))
+
+
+def test_who_is_free_takes_what_is_left(threads):
+    threads(2)
+    slow_one_is_done, taken = threading.Event(), []
+
+    def task(some):
+        for item in some:
+            if item == 0:  # whoever gets this one is busy until the other has done all the rest
+                assert slow_one_is_done.wait(10)
+            taken.append(item)
+            if len(taken) == 9:
+                slow_one_is_done.set()
+
+    share(task, range(10), ANY, LARGE)
+    assert taken == [*range(1, 10), 0]
+
+
+def test_an_error_in_a_shared_item_is_raised(threads):
+    threads(2)
+
+    def task(some):
+        for item in some:
+            1 / (item - 3)
+
+    with pytest.raises(ZeroDivisionError):
+        share(task, range(6), ANY, LARGE)
+
+
+@pytest.mark.parametrize("n", [0, 1, 3, 100])
+@pytest.mark.parametrize("size", [0, LARGE])
+def test_shared_slices_cover_the_range(threads, n, size):
+    threads(2)
+    parts = []
+    share_slices(parts.append, n, ANY, size)
+    assert sorted(i for part in parts for i in range(n)[part]) == list(range(n))
+    assert len(parts) == (1 if size == 0 or n < 2 else min(n, 2 * parallel.SHARES))
+
+
+def test_slices_are_about_equal():
+    assert slices(10, 4) == [slice(0, 2), slice(2, 5), slice(5, 7), slice(7, 10)]
+    assert slices(2, 4) == [slice(0, 1), slice(1, 2)]
+    assert slices(0, 4) == [slice(0, 0)]
 
 
 @pytest.mark.parametrize("failing", [0, 1, 2])
