@@ -15,7 +15,7 @@ the blocks are shared among threads. Cost per convolution, in multiply-adds: N·
 This form can do every convolution. On the CPU others take over where they were measured to be faster, by the rules
 named `suits`, and each of them gives the gradients, too:
 
-    winograd.py     3×3 with stride 1, from 32 channels and 48 tiles of 4×4 outputs on: a quarter of the multiplications
+    winograd.py     3×3 with stride 1, from 16 channels and 40 tiles of 4×4 outputs on: a quarter of the multiplications
     planar.py       up to 4 channels, a network's first layer: copies of rows instead of patches
     strips.py       up to 8 channels and from 16 pictures on, stride 1: copies of columns instead of patches
 

@@ -19,30 +19,33 @@ from minigrad.kernels.parallel import split
 
 class _Entry(NamedTuple):
     alive: weakref.ref
-    copy: Array
+    copies: list[Array | None]
     result: Array
 
 
 _entries: dict[int, _Entry] = {}
 
 
-def kept(array: Array, compute: Callable[[Array], Array], keep: bool) -> Array:
-    """Return `compute(array)`, from the last call if the array is still the same; always anew on a GPU.
+def kept(compute: Callable[..., Array], array: Array, *others: Array | None, keep: bool) -> Array:
+    """Return `compute(array, *others)`, from the last call if all are still the same; always anew on a GPU.
 
-    A result lives as long as its array, until the array is found changed, or until a call with `keep=False`.
+    A result lives as long as `array`, until one of them is found changed, or until a call with `keep=False`.
     """
-    key = id(array)
+    key, arrays = id(array), [array, *others]
     if not (keep and on_cpu(array)):
         _entries.pop(key, None)
-        return compute(array)
+        return compute(*arrays)
     entry = _entries.get(key)
-    if entry is None or not _equal(entry.copy, array):
+    if entry is None or not all(map(_equal, entry.copies, arrays)):
         alive = weakref.ref(array, lambda _: _entries.pop(key, None))
-        entry = _entries[key] = _Entry(alive, array.copy(order="K"), compute(array))
+        copies = [None if x is None else x.copy(order="K") for x in arrays]
+        entry = _entries[key] = _Entry(alive, copies, compute(*arrays))
     return entry.result
 
 
-def _equal(a: Array, b: Array) -> bool:
+def _equal(a: Array | None, b: Array | None) -> bool:
+    if a is None or b is None:
+        return a is b
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     return all(split(lambda part: np.array_equal(a[part], b[part]), len(a), a, 2 * a.nbytes))

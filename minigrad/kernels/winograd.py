@@ -51,9 +51,9 @@ TILE = 4  # outputs of a tile along each axis; it reads TILE + 2 inputs
 
 # With fewer channels the transforms cost more than they save; with fewer tiles, making the transformed weights does,
 # or, if they are kept, reading them.
-MIN_CHANNELS = 32
-MIN_TILES = 48
-MIN_TILES_FROZEN = 24
+MIN_CHANNELS = 16
+MIN_TILES = 40
+MIN_TILES_FROZEN = 12
 # The tiles of one block, before and after their transform, should stay near the core that works on them.
 BLOCK_BYTES = 5 << 19
 
@@ -125,9 +125,9 @@ def conv3x3(images: Array, w: Array, padding: tuple[int, int], finish: Finish = 
     xp = array_module(images)
     (n, h, width, channels), filters = images.shape, len(w)
     oh, ow = h + 2 * padding[0] - 2, width + 2 * padding[1] - 2
-    weights = kept(w, _transformed_weights, keep=frozen)
+    weights, finish = kept(_transformed_weights, w, finish.scale, keep=frozen), finish._replace(scale=None)
     y = xp.empty((n, oh, ow, filters), dtype=images.dtype)
-    finish = finish.for_rows(ow)
+    finish = finish._replace(scale=None).for_rows(ow)
     todo = _blocks(images, oh, ow, channels, filters)
 
     def run(some: Iterator[Block]) -> None:
@@ -145,13 +145,14 @@ def conv3x3(images: Array, w: Array, padding: tuple[int, int], finish: Finish = 
     return y
 
 
-def _transformed_weights(w: Array) -> Array:
-    """Return U = G g Gᵀ as (36, C, O)."""
+def _transformed_weights(w: Array, scale: Array | None = None) -> Array:
+    """Return U = G g Gᵀ as (36, C, O), those of each filter multiplied with its `scale` (O,)."""
     xp, (filters, channels) = array_module(w), w.shape[:2]
     weights = xp.empty((6, 6, channels * filters), dtype=w.dtype)
 
     def run(part: slice) -> None:
-        taps = xp.ascontiguousarray(w[:, part].transpose(2, 3, 1, 0)).reshape(3, 3, -1)
+        taps = w[:, part].transpose(2, 3, 1, 0)
+        taps = (xp.ascontiguousarray(taps) if scale is None else taps * scale).reshape(3, 3, -1)
         target = weights[:, :, part.start * filters : part.stop * filters]
         _transformed("G", taps, target, xp.empty((6, *taps.shape[1:]), dtype=w.dtype))
 
@@ -221,20 +222,21 @@ def _result_rows(block: Block) -> Block:
 
 def _gather_and_transform(images: Array, block: Block, padding: tuple[int, int], ow: int, scratch: Scratch) -> Array:
     """Return V = Bᵀ d B for a block of tiles, as (36, tiles, C)."""
-    xp = array_module(images)
+    xp, matrix = array_module(images), _matrix("B", images.dtype, device_of(images))
     pictures, rows = block
     tile_rows, tile_columns = rows.stop - rows.start, tiles_along(ow)
     corner = TILE * rows.start - padding[0], -padding[1]
     piece = cut(images, pictures, corner, (TILE * tile_rows + 2, TILE * tile_columns + 2), scratch)
-    n, _, _, channels = piece.shape
+    n, height, _, channels = piece.shape
+    length = tile_columns * channels
     sn, sy, sx, sc = piece.strides
-    columns = scratch("columns", (6, n, piece.shape[1], tile_columns, channels))
-    columns[...] = xp.lib.stride_tricks.as_strided(piece, columns.shape, (sx, sn, sy, TILE * sx, sc))
-    matrix, length = _matrix("B", images.dtype, device_of(images)), tile_columns * channels
-    halfway = scratch("halfway", (6, n, piece.shape[1], length))
-    xp.matmul(matrix, columns.reshape(6, -1), out=halfway.reshape(6, -1))
-    sj, sn, sy, sc = halfway.strides
-    tiles = xp.lib.stride_tricks.as_strided(halfway, (6, n, tile_rows, 6, length), (sj, sn, TILE * sy, sy, sc))
+    columns, halfway = (scratch(name, (6, n * height, length)) for name in ("columns", "halfway"))
+    columns.reshape(6, n, height, tile_columns, channels)[...] = xp.lib.stride_tricks.as_strided(
+        piece, (6, n, height, tile_columns, channels), (sx, sn, sy, TILE * sx, sc)
+    )
+    xp.matmul(matrix, columns.transpose(1, 0, 2), out=halfway.transpose(1, 0, 2))
+    sj, sy, sc = halfway.strides
+    tiles = xp.lib.stride_tricks.as_strided(halfway, (6, n, tile_rows, 6, length), (sj, height * sy, TILE * sy, sy, sc))
     values = scratch("values", (6, 6, n, tile_rows, length))
     xp.matmul(matrix, tiles, out=values.transpose(1, 2, 3, 0, 4))
     return values.reshape(36, -1, channels)

@@ -15,36 +15,46 @@ class Double:
 
     calls = 0
 
-    def __call__(self, array):
+    def __call__(self, array, more=None):
         self.calls += 1
-        return array * 2
+        return array * 2 if more is None else array * 2 + more
 
 
 def test_the_same_array_is_computed_once():
     double, array = Double(), np.arange(6.0).reshape(2, 3)
     for _ in range(3):
-        np.testing.assert_array_equal(kept(array, double, keep=True), array * 2)
+        np.testing.assert_array_equal(kept(double, array, keep=True), array * 2)
     assert double.calls == 1
 
 
 def test_a_change_in_place_is_noticed():
     double, array = Double(), np.arange(6.0)
-    kept(array, double, keep=True)
+    kept(double, array, keep=True)
     array[3] = -1
-    np.testing.assert_array_equal(kept(array, double, keep=True), array * 2)
+    np.testing.assert_array_equal(kept(double, array, keep=True), array * 2)
     array[...] = array[::-1].copy()
-    np.testing.assert_array_equal(kept(array, double, keep=True), array * 2)
+    np.testing.assert_array_equal(kept(double, array, keep=True), array * 2)
     assert double.calls == 3
+
+
+def test_a_change_of_any_argument_is_noticed():
+    double, array, more = Double(), np.arange(6.0), np.ones(6)
+    for other in (more, more.copy(), None, None, more):
+        expected = array * 2 + (0 if other is None else other)
+        np.testing.assert_array_equal(kept(double, array, other, keep=True), expected)
+    more[0] = 5
+    np.testing.assert_array_equal(kept(double, array, more, keep=True), array * 2 + more)
+    assert double.calls == 4
 
 
 def test_nothing_is_kept_unless_asked_for_nor_of_arrays_that_are_gone():
     double, array = Double(), np.arange(6.0)
     key = id(array)
-    kept(array, double, keep=True)
+    kept(double, array, keep=True)
     assert key in kept_module._entries
-    kept(array, double, keep=False)
+    kept(double, array, keep=False)
     assert key not in kept_module._entries
-    kept(array, double, keep=True)
+    kept(double, array, keep=True)
     del array
     gc.collect()
     assert key not in kept_module._entries
