@@ -31,7 +31,7 @@ from collections.abc import Iterator
 from minigrad.backend import Array, array_module, on_cpu
 from minigrad.kernels import planar, strips, winograd
 from minigrad.kernels.finish import Finish, rows_of
-from minigrad.kernels.matmul import matmul
+from minigrad.kernels.matmul import add_product, matmul
 from minigrad.kernels.parallel import get_num_threads, share, share_slices, slices, split
 from minigrad.kernels.patches import Block, Pair, Window, blocks, patches
 from minigrad.kernels.scratch import Scratch
@@ -132,11 +132,12 @@ def conv2d_weight_grad(x: Array, g: Array, window: Window) -> Array:
     todo = _blocks(images, window, oh, ow, 2 * outputs * kh * kw * inputs * g.itemsize)
 
     def weigh(part: slice) -> Array:
-        scratch, total = Scratch(xp, x.dtype), xp.zeros((window.groups, outputs, kh * kw * inputs), dtype=x.dtype)
+        scratch, total = Scratch(xp, x.dtype), None
         for block in todo[part]:
             cols = patches(images, block, window, ow, scratch)
-            total += grads[block].reshape(-1, window.groups, outputs).transpose(1, 2, 0) @ cols
-        return total
+            rows = grads[block].reshape(-1, window.groups, outputs).transpose(1, 2, 0)
+            total = add_product(total, rows, cols, scratch)
+        return xp.zeros((window.groups, outputs, kh * kw * inputs), dtype=x.dtype) if total is None else total
 
     total = _sum(split(weigh, len(todo), grads, grads.size * kh * kw * inputs * g.itemsize))
     return channels_first(total.reshape(filters, kh, kw, inputs))
@@ -231,12 +232,19 @@ def _input_grad_by_rows(g: Array, w: Array, window: Window, size: Pair) -> Array
 
 def _weight_matrices(w: Array, window: Window, positions: int) -> Array:
     """Return (O, C/groups, kh, kw) as (groups, kh·kw·C/groups, O/groups), to multiply that many patches with."""
-    xp, groups = array_module(w), window.groups
-    if w.strides[0] < w.strides[1]:  # filters side by side: an input gradient's weights
-        matrices = w.reshape(groups, len(w) // groups, *w.shape[1:]).transpose(0, 3, 4, 2, 1)
-        return xp.ascontiguousarray(matrices).reshape(groups, -1, len(w) // groups)
-    matrices = channels_last(w).reshape(groups, len(w) // groups, -1).transpose(0, 2, 1)
-    return xp.ascontiguousarray(matrices) if positions >= MANY_POSITIONS else matrices
+    xp, groups, outputs = array_module(w), window.groups, len(w) // window.groups
+    side_by_side = w.strides[0] < w.strides[1]  # the filters: an input gradient's weights
+    if not side_by_side and positions < MANY_POSITIONS:
+        return channels_last(w).reshape(groups, outputs, -1).transpose(0, 2, 1)
+    source = w.reshape(groups, outputs, *w.shape[1:]).transpose(3, 4, 2, 0, 1)  # kh, kw, C/groups, groups, O/groups
+    matrices = xp.empty((groups, *w.shape[2:], w.shape[1], outputs), dtype=w.dtype)
+    target = matrices.transpose(1, 2, 3, 0, 4)
+
+    def copy(part: slice) -> None:
+        target[:, :, part] = source[:, :, part]
+
+    share_slices(copy, w.shape[1], w, 2 * w.nbytes)
+    return matrices.reshape(groups, -1, outputs)
 
 
 def _blocks(images: Array, window: Window, oh: int, ow: int, least: int) -> list[Block]:

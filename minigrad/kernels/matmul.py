@@ -6,6 +6,7 @@ import numpy as np
 
 from minigrad.backend import Array, array_module, on_cpu
 from minigrad.kernels.parallel import share_slices, split, worth_splitting
+from minigrad.kernels.scratch import Scratch
 
 # A core multiplies and adds about this often in the time in which it copies a byte; `split` counts bytes.
 MULTIPLY_ADDS_PER_BYTE = 8
@@ -29,3 +30,11 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     else:
         split(lambda part: np.matmul(a, b[:, part], out=product[:, part]), columns, a, task_bytes)
     return product
+
+
+def add_product(total: Array | None, a: Array, b: Array, scratch: Scratch) -> Array:
+    """Return total + a @ b, in place; the product alone if there is no total yet."""
+    if total is None:
+        return matmul(a, b)
+    total += matmul(a, b, scratch("product", total.shape))
+    return total

@@ -41,7 +41,7 @@ import numpy as np
 from minigrad.backend import Array, array_module, device_of, to_device
 from minigrad.kernels.finish import NOTHING, Finish, rows_of
 from minigrad.kernels.kept import kept
-from minigrad.kernels.matmul import matmul
+from minigrad.kernels.matmul import add_product, matmul
 from minigrad.kernels.parallel import get_num_threads, share, share_slices, split
 from minigrad.kernels.patches import Block, blocks, cut
 from minigrad.kernels.scratch import Scratch
@@ -176,10 +176,7 @@ def conv3x3_weight_grad(images: Array, grads: Array, padding: tuple[int, int]) -
             spread = scratch("spread", (6, 6, length))
             _transformed("AT", tiles, spread, scratch("halfway", (6, TILE, length)))
             products = spread.reshape(36, -1, filters).transpose(0, 2, 1)
-            if total is None:
-                total = matmul(products, values)
-            else:
-                total += matmul(products, values, scratch("change", total.shape))
+            total = add_product(total, products, values, scratch)
         return xp.zeros((36, filters, channels), dtype=images.dtype) if total is None else total
 
     totals = split(run, len(todo), grads, 8 * grads.nbytes)

@@ -113,6 +113,24 @@ def test_the_variance_of_large_numbers_does_not_cancel():
     np.testing.assert_allclose(variance, x.astype(np.float64).var(AXES), rtol=1e-4)
 
 
+@pytest.mark.parametrize("distance", [0, 5, 1000])
+def test_gradients_of_numbers_far_from_zero(distance):
+    rng = np.random.default_rng(0)
+    x, g = ((rng.standard_normal((8, 2, 16, 16)) + d).astype(np.float32) for d in (distance, 0))
+    mean, r = x.mean(AXES, dtype=np.float64), 1 / x.std(AXES, dtype=np.float64)
+    _, sum_gx, _ = norm.batch_norm_sums(g, x, mean.astype(np.float32), r.astype(np.float32))
+    expected = (g * (x - channel(mean)) * channel(r)).sum(AXES)
+    np.testing.assert_allclose(sum_gx, expected, atol=4e-7 * np.abs(g).sum() * (1 + distance / 100))
+
+
+@pytest.mark.parametrize("value", [0, 3, np.nan, np.inf])
+def test_the_variance_of_equal_numbers(value, device):
+    x = backend.to_device(np.full((2, 3, 4, 4), value, np.float32), device)
+    with np.errstate(invalid="ignore"):
+        _, variance = norm.moments(x)
+    np.testing.assert_array_equal(backend.to_numpy(variance), np.full(3, 0 if np.isfinite(value) else np.nan))
+
+
 def test_nothing_sums_to_zero(device):
     x = array((0, 3, 4, 4), 0, device)
     assert_close(norm.channel_sum(x), np.zeros(3))
