@@ -69,14 +69,15 @@ def blocks(images: Array, rows: int, row_bytes: int, limit: int, share: bool = T
     ]
 
 
-def cut(images: Array, pictures: slice, corner: Pair, size: Pair, scratch: Scratch) -> Array:
-    """Return a piece of (N, H, W, C) pictures that may reach beyond their border, where everything is zero.
+def cut(images: Array, pictures: slice, corner: Pair, size: Pair, scratch: Scratch, beyond: float = 0) -> Array:
+    """Return a piece of (N, H, W, C) pictures that may reach beyond their border.
 
     Args:
         images: the pictures.
         pictures: which of them.
         corner, size: first (row, column), possibly negative, and (height, width) of the piece.
         scratch: where the piece is put together; if it lies inside, it is a view.
+        beyond: the value of everything beyond the border.
     """
     (_, h, w, channels), (top, left), (height, width) = images.shape, corner, size
     y0, x0 = min(max(0, top), h), min(max(0, left), w)  # a piece may lie beyond the border altogether
@@ -85,12 +86,25 @@ def cut(images: Array, pictures: slice, corner: Pair, size: Pair, scratch: Scrat
     if inside.shape[1:3] == size:
         return inside
     piece = scratch("piece", (len(inside), height, width, channels))
-    piece[:, : y0 - top] = 0
-    piece[:, y1 - top :] = 0
-    piece[:, :, : x0 - left] = 0
-    piece[:, :, x1 - left :] = 0
+    piece[:, : y0 - top] = beyond
+    piece[:, y1 - top :] = beyond
+    piece[:, :, : x0 - left] = beyond
+    piece[:, :, x1 - left :] = beyond
     piece[:, y0 - top : y1 - top, x0 - left : x1 - left] = inside
     return piece
+
+
+def seen(images: Array, block: Block, window: Window, ow: int, scratch: Scratch, beyond: float = 0) -> Array:
+    """Return the piece of the pictures that a block's windows see, `beyond` being the value of the padding.
+
+    Args:
+        ow: windows in a row.
+    """
+    (kh, kw), (sh, sw), (ph, pw), (dh, dw) = window.kernel, window.stride, window.padding, window.dilation
+    corner = block.rows.start * sh - ph, -pw
+    rows = block.rows.stop - block.rows.start
+    size = (rows - 1) * sh + (kh - 1) * dh + 1, (ow - 1) * sw + (kw - 1) * dw + 1
+    return cut(images, block.pictures, corner, size, scratch, beyond)
 
 
 def patches(images: Array, block: Block, window: Window, ow: int, scratch: Scratch) -> Array:
@@ -100,11 +114,9 @@ def patches(images: Array, block: Block, window: Window, ow: int, scratch: Scrat
         (groups, positions, kh·kw·C/groups).
     """
     xp = array_module(images)
-    (kh, kw), (sh, sw), (ph, pw), (dh, dw) = window.kernel, window.stride, window.padding, window.dilation
-    groups, rows = window.groups, block.rows.stop - block.rows.start
-    corner = block.rows.start * sh - ph, -pw
-    size = (rows - 1) * sh + (kh - 1) * dh + 1, (ow - 1) * sw + (kw - 1) * dw + 1
-    piece = cut(images, block.pictures, corner, size, scratch)
+    (kh, kw), (sh, sw), (dh, dw), groups = window.kernel, window.stride, window.dilation, window.groups
+    rows = block.rows.stop - block.rows.start
+    piece = seen(images, block, window, ow, scratch)
     n, _, _, channels = piece.shape
     if window.kernel == window.stride == (1, 1) and groups == 1 and piece.flags.c_contiguous:
         return piece.reshape(1, -1, channels)  # the pixels themselves

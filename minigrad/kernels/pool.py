@@ -9,10 +9,15 @@ channels-last in memory; the batch is shared among threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 
 from minigrad.backend import Array, array_module
-from minigrad.kernels.conv import Pair, Window, channels_first, channels_last
-from minigrad.kernels.parallel import share_slices
+from minigrad.kernels.conv import channels_first, channels_last
+from minigrad.kernels.parallel import get_num_threads, share, share_slices
+from minigrad.kernels.patches import Block, Pair, Window, blocks, seen
+from minigrad.kernels.scratch import Scratch
+
+BLOCK_BYTES = 1 << 22  # of pictures: between shorter calls, threads would mostly wait for each other
 
 
 def max_pool2d(x: Array, window: Window, with_winners: bool) -> tuple[Array, Array | None]:
@@ -29,23 +34,47 @@ def max_pool2d(x: Array, window: Window, with_winners: bool) -> tuple[Array, Arr
     positions = window.kernel[0] * window.kernel[1]
     winners = xp.zeros(y.shape, dtype="uint8" if positions <= 256 else "uint16") if with_winners else None
 
-    def pool(part: slice) -> None:
-        padded, best = _padded(images[part], window, -xp.inf), y[part]
-        candidate = xp.empty_like(best)
-        beats = None if winners is None else xp.empty_like(winners[part])
-        for k, index in _positions(window, oh, ow):
-            if k == 0:
-                best[...] = padded[index]
-                continue
-            candidate[...] = padded[index]  # gathered once, because scattered numbers are slow to compare
-            if beats is not None:  # k grows, so the largest k that beat all before it is the winner
-                xp.greater(candidate, best, out=beats)
-                beats *= k
-                xp.maximum(winners[part], beats, out=winners[part])
-            xp.maximum(best, candidate, out=best)
+    def pool(some: Iterator[Block]) -> None:
+        scratch = Scratch(xp, x.dtype)
+        for block in some:
+            piece = seen(images, block, window, ow, scratch, -xp.inf)
+            if winners is None:
+                _largest(piece, window, y[block], scratch)
+            else:
+                _largest_and_winners(piece, window, y[block], winners[block], scratch)
 
-    share_slices(pool, len(y), y, y.nbytes * positions * (2 if with_winners else 1))
+    share(pool, _blocks(images, window, oh), y, y.nbytes * positions * (2 if with_winners else 1))
     return channels_first(y), winners
+
+
+def _largest(piece: Array, window: Window, y: Array, scratch: Scratch) -> None:
+    """Write each window's largest element to y: the largest of its columns, which lie along long runs of memory, and
+    then the largest of these.
+    """
+    xp, (kh, kw), (sh, sw) = array_module(piece), window.kernel, window.stride
+    _, oh, ow, _ = y.shape
+    lines = scratch("lines", (len(y), oh, *piece.shape[2:]))
+    rows = [piece[:, u : u + sh * (oh - 1) + 1 : sh] for u in range(kh)]
+    columns = [lines[:, :, v : v + sw * (ow - 1) + 1 : sw] for v in range(kw)]
+    for (first, *others), out in ((rows, lines), (columns, y)):
+        xp.maximum(first, others[0] if others else first, out=out)
+        for other in others[1:]:
+            xp.maximum(out, other, out=out)
+
+
+def _largest_and_winners(piece: Array, window: Window, y: Array, winners: Array, scratch: Scratch) -> None:
+    """Write each window's largest element to y, and its number to `winners`, which are 0."""
+    xp = array_module(piece)
+    candidate, beats = scratch("candidate", y.shape), xp.empty_like(winners)
+    for k, index in _positions(window, *y.shape[1:3]):
+        if k == 0:
+            y[...] = piece[index]
+            continue
+        candidate[...] = piece[index]  # gathered once, because scattered numbers are slow to compare
+        xp.greater(candidate, y, out=beats)
+        beats *= k  # k grows, so the largest k that beat all before it is the winner
+        xp.maximum(winners, beats, out=winners)
+        xp.maximum(y, candidate, out=y)
 
 
 def place_at_winners(g: Array, winners: Array, window: Window, size: Pair) -> Array:
@@ -54,23 +83,23 @@ def place_at_winners(g: Array, winners: Array, window: Window, size: Pair) -> Ar
     """
     xp, grads = array_module(g), channels_last(g)
 
-    def share(part: slice, k: int) -> Array:
-        mine = xp.equal(winners[part], k, out=xp.empty_like(grads[part]))
-        mine *= grads[part]
-        return mine
+    def give(k: int, where: tuple[slice, ...], out: Array) -> None:
+        xp.equal(winners[where], k, out=out)
+        out *= grads[where]
 
-    return channels_first(_overlap_add(share, grads, window, size))
+    return channels_first(_collect(give, grads, window, size))
 
 
 def take_from_winners(x: Array, winners: Array, window: Window) -> Array:
     """Return the element of x (N, C, H, W) at each window's winner, (N, C, OH, OW): the transpose of
     `place_at_winners`.
     """
-    xp = array_module(x)
-    padded = _padded(channels_last(x), window, 0)
+    xp, images = array_module(x), channels_last(x)
     y = xp.zeros(winners.shape, dtype=x.dtype)
-    for k, index in _positions(window, *winners.shape[1:3]):
-        y = xp.where(winners == k, padded[index], y)
+    everything = Block(slice(0, len(y)), slice(0, y.shape[1]))
+    piece = seen(images, everything, window, y.shape[2], Scratch(xp, x.dtype))
+    for k, index in _positions(window, *y.shape[1:3]):
+        y = xp.where(winners == k, piece[index], y)
     return channels_first(y)
 
 
@@ -82,53 +111,91 @@ def avg_pool2d(x: Array, window: Window) -> Array:
     y = xp.zeros((len(images), oh, ow, images.shape[3]), dtype=x.dtype)
     positions = window.kernel[0] * window.kernel[1]
 
-    def pool(part: slice) -> None:
-        padded = _padded(images[part], window, 0)
-        total = y[part]
-        for _, index in _positions(window, oh, ow):
-            total += padded[index]
-        total *= 1 / positions
+    def pool(some: Iterator[Block]) -> None:
+        scratch = Scratch(xp, x.dtype)
+        for block in some:
+            piece, total = seen(images, block, window, ow, scratch), y[block]
+            for _, index in _positions(window, *total.shape[1:3]):
+                total += piece[index]
+            total *= 1 / positions
 
-    share_slices(pool, len(y), y, y.nbytes * positions)
+    share(pool, _blocks(images, window, oh), y, y.nbytes * positions)
     return channels_first(y)
 
 
 def spread_evenly(g: Array, window: Window, size: Pair) -> Array:
     """Return zeros for pictures of `size` (height, width) with g/(kh·kw) added to all elements of each window."""
     grads = channels_last(g) * (1 / (window.kernel[0] * window.kernel[1]))
-    return channels_first(_overlap_add(lambda part, k: grads[part], grads, window, size))
+
+    def give(k: int, where: tuple[slice, ...], out: Array) -> None:
+        out[...] = grads[where]
+
+    return channels_first(_collect(give, grads, window, size))
 
 
-def _overlap_add(share: Callable[[slice, int], Array], grads: Array, window: Window, size: Pair) -> Array:
-    """Return zeros for pictures of `size`, with `share(part, k)` added to the k-th element of every window."""
+def _collect(give: Callable[[int, tuple[slice, ...], Array], None], grads: Array, window: Window, size: Pair) -> Array:
+    """Return pictures (N, *size, C), every element being the sum of what the windows that it lies in give it.
+
+    With a stride of 2, an element in an even row and an odd column always is one of the same few elements of its
+    windows. What lies alike is summed side by side in memory, and put in its places once.
+
+    Args:
+        give: `give(k, where, out)` writes what the windows `where`, an index of `grads`, give to their k-th element.
+    """
     xp = array_module(grads)
     n, oh, ow, channels = grads.shape
-    (ph, pw), positions = window.padding, list(_positions(window, oh, ow))
-    shape = (n, size[0] + 2 * ph, size[1] + 2 * pw, channels)
-    disjoint = all(s >= k for s, k in zip(window.stride, window.kernel, strict=True))
-    tiled = disjoint and window.stride == window.kernel and shape[1:3] == (oh * window.kernel[0], ow * window.kernel[1])
-    padded = (xp.empty if tiled else xp.zeros)(shape, dtype=grads.dtype)
+    x = xp.empty((n, *size, channels), dtype=grads.dtype)
+    rows, columns = (
+        list(_alike(*axis)) for axis in zip(window.kernel, window.stride, window.padding, (oh, ow), size, strict=True)
+    )
 
-    def add(part: slice) -> None:
-        target = padded[part]
-        for k, index in positions:
-            if disjoint:  # no element is in two windows
-                target[index] = share(part, k)
-            else:
-                target[index] += share(part, k)
+    def collect(part: slice) -> None:
+        scratch = Scratch(xp, grads.dtype)
+        for (some_rows, height, above), (some_columns, width, left) in product(rows, columns):
+            total = scratch("total", (part.stop - part.start, height, width, channels))
+            for nth, ((u, i, to_rows), (v, j, to_columns)) in enumerate(product(above, left)):
+                k, where, target = u * window.kernel[1] + v, (part, i, j), total[:, to_rows, to_columns]
+                if nth == 0 and target.shape == total.shape:
+                    give(k, where, total)
+                    continue
+                if nth == 0:
+                    total[...] = 0
+                share = scratch("share", target.shape)
+                give(k, where, share)
+                target += share
+            if not (above and left):
+                total[...] = 0
+            x[part, some_rows, some_columns] = total
 
-    share_slices(add, n, grads, grads.nbytes * len(positions) * 2)
-    return padded[:, ph : ph + size[0], pw : pw + size[1]]
+    share_slices(collect, n, grads, grads.nbytes * 2 * window.kernel[0] * window.kernel[1])
+    return x
 
 
-def _padded(images: Array, window: Window, value: float) -> Array:
-    ph, pw = window.padding
-    if not (ph or pw):
-        return images
-    n, h, w, c = images.shape
-    padded = array_module(images).full((n, h + 2 * ph, w + 2 * pw, c), value, dtype=images.dtype)
-    padded[:, ph : ph + h, pw : pw + w] = images
-    return padded
+def _alike(kernel: int, stride: int, padding: int, windows: int, size: int) -> Iterator[tuple[slice, int, list]]:
+    """Divide the elements of an axis into those that lie alike in their windows.
+
+    Yields:
+        the elements; how many they are; and for each place in the window that they take, this place, the windows in
+        which there is an element at it, and which of the elements these are.
+    """
+    for phase in range(stride):
+        skipped = max(0, -(-(padding - phase) // stride))  # elements of the padding
+        start = phase + stride * skipped - padding
+        count = len(range(start, size, stride))
+        givers = []
+        for later, place in enumerate(range(phase, kernel, stride)):
+            first, last = max(0, skipped - later), min(windows, count + skipped - later)
+            if first < last:
+                givers.append((place, slice(first, last), slice(first + later - skipped, last + later - skipped)))
+        yield slice(start, size, stride), count, givers
+
+
+def _blocks(images: Array, window: Window, oh: int) -> list[Block]:
+    row_bytes = window.stride[0] * images.shape[2] * images.shape[3] * images.itemsize
+    limit = BLOCK_BYTES
+    if len(images) == 1:  # even a small one is worth sharing
+        limit = min(limit, -(-oh * row_bytes // get_num_threads()))
+    return blocks(images, oh, row_bytes, limit)
 
 
 def _positions(window: Window, oh: int, ow: int) -> Iterator[tuple[int, tuple[slice, ...]]]:
