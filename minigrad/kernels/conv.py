@@ -97,7 +97,8 @@ def conv2d(
     y = xp.empty((len(images), oh, ow, len(w)), dtype=x.dtype)
     weight = _weight_matrices(w, window, len(x) * oh * ow)
     finish = finish.for_rows(ow)
-    todo = _blocks(images, window, oh, ow, weight.nbytes // 2)
+    task_bytes = y.size * weight.shape[1] * y.itemsize
+    todo = _blocks(images, window, oh, ow, weight.nbytes // 2, task_bytes)
 
     def forward(some: Iterator[Block]) -> None:
         scratch = Scratch(xp, x.dtype)
@@ -106,7 +107,7 @@ def conv2d(
             _grouped_product(patches(images, block, window, ow, scratch), weight, target)
             finish(rows_of(target), block)
 
-    share(forward, todo, y, y.size * weight.shape[1] * y.itemsize)
+    share(forward, todo, y, task_bytes)
     return channels_first(y)
 
 
@@ -129,7 +130,8 @@ def conv2d_weight_grad(x: Array, g: Array, window: Window) -> Array:
     kh, kw = window.kernel
     _, oh, ow, filters = grads.shape
     outputs, inputs = filters // window.groups, x.shape[1] // window.groups
-    todo = _blocks(images, window, oh, ow, 2 * outputs * kh * kw * inputs * g.itemsize)
+    task_bytes = grads.size * kh * kw * inputs * g.itemsize
+    todo = _blocks(images, window, oh, ow, 2 * outputs * kh * kw * inputs * g.itemsize, task_bytes)
 
     def weigh(part: slice) -> Array:
         scratch, total = Scratch(xp, x.dtype), None
@@ -139,7 +141,7 @@ def conv2d_weight_grad(x: Array, g: Array, window: Window) -> Array:
             total = add_product(total, rows, cols, scratch)
         return xp.zeros((window.groups, outputs, kh * kw * inputs), dtype=x.dtype) if total is None else total
 
-    total = _sum(split(weigh, len(todo), grads, grads.size * kh * kw * inputs * g.itemsize))
+    total = _sum(split(weigh, len(todo), grads, task_bytes))
     return channels_first(total.reshape(filters, kh, kw, inputs))
 
 
@@ -247,12 +249,13 @@ def _weight_matrices(w: Array, window: Window, positions: int) -> Array:
     return matrices.reshape(groups, -1, outputs)
 
 
-def _blocks(images: Array, window: Window, oh: int, ow: int, least: int) -> list[Block]:
+def _blocks(images: Array, window: Window, oh: int, ow: int, least: int, task_bytes: int) -> list[Block]:
     """Cut the work into blocks, of at least `least` bytes: the weights are read, or their gradients are read and
     written, for each of them.
     """
     row_bytes = ow * math.prod(window.kernel) * images.shape[3] * images.itemsize
-    return blocks(images, oh, row_bytes, max(BLOCK_BYTES, least))
+    task_bytes = 0 if len(images) == 1 else task_bytes  # of a single small picture, `matmul` shares the filters
+    return blocks(images, oh, row_bytes, max(BLOCK_BYTES, least), task_bytes)
 
 
 def _grouped_product(cols: Array, weight: Array, out: Array) -> None:

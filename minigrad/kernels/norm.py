@@ -190,4 +190,5 @@ def _blocks(images: Array) -> tuple[list[Block], Array, int]:
     of the work.
     """
     _, h, w, c = images.shape
-    return blocks(images, h, ARRAYS * w * c * images.itemsize, BLOCK_BYTES), images, ARRAYS * images.nbytes
+    task_bytes = ARRAYS * images.nbytes
+    return blocks(images, h, ARRAYS * w * c * images.itemsize, BLOCK_BYTES, task_bytes), images, task_bytes

@@ -118,19 +118,26 @@ def share(task: Callable[[Iterator[Any]], None], items: Sequence[Any], array: An
         items: parts of the work, several for each thread, the result of each lying apart from those of the others.
         array, task_bytes: as for `split`.
     """
+    threads = _threads_for(len(items), array, task_bytes)
+    if threads == 1:
+        task(iter(items))
+        return
     left = deque(items)
-    _side_by_side(task, [_taken_from(left) for _ in range(_threads_for(len(items), array, task_bytes))])
+    _side_by_side(task, [_taken_from(left) for _ in range(threads)])
 
 
 def share_slices(task: Callable[[slice], None], n: int, array: Any, task_bytes: int) -> None:
     """Call `task(part)` for slices that together cover `range(n)`, some for each thread, as in `share`."""
     threads = _threads_for(n, array, task_bytes)
+    if threads == 1:
+        task(slice(0, n))
+        return
 
     def run(some: Iterator[slice]) -> None:
         for part in some:
             task(part)
 
-    share(run, slices(n, threads * SHARES if threads > 1 else 1), array, task_bytes)
+    share(run, slices(n, threads * SHARES), array, task_bytes)
 
 
 def slices(n: int, count: int) -> list[slice]:
@@ -141,7 +148,7 @@ def slices(n: int, count: int) -> list[slice]:
 
 
 def _threads_for(n: int, array: Any, task_bytes: int) -> int:
-    if _state.splitting or not on_cpu(array):
+    if task_bytes < SMALLEST_TASK_BYTES or _state.splitting or not on_cpu(array):
         return 1
     return max(1, min(_num_threads, n, 1 + task_bytes // SMALLEST_TASK_BYTES))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from minigrad.backend import Array, array_module, on_cpu
-from minigrad.kernels.parallel import get_num_threads
+from minigrad.kernels.parallel import get_num_threads, worth_splitting
 from minigrad.kernels.scratch import Scratch
 
 Pair = tuple[int, int]
@@ -44,7 +44,7 @@ class Block(NamedTuple):
     rows: slice
 
 
-def blocks(images: Array, rows: int, row_bytes: int, limit: int, share: bool = True) -> list[Block]:
+def blocks(images: Array, rows: int, row_bytes: int, limit: int, task_bytes: int) -> list[Block]:
     """Divide `rows` rows of results of each picture into blocks for which about `limit` bytes are made.
 
     Args:
@@ -52,12 +52,15 @@ def blocks(images: Array, rows: int, row_bytes: int, limit: int, share: bool = T
         rows: how many there are in a picture's result.
         row_bytes: what is made for one row.
         limit: whole pictures are taken together as long as they stay below it, else a picture is cut into strips.
-        share: whether there shall be blocks for every thread.
+        task_bytes: how much work there is, as for `split`: if it is worth splitting, there are blocks for every thread.
     """
-    n, threads = len(images), get_num_threads() if share else 1
+    n, threads = len(images), get_num_threads()
     if not on_cpu(images):
         return [Block(slice(0, n), slice(0, rows))] if n else []
-    pictures = max(1, min(-(-n // threads), limit // max(1, rows * row_bytes)))
+    if worth_splitting(task_bytes):
+        limit = min(limit, -(-n * rows * row_bytes // threads))
+    limit = max(1, limit)
+    pictures = max(1, min(n, limit // max(1, rows * row_bytes)))
     strips = -(-rows * row_bytes // limit) if pictures == 1 else 1
     if n == 1 and strips > 1:  # every thread shall have as many as the others
         strips = -(-strips // threads) * threads

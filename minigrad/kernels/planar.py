@@ -26,7 +26,7 @@ from collections.abc import Iterator
 
 from minigrad.backend import Array, array_module, on_cpu
 from minigrad.kernels.finish import Finish, rows_of
-from minigrad.kernels.parallel import get_num_threads, share, split
+from minigrad.kernels.parallel import share, split
 from minigrad.kernels.patches import Block, Window, blocks
 from minigrad.kernels.scratch import Scratch
 
@@ -62,7 +62,8 @@ def conv2d(x: Array, w: Array, window: Window, finish: Finish) -> Array:
             xp.matmul(seen, weight, out=target)
             finish(rows_of(target), block)
 
-    share(forward, _blocks(x, window), y, y.size * len(weight) // MULTIPLY_ADDS_PER_BYTE)
+    task_bytes = y.size * len(weight) // MULTIPLY_ADDS_PER_BYTE
+    share(forward, _blocks(x, window, task_bytes), y, task_bytes)
     return y
 
 
@@ -70,7 +71,8 @@ def conv2d_weight_grad(x: Array, grads: Array, window: Window) -> Array:
     """Return ∂L/∂w (O, kh, kw, C) from x (N, C, H, W) and ∂L/∂y (N, OH, OW, O)."""
     xp = array_module(x)
     ow, filters, (kh, kw), step, channels = *grads.shape[2:], window.kernel, window.stride[0], x.shape[1]
-    todo = _blocks(x, window)
+    task_bytes = grads.size * kh * kw * channels // MULTIPLY_ADDS_PER_BYTE
+    todo = _blocks(x, window, task_bytes)
 
     def weigh(part: slice) -> Array:
         scratch = Scratch(xp, x.dtype)
@@ -92,18 +94,15 @@ def conv2d_weight_grad(x: Array, grads: Array, window: Window) -> Array:
             total += products.sum(axis=0)
         return total
 
-    parts = split(weigh, len(todo), grads, grads.size * kh * kw * channels // MULTIPLY_ADDS_PER_BYTE)
+    parts = split(weigh, len(todo), grads, task_bytes)
     total = sum(parts[1:], start=parts[0]).reshape(kh, channels, kw, filters)
     return xp.ascontiguousarray(total.transpose(3, 0, 2, 1))
 
 
-def _blocks(x: Array, window: Window) -> list[Block]:
+def _blocks(x: Array, window: Window, task_bytes: int) -> list[Block]:
     oh, ow = window.output_size(x.shape[2:])
     row_bytes = x.shape[1] * window.kernel[1] * window.stride[0] * ow * x.itemsize
-    limit = BLOCK_BYTES
-    if len(x) == 1:  # even a small one is worth sharing
-        limit = min(limit, -(-oh * row_bytes // get_num_threads()))
-    return blocks(x, oh, row_bytes, limit)
+    return blocks(x, oh, row_bytes, BLOCK_BYTES, task_bytes)
 
 
 def _shifted_copies(x: Array, block: Block, window: Window, scratch: Scratch) -> Array:

@@ -13,7 +13,7 @@ from itertools import product
 
 from minigrad.backend import Array, array_module
 from minigrad.kernels.conv import channels_first, channels_last
-from minigrad.kernels.parallel import get_num_threads, share, share_slices
+from minigrad.kernels.parallel import share, share_slices
 from minigrad.kernels.patches import Block, Pair, Window, blocks, seen
 from minigrad.kernels.scratch import Scratch
 
@@ -43,7 +43,8 @@ def max_pool2d(x: Array, window: Window, with_winners: bool) -> tuple[Array, Arr
             else:
                 _largest_and_winners(piece, window, y[block], winners[block], scratch)
 
-    share(pool, _blocks(images, window, oh), y, y.nbytes * positions * (2 if with_winners else 1))
+    task_bytes = y.nbytes * positions * (2 if with_winners else 1)
+    share(pool, _blocks(images, window, oh, task_bytes), y, task_bytes)
     return channels_first(y), winners
 
 
@@ -119,7 +120,8 @@ def avg_pool2d(x: Array, window: Window) -> Array:
                 total += piece[index]
             total *= 1 / positions
 
-    share(pool, _blocks(images, window, oh), y, y.nbytes * positions)
+    task_bytes = y.nbytes * positions
+    share(pool, _blocks(images, window, oh, task_bytes), y, task_bytes)
     return channels_first(y)
 
 
@@ -190,12 +192,9 @@ def _alike(kernel: int, stride: int, padding: int, windows: int, size: int) -> I
         yield slice(start, size, stride), count, givers
 
 
-def _blocks(images: Array, window: Window, oh: int) -> list[Block]:
+def _blocks(images: Array, window: Window, oh: int, task_bytes: int) -> list[Block]:
     row_bytes = window.stride[0] * images.shape[2] * images.shape[3] * images.itemsize
-    limit = BLOCK_BYTES
-    if len(images) == 1:  # even a small one is worth sharing
-        limit = min(limit, -(-oh * row_bytes // get_num_threads()))
-    return blocks(images, oh, row_bytes, limit)
+    return blocks(images, oh, row_bytes, BLOCK_BYTES, task_bytes)
 
 
 def _positions(window: Window, oh: int, ow: int) -> Iterator[tuple[int, tuple[slice, ...]]]:

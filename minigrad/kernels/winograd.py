@@ -42,7 +42,7 @@ from minigrad.backend import Array, array_module, device_of, to_device
 from minigrad.kernels.finish import NOTHING, Finish, rows_of
 from minigrad.kernels.kept import kept
 from minigrad.kernels.matmul import add_product, matmul
-from minigrad.kernels.parallel import get_num_threads, share, share_slices, split
+from minigrad.kernels.parallel import share, share_slices, split
 from minigrad.kernels.patches import Block, blocks, cut
 from minigrad.kernels.scratch import Scratch
 
@@ -128,7 +128,8 @@ def conv3x3(images: Array, w: Array, padding: tuple[int, int], finish: Finish = 
     weights, finish = kept(_transformed_weights, w, finish.scale, keep=frozen), finish._replace(scale=None)
     y = xp.empty((n, oh, ow, filters), dtype=images.dtype)
     finish = finish._replace(scale=None).for_rows(ow)
-    todo = _blocks(images, oh, ow, channels, filters)
+    task_bytes = 8 * y.nbytes + y.size * channels  # in the time of so many bytes, about
+    todo = _blocks(images, oh, ow, channels, filters, task_bytes)
 
     def run(some: Iterator[Block]) -> None:
         scratch = Scratch(xp, images.dtype)
@@ -141,7 +142,7 @@ def conv3x3(images: Array, w: Array, padding: tuple[int, int], finish: Finish = 
             _place(tiles, y[rows])
             finish(rows_of(y[rows]), rows)
 
-    share(run, todo, y, 8 * y.nbytes + y.size * channels)  # in the time of so many bytes, about
+    share(run, todo, y, task_bytes)
     return y
 
 
@@ -164,7 +165,8 @@ def conv3x3_weight_grad(images: Array, grads: Array, padding: tuple[int, int]) -
     """Return ∂L/∂w (O, C, 3, 3), channels-last in memory, from pictures (N, H, W, C) and ∂L/∂y (N, OH, OW, O)."""
     xp = array_module(images)
     channels, (_, oh, ow, filters) = images.shape[3], grads.shape
-    todo = _blocks(images, oh, ow, channels, filters)
+    task_bytes = 8 * grads.nbytes + grads.size * channels
+    todo = _blocks(images, oh, ow, channels, filters, task_bytes)
 
     def run(part: slice) -> Array:
         scratch = Scratch(xp, images.dtype)
@@ -179,7 +181,7 @@ def conv3x3_weight_grad(images: Array, grads: Array, padding: tuple[int, int]) -
             total = add_product(total, products, values, scratch)
         return xp.zeros((36, filters, channels), dtype=images.dtype) if total is None else total
 
-    totals = split(run, len(todo), grads, 8 * grads.nbytes)
+    totals = split(run, len(todo), grads, task_bytes)
     gradient = xp.empty((filters, 3, 3, channels), dtype=images.dtype)
 
     def finish(part: slice) -> None:
@@ -195,7 +197,7 @@ def conv3x3_weight_grad(images: Array, grads: Array, padding: tuple[int, int]) -
     return gradient.transpose(0, 3, 1, 2)
 
 
-def _blocks(images: Array, oh: int, ow: int, channels: int, filters: int) -> list[Block]:
+def _blocks(images: Array, oh: int, ow: int, channels: int, filters: int, task_bytes: int) -> list[Block]:
     """Cut the work into blocks of rows of tiles.
 
     For every block the transformed weights are read once (or the sums for their gradient are read and written), so
@@ -205,11 +207,8 @@ def _blocks(images: Array, oh: int, ow: int, channels: int, filters: int) -> lis
     rows, row_bytes = tiles_along(oh), tiles_along(ow) * 36 * (channels + filters) * images.itemsize
     weight_bytes = 36 * channels * filters * images.itemsize
     if len(images) * rows * row_bytes <= weight_bytes // 4:
-        return blocks(images, rows, row_bytes, limit=weight_bytes, share=False)
-    limit = max(BLOCK_BYTES, weight_bytes // 2)
-    if len(images) == 1:  # even a small one is worth sharing
-        limit = min(limit, -(-rows * row_bytes // get_num_threads()))
-    return blocks(images, rows, row_bytes, limit)
+        task_bytes = 0
+    return blocks(images, rows, row_bytes, max(BLOCK_BYTES, weight_bytes // 2), task_bytes)
 
 
 def _result_rows(block: Block) -> Block:
