@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from minigrad.backend import Array, array_module
-from minigrad.function import Function
+from minigrad.function import Function, is_grad_enabled
 from minigrad.ops.activation import softmax
 from minigrad.ops.operands import beside, check_dtypes
 from minigrad.ops.select import minimum
@@ -28,6 +28,7 @@ class CrossEntropy(Function):
         self.smoothing, self.scale, self.rows = smoothing, scale, xp.arange(n)
         log_p = logits - logits.max(axis=1, keepdims=True)
         log_p -= xp.log(xp.exp(log_p).sum(axis=1, keepdims=True))
+        self.log_p = log_p if self.needs[0] else None
         loss = -log_p[self.rows, targets]
         if smoothing:
             loss = (1 - smoothing) * loss - (smoothing / classes) * log_p.sum(axis=1)
@@ -38,7 +39,15 @@ class CrossEntropy(Function):
     def backward(self, grad: Tensor) -> tuple:
         logits, targets = self.inputs
         floor = self.smoothing / logits.shape[1]
-        q = array_module(logits.data).full(logits.shape, floor, dtype=logits.dtype)
+        xp = array_module(logits.data)
+        if not is_grad_enabled():  # the same on bare arrays, with p at hand
+            change = xp.exp(self.log_p)
+            if floor:
+                change -= floor
+            change[self.rows, targets.data] -= 1 - self.smoothing
+            change *= grad.data[:, None] if self.scale is None else grad.data * self.scale
+            return Tensor._wrap(change), None
+        q = xp.full(logits.shape, floor, dtype=logits.dtype)
         q[self.rows, targets.data] = 1 - self.smoothing + floor
         grad = grad.unsqueeze(1) if self.scale is None else grad * self.scale
         return (softmax(logits, axis=1) - Tensor._wrap(q)) * grad, None
