@@ -28,11 +28,8 @@ class Finish(NamedTuple):
 
     def for_rows(self, width: int) -> Finish:
         """Return the same for blocks whose rows of `width` positions are one long axis: short loops are slow."""
-        tile = lambda v: None if v is None else array_module(v).tile(v, width)  # noqa: E731
-        shortcut = self.shortcut
-        if shortcut is not None:
-            shortcut = rows_of(shortcut)
-        return Finish(tile(self.scale), tile(self.shift), shortcut, self.relu)
+        scale, shift = (None if v is None else repeated(v, width) for v in (self.scale, self.shift))
+        return Finish(scale, shift, None if self.shortcut is None else rows_of(self.shortcut), self.relu)
 
     def __call__(self, y: Array, where: tuple) -> None:
         """Finish `y` in place, which is the part `where` of the result."""
@@ -54,3 +51,10 @@ def rows_of(pictures: Array) -> Array:
     """Show (N, H, W, C) pictures as (N, H, W·C)."""
     n, h, w, c = pictures.shape
     return pictures.reshape(n, h, w * c)
+
+
+def repeated(channels: Array, width: int) -> Array:
+    """Return (C,) as (width·C,): one number for each channel, for a row of so many positions."""
+    row = array_module(channels).empty((width, len(channels)), dtype=channels.dtype)
+    row[...] = channels
+    return row.reshape(-1)

@@ -10,6 +10,9 @@ from minigrad.kernels.scratch import Scratch
 
 # A core multiplies and adds about this often in the time in which it copies a byte; `split` counts bytes.
 MULTIPLY_ADDS_PER_BYTE = 8
+# BLAS copies both matrices before it multiplies them, and the second one less quickly. With few rows in the first, most
+# of the time is lost there, and (bᵀaᵀ)ᵀ is faster by a fifth.
+FEW_ROWS = 64
 
 
 def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
@@ -27,6 +30,8 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
         share_slices(lambda part: np.matmul(a[part], b[part], out=product[part]), len(a), a, task_bytes)
     elif rows >= columns:
         split(lambda part: np.matmul(a[part], b, out=product[part]), rows, a, task_bytes)
+    elif rows < FEW_ROWS and b.T.flags.c_contiguous:
+        split(lambda part: np.copyto(product[:, part], (b.T[part] @ a.T).T), columns, a, task_bytes)
     else:
         split(lambda part: np.matmul(a, b[:, part], out=product[:, part]), columns, a, task_bytes)
     return product

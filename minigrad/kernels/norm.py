@@ -14,7 +14,7 @@ from typing import Any
 
 from minigrad.backend import Array, array_module, on_cpu
 from minigrad.kernels.conv import channels_first, channels_last
-from minigrad.kernels.finish import Finish, rows_of
+from minigrad.kernels.finish import Finish, repeated, rows_of
 from minigrad.kernels.parallel import share, split
 from minigrad.kernels.patches import Block, blocks
 from minigrad.kernels.scratch import Scratch
@@ -56,7 +56,7 @@ def moments(x: Array) -> tuple[Array, Array]:
             squares = _products_sum(pixels, pixels) - count * mean * mean if on_cpu(x) else None
             if squares is None or not _is_small(count * mean * mean, squares):
                 deviations = scratch("deviations", rows_of(pixels).shape)
-                array_module(x).subtract(rows_of(pixels), _repeat(mean, images), out=deviations)
+                array_module(x).subtract(rows_of(pixels), repeated(mean, images.shape[2]), out=deviations)
                 deviations *= deviations
                 squares = _rows_sum(deviations.reshape(pixels.shape))
             total = _combined(total, (count, mean, squares))
@@ -101,7 +101,7 @@ def scale_and_shift(
     """
     images = channels_last(x)
     finish = Finish(None, shift, None if shortcut is None else channels_last(shortcut), relu)
-    finish, scale = finish.for_rows(images.shape[2]), _repeat(scale, images)
+    finish, scale = finish.for_rows(images.shape[2]), repeated(scale, images.shape[2])
     y = array_module(x).empty_like(images)
 
     def transform(some: Iterable[Block]) -> None:
@@ -126,7 +126,7 @@ def batch_norm_sums(
     outputs = None if y is None else channels_last(y)
     kept = grads if y is None else xp.empty_like(grads)
     at_once = on_cpu(x) and _is_small(mean * mean * inverse_deviation * inverse_deviation, xp.ones_like(mean))
-    means = _repeat(mean, images)
+    means = repeated(mean, images.shape[2])
 
     def sums(some: list[Block]) -> Array:
         scratch, total = Scratch(xp, x.dtype), xp.zeros((2, images.shape[3]), dtype=x.dtype)
@@ -159,7 +159,7 @@ def batch_norm_input_grad(
     # As a function of g and x it is factor·g + slope·x + constant.
     factor = scale * inverse_deviation
     slope = -factor * inverse_deviation * mean_gx
-    factor, slope, constant = (_repeat(v, images) for v in (factor, slope, -factor * mean_g - slope * mean))
+    factor, slope, constant = (repeated(v, images.shape[2]) for v in (factor, slope, -factor * mean_g - slope * mean))
     out = xp.empty_like(images)
 
     def combine(some: Iterable[Block]) -> None:
@@ -172,11 +172,6 @@ def batch_norm_input_grad(
 
     share(combine, *_blocks(images))
     return channels_first(out)
-
-
-def _repeat(channels: Array, images: Array) -> Array:
-    """Return (C,) as a row (W·C,) of pictures (N, H, W, C)."""
-    return array_module(channels).tile(channels, images.shape[2])
 
 
 def _split_blocks(task: Callable[[list[Block]], Any], images: Array) -> list[Any]:

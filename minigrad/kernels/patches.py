@@ -31,10 +31,8 @@ class Window(NamedTuple):
 
     def output_size(self, size: Pair) -> Pair:
         """Return how many positions the kernel takes along each axis of a picture of `size` (height, width)."""
-        return tuple(
-            (n + 2 * p - d * (k - 1) - 1) // s + 1
-            for n, k, s, p, d in zip(size, self.kernel, self.stride, self.padding, self.dilation, strict=True)
-        )
+        (h, w), (kh, kw), (sh, sw), (ph, pw), (dh, dw), _ = size, *self
+        return (h + 2 * ph - dh * (kh - 1) - 1) // sh + 1, (w + 2 * pw - dw * (kw - 1) - 1) // sw + 1
 
 
 class Block(NamedTuple):

@@ -14,10 +14,12 @@ def pair(name: str, argument: str, value: Any, smallest: int) -> Pair:
     Raises:
         ValueError: it is neither, or smaller than `smallest`.
     """
-    both = (value, value) if isinstance(value, int) else tuple(value) if isinstance(value, (tuple, list)) else ()
-    if len(both) != 2 or not all(isinstance(v, int) and v >= smallest for v in both):
+    both = (value, value) if isinstance(value, int) else value
+    if not (isinstance(both, (tuple, list)) and len(both) == 2 and all([isinstance(v, int) for v in both])) or (
+        min(both) < smallest
+    ):
         raise ValueError(f"{name}: {argument} must be an int >= {smallest} or a pair of them, got {value!r}")
-    return both
+    return tuple(both)
 
 
 def window_for(
