@@ -86,7 +86,7 @@ class ResNet(nn.Module):
 
     def feature_map(self, x: Tensor) -> Tensor:
         """Return what the last stage sees where: (N, 512, ⌈H/32⌉, ⌈W/32⌉)."""
-        x = self.maxpool(nn.conv_norm(self.conv1, self.bn1, x, relu=True))
+        x = self.maxpool(nn.conv_norm(self.conv1, self.bn1, x)).relu()  # in this order, a quarter of the work
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
     def features(self, x: Tensor) -> Tensor:

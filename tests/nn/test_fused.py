@@ -147,3 +147,29 @@ def test_a_relu_after_a_convolution(device, arguments):
     found = (mg.grad((y * y).sum(), inputs) for y in (together, apart))
     for ours, expected in zip(*found, strict=True):
         np.testing.assert_allclose(ours.numpy(), expected.numpy(), atol=1e-5 * abs(expected.numpy()).max())
+
+
+def test_a_relu_and_the_pool_behind_it(device):
+    conv, norm, x = layers(CONVOLUTIONS["3x3"], device=device)
+    x.requires_grad = True
+    pool = nn.MaxPool2d(3, stride=2, padding=1)
+    for block in ([conv], [conv, norm]):
+        together = nn.Sequential(nn.Sequential(*block, nn.ReLU()), pool)(x)
+        y = x
+        for layer in block:
+            y = layer(y)
+        apart = pool(y.relu())
+        np.testing.assert_allclose(together.numpy(), apart.numpy(), rtol=1e-5, atol=1e-6)
+        assert together.node.name == "ReLU"
+        inputs = [x, *(p for layer in block for p in layer.parameters())]
+        found = (mg.grad((y * y).sum(), inputs) for y in (together, apart))
+        for ours, expected in zip(*found, strict=True):
+            np.testing.assert_allclose(ours.numpy(), expected.numpy(), atol=1e-5 * abs(expected.numpy()).max())
+
+
+def test_modules_within_modules_are_seen_by_who_wants_to():
+    conv, norm, x = layers(CONVOLUTIONS["3x3"])
+    seen = []
+    with mg.no_grad(), observed(lambda module, output: seen.append(type(module).__name__)):
+        nn.Sequential(nn.Sequential(conv, norm, nn.ReLU()), nn.MaxPool2d(2)).eval()(x)
+    assert seen == ["Conv2d", "BatchNorm2d", "ReLU", "Sequential", "MaxPool2d", "Sequential"]
