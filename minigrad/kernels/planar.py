@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from minigrad.backend import Array, array_module, on_cpu
+from minigrad.kernels.copies import copy_runs
 from minigrad.kernels.finish import Finish, rows_of
 from minigrad.kernels.parallel import share, split
 from minigrad.kernels.patches import Block, Window, blocks
@@ -54,7 +55,7 @@ def conv2d(x: Array, w: Array, window: Window, finish: Finish) -> Array:
         for block in some:
             copies, target = _shifted_copies(x, block, window, scratch), y[block]
             rows = scratch("rows", copies.shape)
-            rows[...] = copies
+            copy_runs(copies, rows)
             sn, sh, _, sv, sj = rows.strides
             seen = xp.lib.stride_tricks.as_strided(
                 rows, (*target.shape[:3], len(weight)), (sn, window.stride[0] * sh, sj, sv)
@@ -82,7 +83,7 @@ def conv2d_weight_grad(x: Array, grads: Array, window: Window) -> Array:
             g = g.reshape(len(g), 1, -1, filters)
             pictures, height = len(copies), copies.shape[1] // step
             planes = scratch("planes", (pictures, channels, kw, step, height, ow))  # every step-th row together
-            planes[...] = copies.reshape(pictures, height, step, channels, kw, ow).transpose(0, 3, 4, 2, 1, 5)
+            copy_runs(copies.reshape(pictures, height, step, channels, kw, ow).transpose(0, 3, 4, 2, 1, 5), planes)
             products = scratch("products", (pictures, kh, channels * kw, filters))
             sn, _, sv, _, sh, sj = planes.strides
             for phase in range(step):  # the kernel rows u = phase, phase + step, …

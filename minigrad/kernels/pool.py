@@ -13,6 +13,7 @@ from itertools import product
 
 from minigrad.backend import Array, array_module
 from minigrad.kernels.conv import channels_first, channels_last
+from minigrad.kernels.copies import copy_runs
 from minigrad.kernels.parallel import share, share_slices
 from minigrad.kernels.patches import Block, Pair, Window, blocks, seen
 from minigrad.kernels.scratch import Scratch
@@ -69,9 +70,9 @@ def _largest_and_winners(piece: Array, window: Window, y: Array, winners: Array,
     candidate, beats = scratch("candidate", y.shape), xp.empty_like(winners)
     for k, index in _positions(window, *y.shape[1:3]):
         if k == 0:
-            y[...] = piece[index]
+            copy_runs(piece[index], y)
             continue
-        candidate[...] = piece[index]  # gathered once, because scattered numbers are slow to compare
+        copy_runs(piece[index], candidate)  # gathered once, because scattered numbers are slow to compare
         xp.greater(candidate, y, out=beats)
         beats *= k  # k grows, so the largest k that beat all before it is the winner
         xp.maximum(winners, beats, out=winners)
@@ -167,7 +168,7 @@ def _collect(give: Callable[[int, tuple[slice, ...], Array], None], grads: Array
                 target += share
             if not (above and left):
                 total[...] = 0
-            x[part, some_rows, some_columns] = total
+            copy_runs(total, x[part, some_rows, some_columns])
 
     share_slices(collect, n, grads, grads.nbytes * 2 * window.kernel[0] * window.kernel[1])
     return x
