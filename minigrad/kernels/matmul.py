@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad.backend import Array, array_module, on_cpu
-from minigrad.kernels.parallel import share_slices, split, worth_splitting
+from minigrad.kernels.parallel import share, share_slices, slices, split, worth_splitting
 from minigrad.kernels.scratch import Scratch
 
 # A core multiplies and adds about this often in the time in which it copies a byte; `split` counts bytes.
@@ -13,11 +13,13 @@ MULTIPLY_ADDS_PER_BYTE = 8
 # BLAS copies both matrices before it multiplies them, and the second one less quickly. With few rows in the first, most
 # of the time is lost there, and (bᵀaᵀ)ᵀ is faster by a fifth.
 FEW_ROWS = 64
+# Products of up to a million multiply-adds are spared the copies: in a stack, few rows times so many columns often are.
+SOME_COLUMNS = 128
 
 
 def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     """Return a @ b, as `numpy.matmul`. On the CPU two matrices are multiplied in parts, by rows of `a` or by columns of
-    `b`, and two stacks of as many matrices (k, M, K) and (k, K, N) one matrix after the other.
+    `b`, and two stacks of as many matrices (k, M, K) and (k, K, N) by matrices or by columns of all `b`.
     """
     task_bytes = a.size * b.shape[-1] // MULTIPLY_ADDS_PER_BYTE
     matched = a.ndim == b.ndim and a.ndim in (2, 3) and a.shape[:-2] == b.shape[:-2]
@@ -26,7 +28,10 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     *stack, rows, _ = a.shape
     columns = b.shape[-1]
     product = np.empty((*stack, rows, columns), dtype=np.result_type(a, b)) if out is None else out
-    if stack:
+    if stack and rows < FEW_ROWS and columns >= 2 * SOME_COLUMNS:
+        parts = slices(columns, columns // SOME_COLUMNS)
+        share(lambda some: [np.matmul(a, b[..., part], out=product[..., part]) for part in some], parts, a, task_bytes)
+    elif stack:
         share_slices(lambda part: np.matmul(a[part], b[part], out=product[part]), len(a), a, task_bytes)
     elif rows >= columns:
         split(lambda part: np.matmul(a[part], b, out=product[part]), rows, a, task_bytes)

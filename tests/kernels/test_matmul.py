@@ -30,3 +30,12 @@ def test_transposed_and_strided_operands(threads, rng):
 def test_stacks_of_matrices(rng):
     a, b = rng.standard_normal((3, 1, 2, 4)), rng.standard_normal((5, 4, 3))
     np.testing.assert_allclose(matmul(a, b), a @ b, rtol=1e-13)
+
+
+@pytest.mark.parametrize("columns", [5, 256, 300])
+@pytest.mark.parametrize("rows", [2, 70])
+def test_stacks_of_as_many_matrices(threads, rng, rows, columns):
+    threads(2)
+    a, b, out = rng.standard_normal((3, rows, 4)), rng.standard_normal((3, 4, columns)), np.zeros((3, rows, columns))
+    assert matmul(a, b, out) is out
+    np.testing.assert_allclose(out, a @ b, rtol=1e-13)

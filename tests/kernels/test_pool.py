@@ -150,6 +150,16 @@ def test_any_number_of_threads_gives_the_same_bits(case, threads):
 
 
 @every_case
+def test_tiny_blocks_change_nothing(case, tiny_blocks, monkeypatch):
+    window = case[0]
+    x = picture(case)
+    blocked = [pool.max_pool2d(x, window, True)[0], pool.max_pool2d(x, window, False)[0], pool.avg_pool2d(x, window)]
+    monkeypatch.undo()
+    for result, wanted in zip(blocked, [naive_max(x, window)[0]] * 2 + [pool.avg_pool2d(x, window)], strict=True):
+        np.testing.assert_array_equal(result, wanted)
+
+
+@every_case
 def test_layouts_dtypes_and_inputs(case):
     expected = every_kernel(case)
     for layout in (np.asfortranarray, channels_last, lambda a: a[::-1].copy()[::-1]):
