@@ -7,6 +7,9 @@ Two levels of parallelism must never meet. The BLAS library behind `@` has threa
 they spin for milliseconds, waiting for the next, on the very cores that ours need: a training step then takes nearly
 twice as long. So from the first time that work is split, BLAS is held to one thread for the rest of the process, and
 `matmul.py` splits large products among ours. `set_num_threads(1)` gives BLAS its threads back.
+
+What lies apart is shared block by block, each taken by whoever is free (`share`). Where results are summed, each thread
+has a fixed part (`split`), so that numbers are always added in the same order.
 """
 
 from __future__ import annotations

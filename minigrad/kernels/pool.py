@@ -2,8 +2,9 @@
 
 A window of kh·kw positions is not cut out of the picture. Instead the picture is looked at kh·kw times, each time
 shifted by one position and with the pool's stride: `x[:, u::s, v::s]` holds the (u, v) element of every window. A
-maximum over windows is then kh·kw elementwise maxima. All functions take and return (N, C, H, W) arrays that are
-channels-last in memory; the batch is shared among threads.
+maximum over windows is then kh·kw elementwise maxima; if nobody asks which element it was, kh along the columns and kw
+along the rows. All functions take and return (N, C, H, W) arrays that are channels-last in memory; blocks of them are
+shared among threads.
 """
 
 from __future__ import annotations

@@ -18,6 +18,10 @@ the 36 positions a matrix product. With tiles and channels laid out as matrices 
     M[ξ] = V[ξ] U[ξ], ξ = 1…36          (tiles, C)·(C, O), 36 times      36·C·O per tile, where im2col needs 144·C·O
     Y = Aᵀ M, and Aᵀ again              (4×6)·(6, …)                     240 per tile and filter
 
+Row by row and column by column, because a transform of all 36 numbers at once, by the Kronecker product of the matrix
+with itself, would take 1296 multiply-adds for V. D, V and M are written and read in the cache, block by block; main
+memory sees the pictures, the result, and the weights once for each block.
+
 The transformed weights U = G g Gᵀ are four times as large as the weights. All steps are linear but the product, so the
 weight gradient is the same chain read from right to left, with transposed matrices: Aᵀ becomes A, a product over tiles
 gives ∂L/∂U, and Gᵀ takes it back to 3×3.
