@@ -67,7 +67,7 @@ def _parse(arguments: Sequence[str] | None) -> tuple[list[Case], str]:
 def _measure(measure: Callable[..., float], case: Case, device: str) -> float | str:
     """Return a case's largest error, or what is wrong with it."""
     try:
-        return measure(case, case.inputs(device), eps=case.step)
+        return case.check(measure, device)
     except Exception as error:  # an operation that breaks is a line of the table too, the rest of which is still wanted
         return f"{type(error).__name__}: {error}"
 

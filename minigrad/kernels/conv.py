@@ -15,7 +15,8 @@ the blocks are shared among threads. Cost per convolution, in multiply-adds: N·
 This form can do every convolution. On the CPU others take over where they were measured to be faster, by the rules
 named `suits`, and each of them gives the gradients, too:
 
-    winograd.py     3×3 with stride 1, from 16 channels and 40 tiles of 4×4 outputs on: a quarter of the multiplications
+    winograd.py     3×3 with stride 1, from 16 channels and 40 tiles of 4×4 outputs on (12, if what is made of the
+                    weights is kept): a quarter of the multiplications
     planar.py       up to 4 channels, a network's first layer: copies of rows instead of patches
     strips.py       up to 8 channels and from 16 pictures on, stride 1: copies of columns instead of patches
 
@@ -32,7 +33,7 @@ from minigrad.backend import Array, array_module, on_cpu
 from minigrad.kernels import planar, strips, winograd
 from minigrad.kernels.finish import Finish, rows_of
 from minigrad.kernels.matmul import add_product, matmul
-from minigrad.kernels.parallel import get_num_threads, share, share_slices, slices, split
+from minigrad.kernels.parallel import get_num_threads, share, share_slices, slices, split, worth_splitting
 from minigrad.kernels.patches import Block, Pair, Window, blocks, patches
 from minigrad.kernels.scratch import Scratch
 
@@ -87,7 +88,7 @@ def conv2d(
     xp = array_module(x)
     oh, ow = window.output_size(x.shape[2:])
     finish = Finish(scale, b, None if shortcut is None else channels_last(shortcut), relu)
-    if window.is_plain_3x3 and winograd.suits(len(x), oh, ow, *w.shape[:2], frozen):
+    if window.is_plain_3x3 and on_cpu(x) and winograd.suits(len(x), oh, ow, *w.shape[:2], frozen):
         return channels_first(winograd.conv3x3(channels_last(x), w, window.padding, finish, frozen))
     if planar.suits(x, window):
         return channels_first(planar.conv2d(x, w, window, finish))
@@ -120,7 +121,7 @@ def conv2d_weight_grad(x: Array, g: Array, window: Window) -> Array:
     """
     xp = array_module(x)
     grads = channels_last(g)
-    if window.is_plain_3x3 and winograd.suits(*grads.shape, x.shape[1]):
+    if window.is_plain_3x3 and on_cpu(x) and winograd.suits(*grads.shape, x.shape[1]):
         return winograd.conv3x3_weight_grad(channels_last(x), grads, window.padding)
     if planar.suits(x, window):
         return channels_first(planar.conv2d_weight_grad(x, grads, window))
@@ -158,7 +159,7 @@ def conv2d_input_grad(g: Array, w: Array, window: Window, size: Pair) -> Array:
     if window.groups == 1 and inputs < FEW_CHANNELS and size[1] + 2 * window.padding[1] <= 8 * kw:
         return _input_grad_by_rows(g, w, window, size)
     # gathering copies patches of O channels once; scattering reads, adds and writes patches of C channels
-    fast = window.is_plain_3x3 and winograd.suits(len(g), *size, inputs, outputs)
+    fast = window.is_plain_3x3 and on_cpu(g) and winograd.suits(len(g), *size, inputs, outputs)
     if window.stride == (1, 1) and (fast or outputs <= 2 * inputs):
         return _input_grad_by_gathering(g, w, window, size)
     return _input_grad_by_scattering(g, w, window, size)
@@ -185,10 +186,13 @@ def _input_grad_by_scattering(g: Array, w: Array, window: Window, size: Pair) ->
     n, oh, ow, _ = grads.shape
     channels = w.shape[1] * window.groups
     padded = xp.zeros((n, size[0] + 2 * ph, size[1] + 2 * pw, channels), dtype=g.dtype)
-    images = max(1, BLOCK_BYTES // max(1, oh * ow * channels * kh * kw * g.itemsize))
+    task_bytes = g.size * weight.shape[2]
+    count = -(-n * oh * ow * channels * kh * kw * g.itemsize // BLOCK_BYTES) if on_cpu(g) else 1
+    if worth_splitting(task_bytes):
+        count = max(count, get_num_threads())
 
     def scatter(some: Iterator[slice]) -> None:
-        for rows in some:
+        for rows in some:  # pictures: the patches of one overlap
             block = grads[rows].reshape(-1, window.groups, len(w) // window.groups)
             cols = (block.transpose(1, 0, 2) @ weight).reshape(window.groups, -1, oh, ow, kh, kw, w.shape[1])
             target = padded[rows].reshape(-1, *padded.shape[1:3], window.groups, w.shape[1]).transpose(3, 0, 1, 2, 4)
@@ -198,7 +202,7 @@ def _input_grad_by_scattering(g: Array, w: Array, window: Window, size: Pair) ->
                     seen = target[:, :, i : i + sh * (oh - 1) + 1 : sh, j : j + sw * (ow - 1) + 1 : sw]
                     seen += cols[:, :, :, :, u, v]
 
-    share(scatter, slices(n, max(get_num_threads(), -(-n // images))), g, g.size * weight.shape[2])
+    share(scatter, slices(n, count), g, task_bytes)
     return channels_first(padded[:, ph : ph + size[0], pw : pw + size[1]])
 
 

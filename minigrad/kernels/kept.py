@@ -29,7 +29,8 @@ _entries: dict[int, _Entry] = {}
 def kept(compute: Callable[..., Array], array: Array, *others: Array | None, keep: bool) -> Array:
     """Return `compute(array, *others)`, from the last call if all are still the same; always anew on a GPU.
 
-    A result lives as long as `array`, until one of them is found changed, or until a call with `keep=False`.
+    A result lives as long as `array`, until one of them is found changed, or until a call with `keep=False`. Of each
+    array one result is kept, so always pass the same `compute` with it.
     """
     key, arrays = id(array), [array, *others]
     if not (keep and on_cpu(array)):

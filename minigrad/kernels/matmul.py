@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from minigrad.backend import Array, array_module, on_cpu
@@ -13,7 +15,7 @@ MULTIPLY_ADDS_PER_BYTE = 8
 # BLAS copies both matrices before it multiplies them, and the second one less quickly. With few rows in the first, most
 # of the time is lost there, and (bᵀaᵀ)ᵀ is faster by a fifth.
 FEW_ROWS = 64
-# Products of up to a million multiply-adds are spared the copies: in a stack, few rows times so many columns often are.
+# OpenBLAS spares products of up to a million multiply-adds the copies, and few rows times so many columns often are.
 SOME_COLUMNS = 128
 
 
@@ -29,8 +31,12 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     columns = b.shape[-1]
     product = np.empty((*stack, rows, columns), dtype=np.result_type(a, b)) if out is None else out
     if stack and rows < FEW_ROWS and columns >= 2 * SOME_COLUMNS:
-        parts = slices(columns, columns // SOME_COLUMNS)
-        share(lambda some: [np.matmul(a, b[..., part], out=product[..., part]) for part in some], parts, a, task_bytes)
+
+        def multiply(some: Iterator[slice]) -> None:
+            for part in some:
+                np.matmul(a, b[..., part], out=product[..., part])
+
+        share(multiply, slices(columns, columns // SOME_COLUMNS), a, task_bytes)
     elif stack:
         share_slices(lambda part: np.matmul(a[part], b[part], out=product[part]), len(a), a, task_bytes)
     elif rows >= columns:

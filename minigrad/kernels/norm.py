@@ -24,6 +24,8 @@ from minigrad.kernels.scratch import Scratch
 # shorter calls, than they save.
 BLOCK_BYTES = 1 << 24
 ARRAYS = 4
+ROWS = 256  # that are summed one after the other: of many short sums, one loses fewer digits than of a long one
+MAX_LOSS = 4  # times the result may cancel, where that saves a pass over the data
 
 
 def channel_sum(x: Array) -> Array:
@@ -34,9 +36,25 @@ def channel_sum(x: Array) -> Array:
 
 
 def _rows_sum(images: Array) -> Array:
+    xp, (_, _, w, c) = array_module(images), images.shape
+    sums = [(xp.ones((1, rows.shape[1]), dtype=rows.dtype) @ rows).sum(axis=(0, 1)) for rows in _in_rows(images)]
+    return sum(sums[1:], start=sums[0]).reshape(w, c).sum(axis=0)
+
+
+def _products_sum(a: Array, b: Array) -> Array:
+    """Return Σ a·b over pictures and positions, (N, H, W, C) twice → (C,), without a temporary of their size."""
+    xp, (_, _, w, c) = array_module(a), a.shape
+    pairs = zip(_in_rows(a), _in_rows(b), strict=True)
+    sums = [xp.einsum("brk,brk->bk", *pair).sum(axis=0) for pair in pairs]
+    return sum(sums[1:], start=sums[0]).reshape(w, c).sum(axis=0)
+
+
+def _in_rows(images: Array) -> list[Array]:
+    """Show pictures (N, H, W, C) as rows, (K, ROWS, W·C), and the rest of them as (1, fewer, W·C)."""
     n, h, w, c = images.shape
-    ones = array_module(images).ones((1, n * h), dtype=images.dtype)
-    return (ones @ images.reshape(n * h, w * c)).reshape(w, c).sum(axis=0)
+    rows, whole = images.reshape(n * h, w * c), n * h // ROWS * ROWS
+    parts = [rows[:whole].reshape(-1, ROWS, w * c), rows[None, whole:]]
+    return [part for part in parts if part.size] or parts[1:]
 
 
 def moments(x: Array) -> tuple[Array, Array]:
@@ -53,8 +71,10 @@ def moments(x: Array) -> tuple[Array, Array]:
             pixels = images[block]
             count = pixels.size // images.shape[3]
             mean = _rows_sum(pixels) / count
-            squares = _products_sum(pixels, pixels) - count * mean * mean if on_cpu(x) else None
-            if squares is None or not _is_small(count * mean * mean, squares):
+            lost, squares = count * mean * mean, None
+            if on_cpu(x):  # a GPU would have to be waited for
+                squares = _products_sum(pixels, pixels) - lost
+            if squares is None or not (lost <= MAX_LOSS * squares).all():
                 deviations = scratch("deviations", rows_of(pixels).shape)
                 array_module(x).subtract(rows_of(pixels), repeated(mean, images.shape[2]), out=deviations)
                 deviations *= deviations
@@ -67,20 +87,6 @@ def moments(x: Array) -> tuple[Array, Array]:
         total = _combined(total, other)
     count, mean, squares = total
     return mean, squares / count
-
-
-def _products_sum(a: Array, b: Array) -> Array:
-    """Return Σ a·b over pictures and positions, (N, H, W, C) twice → (C,), without a temporary of their size."""
-    n, h, w, c = a.shape
-    rows = (v.reshape(n * h, w * c) for v in (a, b))
-    return array_module(a).einsum("rk,rk->k", *rows).reshape(w, c).sum(axis=0)
-
-
-def _is_small(squared_mean: Array, variance: Array) -> bool:
-    """Whether means are so small beside deviations, in each channel, that Σ a·(x − mean) = Σ a·x − mean·Σ a loses no
-    more than about one decimal digit. Not for a GPU, which would have to be waited for.
-    """
-    return bool((squared_mean <= 100 * variance).all())
 
 
 def _combined(a: tuple | None, b: tuple) -> tuple:
@@ -125,7 +131,8 @@ def batch_norm_sums(
     images, grads = channels_last(x), channels_last(g)
     outputs = None if y is None else channels_last(y)
     kept = grads if y is None else xp.empty_like(grads)
-    at_once = on_cpu(x) and _is_small(mean * mean * inverse_deviation * inverse_deviation, xp.ones_like(mean))
+    # Σ g·(x − μ) = Σ g·x − μ·Σ g loses few digits, if means are not much larger than deviations.
+    at_once = on_cpu(x) and bool((abs(mean) * inverse_deviation <= MAX_LOSS).all())
     means = repeated(mean, images.shape[2])
 
     def sums(some: list[Block]) -> Array:

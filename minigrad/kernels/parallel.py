@@ -8,8 +8,8 @@ they spin for milliseconds, waiting for the next, on the very cores that ours ne
 twice as long. So from the first time that work is split, BLAS is held to one thread for the rest of the process, and
 `matmul.py` splits large products among ours. `set_num_threads(1)` gives BLAS its threads back.
 
-What lies apart is shared block by block, each taken by whoever is free (`share`). Where results are summed, each thread
-has a fixed part (`split`), so that numbers are always added in the same order.
+Work of many blocks is shared block by block, each taken by whoever is free (`share`). Where results are summed, so that
+the order matters, or where one large part for each thread is best, the parts are fixed (`split`).
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def share(task: Callable[[Iterator[Any]], None], items: Sequence[Any], array: An
         task(iter(items))
         return
     left = deque(items)
-    _side_by_side(task, [_taken_from(left) for _ in range(threads)])
+    _side_by_side(_abandoning(task, left), [_taken_from(left) for _ in range(threads)])
 
 
 def share_slices(task: Callable[[slice], None], n: int, array: Any, task_bytes: int) -> None:
@@ -154,6 +154,19 @@ def _threads_for(n: int, array: Any, task_bytes: int) -> int:
     if task_bytes < SMALLEST_TASK_BYTES or _state.splitting or not on_cpu(array):
         return 1
     return max(1, min(_num_threads, n, 1 + task_bytes // SMALLEST_TASK_BYTES))
+
+
+def _abandoning(task: Callable[[Any], None], left: deque) -> Callable[[Any], None]:
+    """Return the task, but after an error nobody begins another item."""
+
+    def run(some: Iterator[Any]) -> None:
+        try:
+            task(some)
+        except BaseException:
+            left.clear()
+            raise
+
+    return run
 
 
 def _taken_from(left: deque) -> Iterator[Any]:

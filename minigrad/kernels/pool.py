@@ -60,7 +60,7 @@ def _largest(piece: Array, window: Window, y: Array, scratch: Scratch) -> None:
     rows = [piece[:, u : u + sh * (oh - 1) + 1 : sh] for u in range(kh)]
     columns = [lines[:, :, v : v + sw * (ow - 1) + 1 : sw] for v in range(kw)]
     for (first, *others), out in ((rows, lines), (columns, y)):
-        xp.maximum(first, others[0] if others else first, out=out)
+        xp.maximum(first, others[0] if others else first, out=out)  # of one alone, a copy
         for other in others[1:]:
             xp.maximum(out, other, out=out)
 
@@ -155,19 +155,19 @@ def _collect(give: Callable[[int, tuple[slice, ...], Array], None], grads: Array
 
     def collect(part: slice) -> None:
         scratch = Scratch(xp, grads.dtype)
-        for (some_rows, height, above), (some_columns, width, left) in product(rows, columns):
+        for (some_rows, height, row_givers), (some_columns, width, column_givers) in product(rows, columns):
             total = scratch("total", (part.stop - part.start, height, width, channels))
-            for nth, ((u, i, to_rows), (v, j, to_columns)) in enumerate(product(above, left)):
+            for nth, ((u, i, to_rows), (v, j, to_columns)) in enumerate(product(row_givers, column_givers)):
                 k, where, target = u * window.kernel[1] + v, (part, i, j), total[:, to_rows, to_columns]
                 if nth == 0 and target.shape == total.shape:
                     give(k, where, total)
                     continue
                 if nth == 0:
                     total[...] = 0
-                share = scratch("share", target.shape)
-                give(k, where, share)
-                target += share
-            if not (above and left):
+                given = scratch("given", target.shape)
+                give(k, where, given)
+                target += given
+            if not (row_givers and column_givers):
                 total[...] = 0
             copy_runs(total, x[part, some_rows, some_columns])
 
@@ -177,6 +177,9 @@ def _collect(give: Callable[[int, tuple[slice, ...], Array], None], grads: Array
 
 def _alike(kernel: int, stride: int, padding: int, windows: int, size: int) -> Iterator[tuple[slice, int, list]]:
     """Divide the elements of an axis into those that lie alike in their windows.
+
+    With kernel 3, stride 2 and padding 1, window i sees elements 2i − 1, 2i and 2i + 1. So even elements are at place 1
+    of one window, i; odd ones at place 2 of window i and at place 0 of window i + 1.
 
     Yields:
         the elements; how many they are; and for each place in the window that they take, this place, the windows in

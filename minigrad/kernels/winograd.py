@@ -59,7 +59,7 @@ MIN_CHANNELS = 16
 MIN_TILES = 40
 MIN_TILES_FROZEN = 12
 # The tiles of one block, before and after their transform, should stay near the core that works on them.
-BLOCK_BYTES = 5 << 19
+BLOCK_BYTES = 5 << 19  # 2.5 MB
 
 
 def suits(n: int, oh: int, ow: int, filters: int, channels: int, frozen: bool = False) -> bool:
@@ -129,9 +129,9 @@ def conv3x3(images: Array, w: Array, padding: tuple[int, int], finish: Finish = 
     xp = array_module(images)
     (n, h, width, channels), filters = images.shape, len(w)
     oh, ow = h + 2 * padding[0] - 2, width + 2 * padding[1] - 2
-    weights, finish = kept(_transformed_weights, w, finish.scale, keep=frozen), finish._replace(scale=None)
+    weights = kept(_transformed_weights, w, finish.scale, keep=frozen)
     y = xp.empty((n, oh, ow, filters), dtype=images.dtype)
-    finish = finish._replace(scale=None).for_rows(ow)
+    finish = finish._replace(scale=None).for_rows(ow)  # the scale is in the weights
     task_bytes = 8 * y.nbytes + y.size * channels  # in the time of so many bytes, about
     todo = _blocks(images, oh, ow, channels, filters, task_bytes)
 
@@ -204,7 +204,7 @@ def conv3x3_weight_grad(images: Array, grads: Array, padding: tuple[int, int]) -
 def _blocks(images: Array, oh: int, ow: int, channels: int, filters: int, task_bytes: int) -> list[Block]:
     """Cut the work into blocks of rows of tiles.
 
-    For every block the transformed weights are read once (or the sums for their gradient are read and written), so
+    For every block the transformed weights are read once (or the sums for their gradient are read and written), so a
     block must not be much smaller than they are. If even all tiles together are, there is one block, and its products
     are what threads share.
     """
@@ -230,7 +230,7 @@ def _gather_and_transform(images: Array, block: Block, padding: tuple[int, int],
     n, height, _, channels = piece.shape
     length = tile_columns * channels
     sn, sy, sx, sc = piece.strides
-    columns, halfway = (scratch(name, (6, n * height, length)) for name in ("columns", "halfway"))
+    columns, halfway = (scratch(name, (6, n * height, length)) for name in ("columns", "halfway"))  # column j of tiles
     columns.reshape(6, n, height, tile_columns, channels)[...] = xp.lib.stride_tricks.as_strided(
         piece, (6, n, height, tile_columns, channels), (sx, sn, sy, TILE * sx, sc)
     )

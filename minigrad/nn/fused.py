@@ -39,10 +39,11 @@ def take(modules: Sequence[Module], x: Tensor) -> tuple[int, Tensor]:
     kinds = [type(module) for module in modules[:4]]
     if kinds[0] is not Conv2d or is_observed():
         return 1, modules[0](x)
-    normalised = kinds[1:2] == [BatchNorm2d]
-    count = 1 + normalised
+    count = 2 if kinds[1:2] == [BatchNorm2d] else 1  # what is taken so far
     relu = kinds[count : count + 1] == [ReLU]
-    pooled = relu and kinds[count + 1 : count + 2] == [MaxPool2d]
-    relu_at_once = relu and not pooled
-    y = conv_norm(modules[0], modules[1], x, relu=relu_at_once) if normalised else modules[0](x, relu_at_once)
-    return count + relu + pooled, modules[count + 1](y).relu() if pooled else y
+    pool = modules[count + 1] if relu and kinds[count + 1 : count + 2] == [MaxPool2d] else None
+    early_relu = relu and pool is None
+    y = modules[0](x, early_relu) if count == 1 else conv_norm(modules[0], modules[1], x, relu=early_relu)
+    if pool is not None:
+        return count + 2, pool(y).relu()
+    return count + 1 if relu else count, y

@@ -15,9 +15,8 @@ def pair(name: str, argument: str, value: Any, smallest: int) -> Pair:
         ValueError: it is neither, or smaller than `smallest`.
     """
     both = (value, value) if isinstance(value, int) else value
-    if not (isinstance(both, (tuple, list)) and len(both) == 2 and all([isinstance(v, int) for v in both])) or (
-        min(both) < smallest
-    ):
+    is_pair = isinstance(both, (tuple, list)) and len(both) == 2 and all([isinstance(v, int) for v in both])
+    if not is_pair or min(both) < smallest:
         raise ValueError(f"{name}: {argument} must be an int >= {smallest} or a pair of them, got {value!r}")
     return tuple(both)
 

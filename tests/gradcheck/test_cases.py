@@ -20,12 +20,12 @@ every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 @every_case
 def test_first_order(device, case):
-    assert largest_error(case, case.inputs(device), eps=case.step) < 1e-6
+    assert case.check(largest_error, device) < 1e-6
 
 
 @every_case
 def test_second_order(device, case):
-    assert largest_second_error(case, case.inputs(device), eps=case.step) < 1e-6
+    assert case.check(largest_second_error, device) < 1e-6
 
 
 @every_case

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from minigrad import get_num_threads, set_num_threads
-from minigrad.kernels import conv, norm, parallel, planar, pool
+from minigrad.kernels import conv, norm, parallel, planar, pool, winograd
 
 
 @pytest.fixture
 def tiny_blocks(monkeypatch):
     """Blocks smaller than one picture, mostly smaller than one row of it."""
-    for module in (conv, norm, planar, pool):
+    for module in (conv, norm, planar, pool, winograd):
         monkeypatch.setattr(module, "BLOCK_BYTES", 64)
 
 

@@ -47,6 +47,14 @@ def test_a_change_of_any_argument_is_noticed():
     assert double.calls == 4
 
 
+def test_an_array_of_another_shape_or_order_is_another_one():
+    double, array = Double(), np.arange(6.0)
+    kept(double, array, keep=True)
+    array.shape = 2, 3
+    np.testing.assert_array_equal(kept(double, array, keep=True), array * 2)
+    assert double.calls == 2
+
+
 def test_nothing_is_kept_unless_asked_for_nor_of_arrays_that_are_gone():
     double, array = Double(), np.arange(6.0)
     key = id(array)

@@ -97,10 +97,14 @@ def test_an_error_in_a_shared_item_is_raised(threads):
 
     def task(some):
         for item in some:
+            begun.append(item)
             1 / (item - 3)
+            time.sleep(0.01)
 
+    begun = []
     with pytest.raises(ZeroDivisionError):
-        share(task, range(6), ANY, LARGE)
+        share(task, range(100), ANY, LARGE)
+    assert len(begun) < 10  # nobody went on
 
 
 @pytest.mark.parametrize("n", [0, 1, 3, 100])

@@ -40,8 +40,7 @@ def test_as_defined(device, case, always):
 
 @every_case
 @pytest.mark.parametrize("threads_used", [1, 2, 3])
-def test_small_blocks_and_threads_change_nothing(case, always, threads, tiny_blocks, monkeypatch, threads_used):
-    monkeypatch.setattr(winograd, "BLOCK_BYTES", 64)
+def test_small_blocks_and_threads_change_nothing(case, always, threads, tiny_blocks, threads_used):
     threads(threads_used)
     assert_naive(all_three(case), case, tolerance=1e-11)
 
@@ -56,7 +55,9 @@ def test_float32_stays_close_to_the_patch_product(rng):
     assert np.abs(fast - exact).max() < 2e-5 * np.abs(exact).max()
 
 
-def test_a_repeated_run_is_identical(rng):
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_repeated_run_is_identical(rng, threads, count):
+    threads(count)
     x = rng.standard_normal((16, 64, 12, 12)).astype(np.float32)
     w = rng.standard_normal((64, 64, 3, 3)).astype(np.float32)
     window = Window((3, 3), padding=(1, 1))
