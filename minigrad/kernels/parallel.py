@@ -35,6 +35,7 @@ class _State(threading.local):
 
 
 _state = _State()
+_lock = threading.Lock()  # so that no job comes into a queue behind the None that ends its threads
 
 
 def _default_threads() -> int:
@@ -66,19 +67,62 @@ def set_num_threads(n: int) -> None:
     if n == 1 and _hold_blas_to_one_thread.cache_info().currsize:
         _hold_blas_to_one_thread().restore_original_limits()
         _hold_blas_to_one_thread.cache_clear()
-    _num_threads = n
-    _pool.cache_clear()
+    with _lock:
+        if _jobs.cache_info().currsize:
+            for _ in range(_num_threads - 1):
+                _jobs().put(None)
+            _jobs.cache_clear()
+        _num_threads = n
+
+
+class _Job:
+    """A call that another thread shall make. The same with `concurrent.futures` takes 40 µs more."""
+
+    result: Any = None
+    error: BaseException | None = None
+
+    def __init__(self, task: Callable[[Any], Any], argument: Any) -> None:
+        self._task, self._argument = task, argument
+        self._running = threading.Lock()
+        self._running.acquire()
+
+    def run(self) -> None:
+        try:
+            self.result = _run(self._task, self._argument)
+        except BaseException as error:
+            self.error = error
+        finally:
+            self._running.release()
+
+    def wait(self) -> None:
+        self._running.acquire()
 
 
 @cache
-def _pool() -> Any:
-    from concurrent.futures import ThreadPoolExecutor  # here and below: `import minigrad` shall be quick
+def _jobs() -> Any:
+    """Start the threads and return the queue from which they take jobs, until they find None there."""
+    from queue import SimpleQueue  # here and below: `import minigrad` shall be quick
 
-    return ThreadPoolExecutor(_num_threads - 1, thread_name_prefix="minigrad")
+    jobs = SimpleQueue()
+
+    def work() -> None:
+        while job := jobs.get():
+            job.run()
+            del job  # its result must not live until the next one comes
+
+    for i in range(_num_threads - 1):
+        threading.Thread(target=work, name=f"minigrad {i + 1}", daemon=True).start()
+    return jobs
+
+
+def _start_anew() -> None:
+    global _lock
+    _lock = threading.Lock()
+    _jobs.cache_clear()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
+    os.register_at_fork(after_in_child=_start_anew)  # threads do not survive a fork
 
 
 @cache
@@ -180,17 +224,23 @@ def _taken_from(left: deque) -> Iterator[Any]:
 
 
 def _side_by_side(task: Callable[[Any], Any], arguments: Sequence[Any]) -> list[Any]:
-    """Return `task(argument)` for each argument, the first in this thread and the others in threads of the pool."""
+    """Return `task(argument)` for each argument, the first in this thread and the others in threads of their own."""
     if len(arguments) == 1:
         return [task(arguments[0])]
     _hold_blas_to_one_thread()
-    futures = [_pool().submit(_run, task, argument) for argument in arguments[1:]]
+    jobs = [_Job(task, argument) for argument in arguments[1:]]
+    with _lock:
+        for job in jobs:
+            _jobs().put(job)
     try:
         first = _run(task, arguments[0])
     finally:  # no part may still be at work when the error of another is raised
-        for future in futures:
-            future.exception()
-    return [first, *(future.result() for future in futures)]
+        for job in jobs:
+            job.wait()
+    for job in jobs:
+        if job.error is not None:
+            raise job.error
+    return [first, *(job.result for job in jobs)]
 
 
 def _run(task: Callable[[Any], Any], argument: Any) -> Any:

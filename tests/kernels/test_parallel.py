@@ -152,6 +152,28 @@ def test_blas_is_held_to_one_thread_from_the_first_split_on(threads, two_blas_th
     assert blas_threads() == {2}
 
 
+def test_threads_end_when_their_number_changes_and_no_job_is_lost(threads):
+    threads(3)
+    stop, sums = threading.Event(), []
+
+    def use():
+        while not stop.is_set():
+            sums.append(sum(split(lambda part: len(range(9)[part]), 9, ANY, LARGE)))
+
+    user = threading.Thread(target=use)
+    user.start()
+    for n in [2, 3, 4] * 30:
+        threads(n)
+    stop.set()
+    user.join(10)
+    assert not user.is_alive() and set(sums) == {9}
+    threads(1)
+    deadline = time.monotonic() + 10
+    while any(t.name.startswith("minigrad") for t in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 def test_a_forked_process_makes_threads_of_its_own():
     code = (
