@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 
 from minigrad import backend
 from minigrad.gradcheck import largest_error, largest_second_error
-from minigrad.gradcheck.cases import CASES, Case
+from minigrad.gradcheck.case import Case
+from minigrad.gradcheck.cases import CASES
 
 ORDERS = {"first order": largest_error, "second order": largest_second_error}
 

@@ -88,7 +88,7 @@ def conv2d(
     xp = array_module(x)
     oh, ow = window.output_size(x.shape[2:])
     finish = Finish(scale, b, None if shortcut is None else channels_last(shortcut), relu)
-    if window.is_plain_3x3 and on_cpu(x) and winograd.suits(len(x), oh, ow, *w.shape[:2], frozen):
+    if _by_winograd(x, window, len(x), oh, ow, *w.shape[:2], frozen):
         return channels_first(winograd.conv3x3(channels_last(x), w, window.padding, finish, frozen))
     if planar.suits(x, window):
         return channels_first(planar.conv2d(x, w, window, finish))
@@ -121,7 +121,7 @@ def conv2d_weight_grad(x: Array, g: Array, window: Window) -> Array:
     """
     xp = array_module(x)
     grads = channels_last(g)
-    if window.is_plain_3x3 and on_cpu(x) and winograd.suits(*grads.shape, x.shape[1]):
+    if _by_winograd(x, window, *grads.shape, x.shape[1]):
         return winograd.conv3x3_weight_grad(channels_last(x), grads, window.padding)
     if planar.suits(x, window):
         return channels_first(planar.conv2d_weight_grad(x, grads, window))
@@ -159,10 +159,17 @@ def conv2d_input_grad(g: Array, w: Array, window: Window, size: Pair) -> Array:
     if window.groups == 1 and inputs < FEW_CHANNELS and size[1] + 2 * window.padding[1] <= 8 * kw:
         return _input_grad_by_rows(g, w, window, size)
     # gathering copies patches of O channels once; scattering reads, adds and writes patches of C channels
-    fast = window.is_plain_3x3 and on_cpu(g) and winograd.suits(len(g), *size, inputs, outputs)
+    fast = _by_winograd(g, window, len(g), *size, inputs, outputs)
     if window.stride == (1, 1) and (fast or outputs <= 2 * inputs):
         return _input_grad_by_gathering(g, w, window, size)
     return _input_grad_by_scattering(g, w, window, size)
+
+
+def _by_winograd(array: Array, window: Window, *sizes: int) -> bool:
+    """Whether a convolution of this window, or a gradient of it, is done by Winograd's algorithm; sizes as of
+    `winograd.suits`.
+    """
+    return window.is_plain_3x3 and on_cpu(array) and winograd.suits(*sizes)
 
 
 def _input_grad_by_gathering(g: Array, w: Array, window: Window, size: Pair) -> Array:

@@ -37,7 +37,7 @@ def take(modules: Sequence[Module], x: Tensor) -> tuple[int, Tensor]:
     Only the layers themselves are recognised: a subclass may compute something else.
     """
     kinds = [type(module) for module in modules[:4]]
-    if kinds[0] is not Conv2d or is_observed():
+    if kinds[0] is not Conv2d:
         return 1, modules[0](x)
     count = 2 if kinds[1:2] == [BatchNorm2d] else 1  # what is taken so far
     relu = kinds[count : count + 1] == [ReLU]

@@ -21,7 +21,11 @@ class Sequential(Module):
 
     def forward(self, x: Any) -> Any:
         """Return the last module's output."""
-        modules = list(self.children() if is_observed() else self._flattened())
+        if is_observed():  # then every module is called itself
+            for module in self.children():
+                x = module(x)
+            return x
+        modules = list(self._flattened())
         while modules:
             count, x = fused.take(modules, x)
             del modules[:count]

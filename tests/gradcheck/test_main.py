@@ -10,7 +10,7 @@ import pytest
 
 from minigrad import ops
 from minigrad.gradcheck import __main__ as command
-from minigrad.gradcheck.cases import case
+from minigrad.gradcheck.case import case
 
 
 def test_it_prints_a_row_per_case_and_succeeds(device, capsys):
