@@ -6,3 +6,4 @@ from minigrad.kernels.scratch import keep_freed_memory
 __all__ = ["activation", "conv", "matmul", "norm", "parallel", "planar", "pool", "strips", "winograd"]
 
 keep_freed_memory()
+parallel.hold_blas_to_one_thread()
