@@ -1,8 +1,20 @@
-"""Plain array code without autograd: the algorithms behind convolution, pooling, normalisation and activations."""
+"""Plain array code without autograd: the algorithms behind convolution, pooling, normalisation, activations, sums."""
 
-from minigrad.kernels import activation, conv, matmul, norm, parallel, planar, pool, strips, winograd
+from minigrad.kernels import activation, conv, matmul, norm, parallel, planar, pool, precision, reduce, strips, winograd
 from minigrad.kernels.scratch import keep_freed_memory
 
-__all__ = ["activation", "conv", "matmul", "norm", "parallel", "planar", "pool", "strips", "winograd"]
+__all__ = [
+    "activation",
+    "conv",
+    "matmul",
+    "norm",
+    "parallel",
+    "planar",
+    "pool",
+    "precision",
+    "reduce",
+    "strips",
+    "winograd",
+]
 
 keep_freed_memory()
