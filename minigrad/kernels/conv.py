@@ -9,14 +9,18 @@ Pictures are kept channels-last in memory, (N, H, W, C), because then a patch is
 numbers, quick to copy, and because the product *is* the result in the same layout: nothing has to be transposed. To the
 outside they still are (N, C, H, W) arrays, seen through a transpose.
 
-The patches are never held all at once: they are made block by block, small enough to stay in the processor's cache, and
-the blocks are shared among threads. Cost per convolution, in multiply-adds: N·OH·OW·O·kh·kw·C/groups.
+On the CPU the patches are never held all at once: they are made block by block, small enough to stay in the processor's
+cache, and the blocks are shared among threads. On a GPU, which works on everything side by side, they are: they take
+kh·kw/stride² times the memory of the pictures. Cost per convolution, in multiply-adds: N·OH·OW·O·kh·kw·C/groups.
+
+float16 is computed in float32: on the CPU, whose BLAS knows no float16, on converted copies; on a GPU within the matrix
+products, and where products are summed.
 
 This form can do every convolution. On the CPU others take over where they were measured to be faster, by the rules
 named `suits`, and each of them gives the gradients, too:
 
     winograd.py     3×3 with stride 1, from 16 channels and 40 tiles of 4×4 outputs on (12, if what is made of the
-                    weights is kept): a quarter of the multiplications
+                    weights is kept): a quarter of the multiplications; not if numbers are infinite, nan or huge
     planar.py       up to 4 channels, a network's first layer: copies of rows instead of patches
     strips.py       up to 8 channels and from 16 pictures on, stride 1: copies of columns instead of patches
 
@@ -28,6 +32,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 
 from minigrad.backend import Array, array_module, on_cpu
 from minigrad.kernels import planar, strips, winograd
@@ -35,6 +41,7 @@ from minigrad.kernels.finish import Finish, rows_of
 from minigrad.kernels.matmul import add_product, matmul
 from minigrad.kernels.parallel import get_num_threads, share, share_slices, slices, split, worth_splitting
 from minigrad.kernels.patches import Block, Pair, Window, blocks, patches
+from minigrad.kernels.precision import accumulator, in_float32
 from minigrad.kernels.scratch import Scratch
 
 # Patches of one block should fit into a core's own cache (1 MB on the machines of 2024) beside the weight and the
@@ -62,6 +69,7 @@ def channels_first(x: Array) -> Array:
     return x.transpose(0, 3, 1, 2)
 
 
+@partial(in_float32, also_on_gpu=False)
 def conv2d(
     x: Array,
     w: Array,
@@ -89,7 +97,8 @@ def conv2d(
     oh, ow = window.output_size(x.shape[2:])
     finish = Finish(scale, b, None if shortcut is None else channels_last(shortcut), relu)
     if _by_winograd(x, window, len(x), oh, ow, *w.shape[:2], frozen):
-        return channels_first(winograd.conv3x3(channels_last(x), w, window.padding, finish, frozen))
+        with suppress(winograd.Overflow):
+            return channels_first(winograd.conv3x3(channels_last(x), w, window.padding, finish, frozen))
     if planar.suits(x, window):
         return channels_first(planar.conv2d(x, w, window, finish))
     images = channels_last(x)
@@ -112,6 +121,7 @@ def conv2d(
     return channels_first(y)
 
 
+@partial(in_float32, also_on_gpu=False)
 def conv2d_weight_grad(x: Array, g: Array, window: Window) -> Array:
     """Return ∂L/∂w[o,c,u,v] = Σ g[n,o,i,j]·x[n,c, i·s+u·d−p, j·s+v·d−p]: the patches, weighted with the gradient.
 
@@ -122,7 +132,8 @@ def conv2d_weight_grad(x: Array, g: Array, window: Window) -> Array:
     xp = array_module(x)
     grads = channels_last(g)
     if _by_winograd(x, window, *grads.shape, x.shape[1]):
-        return winograd.conv3x3_weight_grad(channels_last(x), grads, window.padding)
+        with suppress(winograd.Overflow):
+            return winograd.conv3x3_weight_grad(channels_last(x), grads, window.padding)
     if planar.suits(x, window):
         return channels_first(planar.conv2d_weight_grad(x, grads, window))
     images = channels_last(x)
@@ -146,6 +157,7 @@ def conv2d_weight_grad(x: Array, g: Array, window: Window) -> Array:
     return channels_first(total.reshape(filters, kh, kw, inputs))
 
 
+@partial(in_float32, also_on_gpu=False)
 def conv2d_input_grad(g: Array, w: Array, window: Window, size: Pair) -> Array:
     """Return ∂L/∂x for pictures of `size` (height, width): each patch receives w times the gradient at its position.
 
@@ -192,7 +204,7 @@ def _input_grad_by_scattering(g: Array, w: Array, window: Window, size: Pair) ->
     (kh, kw), (sh, sw), (ph, pw), (dh, dw) = window.kernel, window.stride, window.padding, window.dilation
     n, oh, ow, _ = grads.shape
     channels = w.shape[1] * window.groups
-    padded = xp.zeros((n, size[0] + 2 * ph, size[1] + 2 * pw, channels), dtype=g.dtype)
+    padded = xp.zeros((n, size[0] + 2 * ph, size[1] + 2 * pw, channels), dtype=accumulator(g.dtype))
     task_bytes = g.size * weight.shape[2]
     count = -(-n * oh * ow * channels * kh * kw * g.itemsize // BLOCK_BYTES) if on_cpu(g) else 1
     if worth_splitting(task_bytes):
@@ -210,7 +222,7 @@ def _input_grad_by_scattering(g: Array, w: Array, window: Window, size: Pair) ->
                     seen += cols[:, :, :, :, u, v]
 
     share(scatter, slices(n, count), g, task_bytes)
-    return channels_first(padded[:, ph : ph + size[0], pw : pw + size[1]])
+    return channels_first(padded[:, ph : ph + size[0], pw : pw + size[1]].astype(g.dtype, copy=False))
 
 
 def _input_grad_by_rows(g: Array, w: Array, window: Window, size: Pair) -> Array:
@@ -232,7 +244,7 @@ def _input_grad_by_rows(g: Array, w: Array, window: Window, size: Pair) -> Array
     )
     diagonals[...] = w.transpose(2, 0, 3, 1)[:, None]
     bands = bands.reshape(kh, ow * outputs, width * inputs)
-    padded = xp.zeros((n, size[0] + 2 * ph, width, inputs), dtype=g.dtype)
+    padded = xp.zeros((n, size[0] + 2 * ph, width, inputs), dtype=accumulator(g.dtype))
 
     def add_rows(part: slice) -> None:
         rows, target = grads[part].reshape(-1, ow * outputs), padded[part].reshape(-1, size[0] + 2 * ph, width * inputs)
@@ -240,7 +252,7 @@ def _input_grad_by_rows(g: Array, w: Array, window: Window, size: Pair) -> Array
             target[:, u * dh : u * dh + sh * (oh - 1) + 1 : sh] += (rows @ bands[u]).reshape(-1, oh, width * inputs)
 
     share_slices(add_rows, n, g, kh * padded.nbytes)
-    return channels_first(padded[:, ph : ph + size[0], pw : pw + size[1]])
+    return channels_first(padded[:, ph : ph + size[0], pw : pw + size[1]].astype(g.dtype, copy=False))
 
 
 def _weight_matrices(w: Array, window: Window, positions: int) -> Array:

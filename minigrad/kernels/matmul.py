@@ -8,6 +8,7 @@ import numpy as np
 
 from minigrad.backend import Array, array_module, on_cpu
 from minigrad.kernels.parallel import share, share_slices, slices, split, worth_splitting
+from minigrad.kernels.precision import HALF, SINGLE
 from minigrad.kernels.scratch import Scratch
 
 # A core multiplies and adds about this often in the time in which it copies a byte; `split` counts bytes.
@@ -23,6 +24,11 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     """Return a @ b, as `numpy.matmul`. On the CPU two matrices are multiplied in parts, by rows of `a` or by columns of
     `b`, and two stacks of as many matrices (k, M, K) and (k, K, N) by matrices or by columns of all `b`.
     """
+    if a.dtype == b.dtype == HALF and on_cpu(a):  # BLAS knows no float16
+        product = matmul(a.astype(SINGLE), b.astype(SINGLE))
+        out = np.empty(product.shape, dtype=HALF) if out is None else out
+        out[...] = product
+        return out
     task_bytes = a.size * b.shape[-1] // MULTIPLY_ADDS_PER_BYTE
     matched = a.ndim == b.ndim and a.ndim in (2, 3) and a.shape[:-2] == b.shape[:-2]
     if not worth_splitting(task_bytes) or not matched or not on_cpu(a):

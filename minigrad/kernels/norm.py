@@ -1,8 +1,6 @@
-"""Sums per channel, and batch normalisation built from them; channels-last.
+"""Batch normalisation, channels-last.
 
-Pictures (N, H, W, C) are a matrix of N·H rows. The product of a row of ones with it sums them at memory speed, up to
-three times as fast as NumPy's own sum along the first axis, and leaves W short sums for each channel. Batch
-normalisation goes over the data in blocks that stay in the processor's cache, so that its temporaries cost no memory
+It goes over pictures (N, H, W, C) in blocks that stay in the processor's cache, so that its temporaries cost no memory
 traffic; and within a block over whole rows of W·C numbers, with what belongs to a channel repeated W times, because
 NumPy's loops along C alone would be too short to be fast.
 """
@@ -17,6 +15,7 @@ from minigrad.kernels.conv import channels_first, channels_last
 from minigrad.kernels.finish import Finish, repeated, rows_of
 from minigrad.kernels.parallel import share, split
 from minigrad.kernels.patches import Block, blocks
+from minigrad.kernels.reduce import total
 from minigrad.kernels.scratch import Scratch
 from minigrad.kernels.select import keep_into
 
@@ -25,29 +24,17 @@ from minigrad.kernels.select import keep_into
 # shorter calls, than they save.
 BLOCK_BYTES = 1 << 24
 ARRAYS = 4
-ROWS = 256  # that are summed one after the other: of many short sums, one loses fewer digits than of a long one
+ROWS = 256  # of products that are added one after the other
+POSITIONS = (0, 1, 2)  # all axes but that of the channels
 MAX_LOSS = 4  # times the result may cancel, where that saves a pass over the data
-
-
-def channel_sum(x: Array) -> Array:
-    """Return Σ x over pictures and positions: (N, C, H, W) → (C,)."""
-    if x.flags.c_contiguous:
-        return x.reshape(*x.shape[:2], -1 if x.size else 0).sum(axis=2).sum(axis=0)
-    return _rows_sum(channels_last(x))
-
-
-def _rows_sum(images: Array) -> Array:
-    xp, (_, _, w, c) = array_module(images), images.shape
-    sums = [(xp.ones((1, rows.shape[1]), dtype=rows.dtype) @ rows).sum(axis=(0, 1)) for rows in _in_rows(images)]
-    return sum(sums[1:], start=sums[0]).reshape(w, c).sum(axis=0)
 
 
 def _products_sum(a: Array, b: Array) -> Array:
     """Return Σ a·b over pictures and positions, (N, H, W, C) twice → (C,), without a temporary of their size."""
     xp, (_, _, w, c) = array_module(a), a.shape
     pairs = zip(_in_rows(a), _in_rows(b), strict=True)
-    sums = [xp.einsum("brk,brk->bk", *pair).sum(axis=0) for pair in pairs]
-    return sum(sums[1:], start=sums[0]).reshape(w, c).sum(axis=0)
+    sums = [total(xp.einsum("brk,brk->bk", *pair), (0,)) for pair in pairs]
+    return total(sum(sums[1:], start=sums[0]).reshape(w, c), (0,))
 
 
 def _in_rows(images: Array) -> list[Array]:
@@ -67,11 +54,11 @@ def moments(x: Array) -> tuple[Array, Array]:
     images = channels_last(x)
 
     def of_part(some: list[Block]) -> tuple:
-        scratch, total = Scratch(array_module(x), x.dtype), None
+        scratch, found = Scratch(array_module(x), x.dtype), None
         for block in some:
             pixels = images[block]
             count = pixels.size // images.shape[3]
-            mean = _rows_sum(pixels) / count
+            mean = total(pixels, POSITIONS) / count
             lost, squares = count * mean * mean, None
             if on_cpu(x):  # a GPU would have to be waited for
                 squares = _products_sum(pixels, pixels) - lost
@@ -79,14 +66,14 @@ def moments(x: Array) -> tuple[Array, Array]:
                 deviations = scratch("deviations", rows_of(pixels).shape)
                 array_module(x).subtract(rows_of(pixels), repeated(mean, images.shape[2]), out=deviations)
                 deviations *= deviations
-                squares = _rows_sum(deviations.reshape(pixels.shape))
-            total = _combined(total, (count, mean, squares))
-        return total
+                squares = total(deviations.reshape(pixels.shape), POSITIONS)
+            found = _combined(found, (count, mean, squares))
+        return found
 
-    total = None
+    found = None
     for other in _split_blocks(of_part, images):
-        total = _combined(total, other)
-    count, mean, squares = total
+        found = _combined(found, other)
+    count, mean, squares = found
     return mean, squares / count
 
 
@@ -137,20 +124,20 @@ def batch_norm_sums(
     means = repeated(mean, images.shape[2])
 
     def sums(some: list[Block]) -> Array:
-        scratch, total = Scratch(xp, x.dtype), xp.zeros((2, images.shape[3]), dtype=x.dtype)
+        scratch, found = Scratch(xp, x.dtype), xp.zeros((2, images.shape[3]), dtype=x.dtype)
         for block in some:
             if outputs is not None:
                 keep_into(kept[block], grads[block], outputs[block])
-            pixels, sum_g = images[block], _rows_sum(kept[block])
-            total[0] += sum_g
+            pixels, sum_g = images[block], total(kept[block], POSITIONS)
+            found[0] += sum_g
             if at_once:
-                total[1] += _products_sum(kept[block], pixels) - mean * sum_g
+                found[1] += _products_sum(kept[block], pixels) - mean * sum_g
             else:
                 centred = scratch("centred", rows_of(pixels).shape)
                 xp.subtract(rows_of(pixels), means, out=centred)
                 centred *= rows_of(kept[block])
-                total[1] += _rows_sum(centred.reshape(pixels.shape))
-        return total
+                found[1] += total(centred.reshape(pixels.shape), POSITIONS)
+        return found
 
     parts = _split_blocks(sums, images)
     sum_g, sum_gx = sum(parts[1:], start=parts[0])

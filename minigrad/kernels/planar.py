@@ -29,6 +29,7 @@ from minigrad.kernels.copies import copy_runs
 from minigrad.kernels.finish import Finish, rows_of
 from minigrad.kernels.parallel import share, split
 from minigrad.kernels.patches import Block, Window, blocks
+from minigrad.kernels.reduce import total
 from minigrad.kernels.scratch import Scratch
 
 MAX_CHANNELS = 4
@@ -77,7 +78,7 @@ def conv2d_weight_grad(x: Array, grads: Array, window: Window) -> Array:
 
     def weigh(part: slice) -> Array:
         scratch = Scratch(xp, x.dtype)
-        total = xp.zeros((kh, channels * kw, filters), dtype=x.dtype)
+        found = xp.zeros((kh, channels * kw, filters), dtype=x.dtype)
         for block in todo[part]:
             copies, g = _shifted_copies(x, block, window, scratch), grads[block]
             g = g.reshape(len(g), 1, -1, filters)
@@ -92,12 +93,12 @@ def conv2d_weight_grad(x: Array, grads: Array, window: Window) -> Array:
                     planes[:, :, :, phase], (pictures, target.shape[1], channels * kw, g.shape[2]), (sn, sh, sv, sj)
                 )
                 xp.matmul(runs, g, out=target)
-            total += products.sum(axis=0)
-        return total
+            found += total(products, (0,))
+        return found
 
     parts = split(weigh, len(todo), grads, task_bytes)
-    total = sum(parts[1:], start=parts[0]).reshape(kh, channels, kw, filters)
-    return xp.ascontiguousarray(total.transpose(3, 0, 2, 1))
+    gradient = sum(parts[1:], start=parts[0]).reshape(kh, channels, kw, filters)
+    return xp.ascontiguousarray(gradient.transpose(3, 0, 2, 1))
 
 
 def _blocks(x: Array, window: Window, task_bytes: int) -> list[Block]:

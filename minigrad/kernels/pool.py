@@ -3,20 +3,25 @@
 A window of kh·kw positions is not cut out of the picture. Instead the picture is looked at kh·kw times, each time
 shifted by one position and with the pool's stride: `x[:, u::s, v::s]` holds the (u, v) element of every window. A
 maximum over windows is then kh·kw elementwise maxima; if nobody asks which element it was, kh along the columns and kw
-along the rows. All functions take and return (N, C, H, W) arrays that are channels-last in memory; blocks of them are
-shared among threads.
+along the rows, and so is a sum. All functions take and return (N, C, H, W) arrays that are channels-last in memory;
+blocks of them are shared among threads.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import product
+from typing import Any
 
-from minigrad.backend import Array, array_module
+import numpy as np
+
+from minigrad.backend import Array, array_module, on_cpu
 from minigrad.kernels.conv import channels_first, channels_last
 from minigrad.kernels.copies import copy_runs
 from minigrad.kernels.parallel import share, share_slices
 from minigrad.kernels.patches import Block, Pair, Window, blocks, seen
+from minigrad.kernels.precision import in_float32
 from minigrad.kernels.scratch import Scratch
 
 BLOCK_BYTES = 1 << 22  # of pictures: between shorter calls, threads would mostly wait for each other
@@ -26,23 +31,25 @@ def max_pool2d(x: Array, window: Window, with_winners: bool) -> tuple[Array, Arr
     """Return the largest element of each window and, if asked, which one it was.
 
     Returns:
-        y (N, C, OH, OW), and winners (N, OH, OW, C), uint8 or uint16: u·kw + v of the first largest element, in
-        row-major order.
+        y (N, C, OH, OW), and winners (N, OH, OW, C), of the smallest unsigned type that holds all positions: u·kw + v
+        of the first largest element, in row-major order. A nan is larger than anything else; padding never wins, not
+        even over −∞.
     """
     xp = array_module(x)
     images = channels_last(x)
     oh, ow = window.output_size(images.shape[1:3])
     y = xp.empty((len(images), oh, ow, images.shape[3]), dtype=x.dtype)
     positions = window.kernel[0] * window.kernel[1]
-    winners = xp.zeros(y.shape, dtype="uint8" if positions <= 256 else "uint16") if with_winners else None
+    winners = xp.zeros(y.shape, dtype=np.min_scalar_type(positions - 1)) if with_winners else None
 
     def pool(some: Iterator[Block]) -> None:
         scratch = Scratch(xp, x.dtype)
         for block in some:
             piece = seen(images, block, window, ow, scratch, -xp.inf)
             if winners is None:
-                _largest(piece, window, y[block], scratch)
+                _combine(xp.maximum, piece, window, y[block], scratch)
             else:
+                _skip_padding(winners[block], block.rows.start, window)
                 _largest_and_winners(piece, window, y[block], winners[block], scratch)
 
     task_bytes = y.nbytes * positions * (2 if with_winners else 1)
@@ -50,23 +57,34 @@ def max_pool2d(x: Array, window: Window, with_winners: bool) -> tuple[Array, Arr
     return channels_first(y), winners
 
 
-def _largest(piece: Array, window: Window, y: Array, scratch: Scratch) -> None:
-    """Write each window's largest element to y: the largest of its columns, which lie along long runs of memory, and
-    then the largest of these.
+def _combine(operation: Any, piece: Array, window: Window, y: Array, scratch: Scratch) -> None:
+    """Write each window's maximum, or sum, to y: that of its columns, which lie along long runs of memory, and then
+    that of these.
     """
-    xp, (kh, kw), (sh, sw) = array_module(piece), window.kernel, window.stride
-    _, oh, ow, _ = y.shape
+    (kh, kw), (sh, sw), (_, oh, ow, _) = window.kernel, window.stride, y.shape
     lines = scratch("lines", (len(y), oh, *piece.shape[2:]))
     rows = [piece[:, u : u + sh * (oh - 1) + 1 : sh] for u in range(kh)]
     columns = [lines[:, :, v : v + sw * (ow - 1) + 1 : sw] for v in range(kw)]
     for (first, *others), out in ((rows, lines), (columns, y)):
-        xp.maximum(first, others[0] if others else first, out=out)  # of one alone, a copy
+        if others:
+            operation(first, others[0], out=out)
+        else:
+            out[...] = first
         for other in others[1:]:
-            xp.maximum(out, other, out=out)
+            operation(out, other, out=out)
+
+
+def _skip_padding(winners: Array, first_row: int, window: Window) -> None:
+    """Set `winners`, which are 0, to the number of each window's first element that is not padding."""
+    (_, kw), (sh, sw), (ph, pw), (_, rows, columns, _) = window.kernel, window.stride, window.padding, winners.shape
+    for i in range(first_row, min(first_row + rows, -(-ph // sh))):
+        winners[:, i - first_row] += (ph - i * sh) * kw
+    for j in range(min(columns, -(-pw // sw))):
+        winners[:, :, j] += pw - j * sw
 
 
 def _largest_and_winners(piece: Array, window: Window, y: Array, winners: Array, scratch: Scratch) -> None:
-    """Write each window's largest element to y, and its number to `winners`, which are 0."""
+    """Write each window's largest element to y, and its number to `winners`, which hold those of the first ones."""
     xp = array_module(piece)
     candidate, beats = scratch("candidate", y.shape), xp.empty_like(winners)
     for k, index in _positions(window, *y.shape[1:3]):
@@ -78,8 +96,12 @@ def _largest_and_winners(piece: Array, window: Window, y: Array, winners: Array,
         beats *= k  # k grows, so the largest k that beat all before it is the winner
         xp.maximum(winners, beats, out=winners)
         xp.maximum(y, candidate, out=y)
+    if not on_cpu(y) or math.isnan(y.min(initial=math.inf)):  # a GPU would have to be waited for
+        for k, index in reversed(list(_positions(window, *y.shape[1:3]))):
+            winners[...] = xp.where(xp.isnan(piece[index]), k, winners)  # the first nan's comes last, and stays
 
 
+@in_float32
 def place_at_winners(g: Array, winners: Array, window: Window, size: Pair) -> Array:
     """Return zeros for pictures of `size` (height, width) with g (N, C, OH, OW) added where each window's winner
     sits.
@@ -106,27 +128,27 @@ def take_from_winners(x: Array, winners: Array, window: Window) -> Array:
     return channels_first(y)
 
 
+@in_float32
 def avg_pool2d(x: Array, window: Window) -> Array:
     """Return the mean of each window, padding counted as zeros, (N, C, OH, OW)."""
     xp = array_module(x)
     images = channels_last(x)
     oh, ow = window.output_size(images.shape[1:3])
-    y = xp.zeros((len(images), oh, ow, images.shape[3]), dtype=x.dtype)
+    y = xp.empty((len(images), oh, ow, images.shape[3]), dtype=x.dtype)
     positions = window.kernel[0] * window.kernel[1]
 
     def pool(some: Iterator[Block]) -> None:
         scratch = Scratch(xp, x.dtype)
         for block in some:
-            piece, total = seen(images, block, window, ow, scratch), y[block]
-            for _, index in _positions(window, *total.shape[1:3]):
-                total += piece[index]
-            total *= 1 / positions
+            _combine(xp.add, seen(images, block, window, ow, scratch), window, y[block], scratch)
+            y[block] *= 1 / positions
 
     task_bytes = y.nbytes * positions
     share(pool, _blocks(images, window, oh, task_bytes), y, task_bytes)
     return channels_first(y)
 
 
+@in_float32
 def spread_evenly(g: Array, window: Window, size: Pair) -> Array:
     """Return zeros for pictures of `size` (height, width) with g/(kh·kw) added to all elements of each window."""
     grads = channels_last(g) * (1 / (window.kernel[0] * window.kernel[1]))

@@ -31,6 +31,7 @@ from minigrad.kernels.copies import copy_runs
 from minigrad.kernels.finish import Finish, rows_of
 from minigrad.kernels.parallel import split
 from minigrad.kernels.patches import Pair, Window
+from minigrad.kernels.reduce import total
 from minigrad.kernels.scratch import Scratch
 
 # Few channels, because then patches are slow to copy; many pictures, because they are the rows of every product.
@@ -95,7 +96,7 @@ def conv2d_weight_grad(images: Array, grads: Array, window: Window) -> Array:
 
     def weigh(rows: slice) -> Array:
         scratch = Scratch(xp, images.dtype)
-        total = xp.zeros((filters, kh, kw * channels), dtype=images.dtype)
+        found = xp.zeros((filters, kh, kw * channels), dtype=images.dtype)
         seen, padding = _rows_seen(rows, kh, window.padding[0], h)
         for block in _blocks(images, window):
             strips, g = _cut(images[block, seen], window, scratch), grads[block, rows]
@@ -103,9 +104,9 @@ def conv2d_weight_grad(images: Array, grads: Array, window: Window) -> Array:
                 runs = _runs(strips, span)
                 products = scratch("products", (*runs.shape[:2], filters, runs.shape[3]))
                 xp.matmul(g[:, span.outputs].transpose(2, 1, 3, 0), runs, out=products)
-                part = total[:, span.skip : span.skip + span.count]
-                part += products.sum(axis=(0, 1)).reshape(part.shape)
-        return total
+                part = found[:, span.skip : span.skip + span.count]
+                part += total(products, (0, 1)).reshape(part.shape)
+        return found
 
     parts = split(weigh, oh, grads, grads.size * kh * kw * channels // MULTIPLY_ADDS_PER_BYTE)
     return sum(parts[1:], start=parts[0]).reshape(filters, kh, kw, channels)

@@ -32,11 +32,20 @@ error a third as large (found by trying; the idea is from Barabasz et al. 2018, 
 accuracy of Winograd convolution for deep neural networks", arXiv:1803.10986). In float32 the result agrees with im2col
 to about 1e-6 of the largest number.
 
+The largest number of a tile, that is: each of its outputs is made of all its 36·C inputs, and those that do not belong
+to an output cancel. A pixel ten thousand times as large as its neighbours costs them four digits, in the one to four
+tiles that it lies in and nowhere else. But what is infinite or nan does not cancel, and what is huge may overflow on
+the way. Then all of a tile is nan, where the definition has 3×3 outputs, so nothing of it is used: `Overflow` is
+raised, and `conv.py` computes the whole convolution from patches, as the definition has it. It is noticed block by
+block, by the sum of the squares of the results in the corners of the tiles, which between them see all inputs: it is
+finite only if none of them is infinite, nan, or in float32 beyond 1e19. The weight gradient is checked in the same way.
+
 Reference: Lavin & Gray 2015, "Fast Algorithms for Convolutional Neural Networks", arXiv:1509.09308, section 4.3.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import cache
 
@@ -60,6 +69,13 @@ MIN_TILES = 40
 MIN_TILES_FROZEN = 12
 # The tiles of one block, before and after their transform, should stay near the core that works on them.
 BLOCK_BYTES = 5 << 19  # 2.5 MB
+
+# NumPy shall not warn of what is computed again.
+quietly = np.errstate(over="ignore", invalid="ignore")
+
+
+class Overflow(ArithmeticError):
+    """Numbers are infinite, nan or so large that this algorithm would spoil their neighbours."""
 
 
 def suits(n: int, oh: int, ow: int, filters: int, channels: int, frozen: bool = False) -> bool:
@@ -125,6 +141,9 @@ def conv3x3(images: Array, w: Array, padding: tuple[int, int], finish: Finish = 
 
     Returns:
         (N, OH, OW, O).
+
+    Raises:
+        Overflow: it has to be computed in another way.
     """
     xp = array_module(images)
     (n, h, width, channels), filters = images.shape, len(w)
@@ -135,6 +154,7 @@ def conv3x3(images: Array, w: Array, padding: tuple[int, int], finish: Finish = 
     task_bytes = 8 * y.nbytes + y.size * channels  # in the time of so many bytes, about
     todo = _blocks(images, oh, ow, channels, filters, task_bytes)
 
+    @quietly
     def run(some: Iterator[Block]) -> None:
         scratch = Scratch(xp, images.dtype)
         for block in some:
@@ -143,6 +163,7 @@ def conv3x3(images: Array, w: Array, padding: tuple[int, int], finish: Finish = 
             length, rows = products[0].size, _result_rows(block)
             tiles = scratch("tiles", (TILE, TILE, length))
             _transformed("A", products.reshape(6, 6, length), tiles, scratch("halfway", (TILE, 6, length)))
+            _check(*tiles[0, ::3], *tiles[3, ::3])
             _place(tiles, y[rows])
             finish(rows_of(y[rows]), rows)
 
@@ -155,6 +176,7 @@ def _transformed_weights(w: Array, scale: Array | None = None) -> Array:
     xp, (filters, channels) = array_module(w), w.shape[:2]
     weights = xp.empty((6, 6, channels * filters), dtype=w.dtype)
 
+    @quietly
     def run(part: slice) -> None:
         taps = w[:, part].transpose(2, 3, 1, 0)
         taps = (xp.ascontiguousarray(taps) if scale is None else taps * scale).reshape(3, 3, -1)
@@ -166,12 +188,17 @@ def _transformed_weights(w: Array, scale: Array | None = None) -> Array:
 
 
 def conv3x3_weight_grad(images: Array, grads: Array, padding: tuple[int, int]) -> Array:
-    """Return ∂L/∂w (O, C, 3, 3), channels-last in memory, from pictures (N, H, W, C) and ∂L/∂y (N, OH, OW, O)."""
+    """Return ∂L/∂w (O, C, 3, 3), channels-last in memory, from pictures (N, H, W, C) and ∂L/∂y (N, OH, OW, O).
+
+    Raises:
+        Overflow: it has to be computed in another way.
+    """
     xp = array_module(images)
     channels, (_, oh, ow, filters) = images.shape[3], grads.shape
     task_bytes = 8 * grads.nbytes + grads.size * channels
     todo = _blocks(images, oh, ow, channels, filters, task_bytes)
 
+    @quietly
     def run(part: slice) -> Array:
         scratch = Scratch(xp, images.dtype)
         total = None
@@ -188,6 +215,7 @@ def conv3x3_weight_grad(images: Array, grads: Array, padding: tuple[int, int]) -
     totals = split(run, len(todo), grads, task_bytes)
     gradient = xp.empty((filters, 3, 3, channels), dtype=images.dtype)
 
+    @quietly
     def finish(part: slice) -> None:
         total = totals[0][:, part]
         for other in totals[1:]:
@@ -195,10 +223,17 @@ def conv3x3_weight_grad(images: Array, grads: Array, padding: tuple[int, int]) -
         values = total.reshape(6, 6, -1)
         taps, halfway = (xp.empty((3, k, values.shape[2]), dtype=images.dtype) for k in (3, 6))
         _transformed("GT", values, taps, halfway)
+        _check(taps)
         gradient[part] = taps.reshape(3, 3, -1, channels).transpose(2, 0, 1, 3)
 
     share_slices(finish, filters, grads, 8 * gradient.nbytes)
     return gradient.transpose(0, 3, 1, 2)
+
+
+def _check(*results: Array) -> None:
+    """Raise Overflow unless the squares of these numbers have a finite sum."""
+    if not math.isfinite(sum(array_module(some).vdot(some, some) for some in results)):
+        raise Overflow("numbers too large for Winograd's algorithm")
 
 
 def _blocks(images: Array, oh: int, ow: int, channels: int, filters: int, task_bytes: int) -> list[Block]:

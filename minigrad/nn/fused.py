@@ -41,9 +41,9 @@ def take(modules: Sequence[Module], x: Tensor) -> tuple[int, Tensor]:
     Only the layers themselves are recognised: a subclass may compute something else, and so may a layer whose `forward`
     somebody replaced, to watch it.
     """
-    kinds = [type(module) if _computes_as_its_class(module) else None for module in modules[:4]]
-    if kinds[0] is not Conv2d:
+    if type(modules[0]) is not Conv2d or not _computes_as_its_class(modules[0]):
         return 1, modules[0](x)
+    kinds = [type(module) if _computes_as_its_class(module) else None for module in modules[:4]]
     count = 2 if kinds[1:2] == [BatchNorm2d] else 1  # what is taken so far
     relu = kinds[count : count + 1] == [ReLU]
     pool = modules[count + 1] if relu and kinds[count + 1 : count + 2] == [MaxPool2d] else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -223,17 +224,38 @@ class Module:
         for parameter in self.parameters():
             parameter.grad = None
 
-    def to(self, device: str) -> Module:
-        """Move all parameters, buffers and gradients to `device`, in place, so that optimizers keep their hold.
-        Returns itself.
+    def to(self, target: Any) -> Module:
+        """Move all parameters, buffers and gradients to a device, in place, so that optimizers keep their hold; or
+        convert those that are floating point to another floating dtype. Returns itself.
+
+        Args:
+            target: a device, such as `"cuda"`, or a dtype, such as `np.float64`.
+
+        Raises:
+            ValueError: there is no such device.
+            TypeError: the dtype is not floating point.
         """
+        is_dtype = isinstance(target, (type, np.dtype))
+        convert = _conversion(np.dtype(target)) if is_dtype else partial(backend.to_device, device=target)
         for tensor in (*self.parameters(), *self.buffers()):
-            if tensor.device != backend.parse_device(device):
-                tensor.data = backend.to_device(tensor.data, device)
-                tensor._bump_version()
+            array = convert(tensor.data)
+            if array is not tensor.data:
+                tensor.data = array
             if tensor.grad is not None:
-                tensor.grad = Tensor._wrap(backend.to_device(tensor.grad.data, device))
+                tensor.grad = Tensor._wrap(convert(tensor.grad.data))
         return self
+
+    def half(self) -> Module:
+        """Convert to float16: `to(np.float16)`."""
+        return self.to(np.float16)
+
+    def float(self) -> Module:
+        """Convert to float32: `to(np.float32)`."""
+        return self.to(np.float32)
+
+    def double(self) -> Module:
+        """Convert to float64: `to(np.float64)`."""
+        return self.to(np.float64)
 
     # ---- showing ---------------------------------------------------------------------------------------------------
 
@@ -245,6 +267,18 @@ class Module:
         children = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self.named_children()]
         inner = "\n  ".join(children)
         return f"{type(self).__name__}({self.extra_repr()}" + (f"\n  {inner}\n)" if inner else ")")
+
+
+def _conversion(dtype: np.dtype) -> Callable[[Array], Array]:
+    """Return a function that converts floating point arrays to `dtype`, and leaves others alone."""
+    if dtype.kind != "f":
+        raise TypeError(f"to: expected a device or a floating dtype, got {dtype}")
+
+    def convert(x: Array) -> Array:
+        with backend.use_device(backend.device_of(x)):
+            return x.astype(dtype) if x.dtype.kind == "f" and x.dtype != dtype else x
+
+    return convert
 
 
 def _numbers(name: str, value: Any) -> Array:

@@ -7,6 +7,8 @@ import numpy as np
 from minigrad import kernels
 from minigrad.backend import Array, array_module, quietly
 from minigrad.function import Function
+from minigrad.kernels.precision import in_float32
+from minigrad.kernels.reduce import total
 from minigrad.ops.operands import floating
 from minigrad.ops.select import Keep, where
 from minigrad.tensor import Tensor
@@ -63,7 +65,7 @@ class Softmax(Function):
         self.axis = axis
         xp = array_module(x)
         y = xp.exp(x - x.max(axis=axis, keepdims=True))
-        y /= y.sum(axis=axis, keepdims=True)
+        y /= total(y, (axis,), keepdims=True)
         return y
 
     def backward(self, grad: Tensor) -> Tensor:
@@ -81,7 +83,7 @@ class LogSoftmax(Function):
         self.axis = axis
         xp = array_module(x)
         y = x - x.max(axis=axis, keepdims=True)
-        y -= xp.log(xp.exp(y).sum(axis=axis, keepdims=True))
+        y -= xp.log(total(xp.exp(y), (axis,), keepdims=True))
         return y
 
     def backward(self, grad: Tensor) -> Tensor:
@@ -102,7 +104,7 @@ class LogSumExp(Function):
         xp = array_module(x)
         largest = x.max(axis=axis, keepdims=True)
         largest = xp.where(xp.isfinite(largest), largest, 0).astype(x.dtype)
-        y = xp.log(xp.exp(x - largest).sum(axis=axis, keepdims=True)) + largest
+        y = xp.log(total(xp.exp(x - largest), (axis,), keepdims=True)) + largest
         return y if keepdims else y.squeeze(axis)
 
     def backward(self, grad: Tensor) -> Tensor:
@@ -130,18 +132,21 @@ def tanh(x: Tensor) -> Tensor:
     return Tanh.apply(floating(x))
 
 
+@in_float32
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Return e^x normalised to sum 1 along `axis`."""
     x = floating(x)
     return Softmax.apply(x, axis=_one_axis("softmax", x, axis))
 
 
+@in_float32
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Return the logarithm of `softmax`, computed without leaving the log scale."""
     x = floating(x)
     return LogSoftmax.apply(x, axis=_one_axis("log_softmax", x, axis))
 
 
+@in_float32
 def logsumexp(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:
     """Return ln Σ eˣ along `axis`."""
     x = floating(x)

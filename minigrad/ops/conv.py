@@ -11,10 +11,13 @@ So each of the three is an operation whose own gradients are the other two, and 
 
 from __future__ import annotations
 
+from functools import partial
+
 from minigrad import kernels
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
 from minigrad.kernels.conv import Pair, Window
+from minigrad.kernels.precision import accumulator, in_float32
 from minigrad.ops.operands import check_dtypes, is_int
 from minigrad.ops.select import Keep
 from minigrad.ops.windows import window_for
@@ -83,7 +86,7 @@ class ChannelSum(Function):
 
     def forward(self, x: Array) -> Array:
         self.shape = x.shape
-        return kernels.norm.channel_sum(x)
+        return kernels.reduce.total(x.transpose(0, 2, 3, 1), (0, 1, 2))  # as it lies in memory
 
     def backward(self, grad: Tensor) -> Tensor:
         return grad.reshape(1, -1, 1, 1).broadcast_to(self.shape)
@@ -96,6 +99,7 @@ class ConvNorm(Function):
 
     differentiable = False
 
+    @partial(in_float32, also_on_gpu=False)
     def forward(
         self,
         x: Array,
@@ -110,7 +114,7 @@ class ConvNorm(Function):
         relu: bool,
         window: Window,
     ) -> Array:
-        r = 1 / array_module(x).sqrt(variance + eps)
+        r = 1 / array_module(x).sqrt(variance.astype(accumulator(x.dtype)) + eps)
         scale = r if scale is None else scale * r
         total = -mean * scale if b is None else (b - mean) * scale
         total = total if shift is None else total + shift

@@ -1,4 +1,4 @@
-"""Losses. `reduction` is `"mean"`, `"sum"` or `"none"`, as in PyTorch."""
+"""Losses. `reduction` is `"mean"`, `"sum"` or `"none"`, as in PyTorch; float16 is computed in float32."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import math
 
 import numpy as np
 
-from minigrad.backend import Array, array_module
+from minigrad.backend import Array, array_module, quietly
 from minigrad.function import Function
 from minigrad.grad_mode import is_grad_enabled
+from minigrad.kernels.precision import in_float32
+from minigrad.kernels.reduce import total
 from minigrad.ops.activation import softmax
 from minigrad.ops.operands import beside, check_dtypes
 from minigrad.ops.select import minimum
@@ -23,19 +25,20 @@ class CrossEntropy(Function):
 
     reads = {0: (0, 1)}
 
+    @quietly
     def forward(self, logits: Array, targets: Array, smoothing: float, scale: float | None) -> Array:
         xp = array_module(logits)
         n, classes = logits.shape
         self.smoothing, self.scale, self.rows = smoothing, scale, xp.arange(n)
         log_p = logits - logits.max(axis=1, keepdims=True)
-        log_p -= xp.log(xp.exp(log_p).sum(axis=1, keepdims=True))
+        log_p -= xp.log(total(xp.exp(log_p), (1,), keepdims=True))
         self.log_p = log_p if self.needs[0] else None
         loss = -log_p[self.rows, targets]
         if smoothing:
-            loss = (1 - smoothing) * loss - (smoothing / classes) * log_p.sum(axis=1)
+            loss = (1 - smoothing) * loss - (smoothing / classes) * total(log_p, (1,))
         if xp is not np:  # a GPU takes any index; reading the targets back to check them would make it wait
             loss = xp.where((targets >= 0) & (targets < classes), loss, xp.nan).astype(logits.dtype)
-        return loss if scale is None else loss.sum() * scale
+        return loss if scale is None else total(loss, (0,), scale=scale)
 
     def backward(self, grad: Tensor) -> tuple:
         logits, targets = self.inputs
@@ -54,6 +57,7 @@ class CrossEntropy(Function):
         return (softmax(logits, axis=1) - Tensor._wrap(q)) * grad, None
 
 
+@in_float32
 def cross_entropy(
     logits: Tensor, targets: Tensor | Array, reduction: str = "mean", label_smoothing: float = 0.0
 ) -> Tensor:
@@ -93,6 +97,7 @@ def cross_entropy(
     return CrossEntropy.apply(logits, targets, smoothing=float(label_smoothing), scale=scale)
 
 
+@in_float32
 def mse_loss(pred: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Return (pred − target)², as `torch.nn.functional.mse_loss`.
 
@@ -103,6 +108,7 @@ def mse_loss(pred: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     return _reduced("mse_loss", difference * difference, reduction)
 
 
+@in_float32
 def smooth_l1_loss(pred: Tensor, target: Tensor, beta: float = 1.0, reduction: str = "mean") -> Tensor:
     """Return ½d²/β where |d| < β and |d| − ½β elsewhere, d = pred − target (Girshick 2015, arXiv:1504.08083, eq. 3).
 

@@ -47,7 +47,7 @@ class Linear(Function):
             return (
                 Tensor._wrap(product(g, w.data)) if self.needs[0] else None,
                 Tensor._wrap(product(g.T, x.data)) if self.needs[1] else None,
-                Tensor._wrap(g.sum(axis=0)) if self.needs[2] else None,
+                Tensor._wrap(kernels.reduce.total(g, (0,))) if self.needs[2] else None,
             )
         return (
             grad @ w if self.needs[0] else None,

@@ -8,6 +8,7 @@ from minigrad import backend, kernels
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
 from minigrad.grad_mode import is_grad_enabled
+from minigrad.kernels.precision import accumulator
 from minigrad.ops.operands import check_dtypes
 from minigrad.ops.select import Keep
 from minigrad.tensor import Tensor
@@ -92,6 +93,7 @@ def batch_norm(
     relu: bool = False,
 ) -> Tensor:
     """Normalise each channel to mean 0 and variance 1, then scale and shift it, as `torch.nn.functional.batch_norm`.
+    float16 is computed in float32; only the result and the running statistics are rounded.
 
     The addition and the ReLU that often follow can be done in the same passes over the data.
 
@@ -129,13 +131,17 @@ def batch_norm(
         raise ValueError(f"batch_norm: training needs at least two values per channel, input {x.shape} has one")
     if not training and (running_mean is None or running_var is None):
         raise ValueError("batch_norm: evaluation (training=False) needs running_mean and running_var")
-    pictures, added = _as_pictures(x), None if shortcut is None else _as_pictures(shortcut)
+    dtype = accumulator(x.dtype)
+    pictures, added, weight, bias = (
+        None if t is None else t.astype(dtype)
+        for t in (_as_pictures(x), None if shortcut is None else _as_pictures(shortcut), weight, bias)
+    )
     with backend.use_device(x.device):
-        zeros, ones = (fill(x.shape[1], dtype=x.dtype) for fill in (xp.zeros, xp.ones))
+        zeros, ones = (fill(x.shape[1], dtype=dtype) for fill in (xp.zeros, xp.ones))
         weight = Tensor._wrap(ones) if weight is None else weight
         bias = Tensor._wrap(zeros) if bias is None else bias
         if not training:
-            mean, variance = running_mean.data.copy(), running_var.data.copy()
+            mean, variance = running_mean.data.astype(dtype), running_var.data.astype(dtype)
         elif count:
             mean, variance = kernels.norm.moments(pictures.data)
             _update(running_mean, mean, momentum)
@@ -145,7 +151,7 @@ def batch_norm(
         fixed = not (training and count)
         y = BatchNorm.apply(
             pictures, weight, bias, added, mean=mean, variance=variance, fixed=fixed, eps=float(eps), relu=relu
-        )
+        ).astype(x.dtype)
     return y if x.ndim == 4 else y.reshape(x.shape)
 
 
@@ -155,5 +161,5 @@ def _as_pictures(x: Tensor) -> Tensor:
 
 def _update(running: Tensor | None, batch: Array, momentum: float) -> None:
     if running is not None:
-        running.data *= 1 - momentum
-        running.data += momentum * batch
+        running.data[...] = running.data.astype(batch.dtype) * (1 - momentum) + momentum * batch
+        running._bump_version()

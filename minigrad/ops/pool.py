@@ -10,13 +10,17 @@ from minigrad import backend, kernels
 from minigrad.backend import Array
 from minigrad.function import Function
 from minigrad.kernels.conv import Pair, Window
+from minigrad.kernels.precision import in_float32
 from minigrad.ops.operands import check_dtypes
 from minigrad.ops.windows import pair, window_for
 from minigrad.tensor import Tensor
 
 
 class MaxPool2d(Function):
-    """y = the largest element of each window  ⇒  g goes to that element, the first one of equals."""
+    """y = the largest element of each window  ⇒  g goes to that element, the first one of equals.
+
+    A nan is larger than everything: the first one of a window is y and receives g.
+    """
 
     def forward(self, x: Array, window: Window) -> Array:
         self.window, self.size = window, x.shape[2:]
@@ -76,7 +80,9 @@ def max_pool2d(x: Tensor, kernel_size: int | Pair, stride: int | Pair | None = N
 
     Args:
         kernel_size, stride, padding: ints or pairs (vertical, horizontal). `stride=None` means `kernel_size`;
-            padding never wins.
+            padding never wins, not even over −∞.
+
+    A nan in a window makes y nan, as in PyTorch; its gradient goes to the window's first nan (in PyTorch, the last).
 
     Raises:
         ValueError: an argument is out of range, or padding exceeds half the kernel, so that a window could be all
@@ -87,8 +93,8 @@ def max_pool2d(x: Tensor, kernel_size: int | Pair, stride: int | Pair | None = N
 
 
 def avg_pool2d(x: Tensor, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0) -> Tensor:
-    """Return the mean of each window; padding counts as zeros, as PyTorch's `count_include_pad=True`. Arguments as
-    `max_pool2d`.
+    """Return the mean of each window; padding counts as zeros, as PyTorch's `count_include_pad=True`. float16 is added
+    up in float32. Arguments as `max_pool2d`.
     """
     return AvgPool2d.apply(x, window=_pool_window("avg_pool2d", x, kernel_size, stride, padding))
 
@@ -103,6 +109,7 @@ def _pool_window(
     return window
 
 
+@in_float32
 def adaptive_avg_pool2d(x: Tensor, output_size: int | Pair) -> Tensor:
     """Return means over a grid of `output_size` (height, width) windows that cover the picture: (N, C, OH, OW).
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 
+from minigrad import kernels
 from minigrad.backend import Array
 from minigrad.function import Function
+from minigrad.kernels.precision import accumulator, in_float32
 from minigrad.ops.operands import floating
 from minigrad.ops.select import Keep
 from minigrad.tensor import Tensor
@@ -33,13 +35,15 @@ def _with_kept_axes(grad: Tensor, shape: tuple[int, ...], axes: tuple[int, ...])
 
 
 class Sum(Function):
-    """y = Σ x  ⇒  ∂L/∂x = g, repeated along the summed axes."""
+    """y = s·Σ x, with s = None for 1  ⇒  ∂L/∂x = s·g, repeated along the summed axes."""
 
-    def forward(self, x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
-        self.shape, self.axes = x.shape, axes
-        return x.sum(axis=axes, keepdims=keepdims)
+    def forward(self, x: Array, axes: tuple[int, ...], keepdims: bool, scale: float | None = None) -> Array:
+        self.shape, self.axes, self.scale = x.shape, axes, scale
+        return kernels.reduce.total(x, axes, keepdims, scale)
 
     def backward(self, grad: Tensor) -> Tensor:
+        if self.scale is not None:  # float16 has no such small numbers as 1/n
+            grad = (grad.astype(accumulator(grad.dtype)) * self.scale).astype(grad.dtype)
         return _with_kept_axes(grad, self.shape, self.axes).broadcast_to(self.shape)
 
 
@@ -60,8 +64,8 @@ class Max(Function):
         (x,) = self.inputs
         largest = _with_kept_axes(self.output, x.shape, self.axes).data
         winners = (x.data == largest) | _first_nans(x.data, self.axes)
-        count = winners.sum(axis=self.axes, keepdims=True).astype(grad.dtype)
-        share = _with_kept_axes(grad, x.shape, self.axes) / Tensor._wrap(count)
+        each = (1 / winners.sum(axis=self.axes, keepdims=True)).astype(grad.dtype)
+        share = _with_kept_axes(grad, x.shape, self.axes) * Tensor._wrap(each)
         return Keep.apply(share.broadcast_to(x.shape), mask=winners)
 
 
@@ -91,7 +95,7 @@ class ArgMax(Function):
 
 
 def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Return the sum along `axis`."""
+    """Return the sum along `axis`, float16 being added up in float32."""
     return Sum.apply(x, axes=_axes("sum", x, axis), keepdims=keepdims)
 
 
@@ -100,9 +104,10 @@ def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     x = floating(x)
     axes = _axes("mean", x, axis)
     count = math.prod([x.shape[a] for a in axes])
-    return Sum.apply(x, axes=axes, keepdims=keepdims) * (1 / count if count else math.nan)
+    return Sum.apply(x, axes=axes, keepdims=keepdims, scale=1 / count if count else math.nan)
 
 
+@in_float32
 def var(x: Tensor, axis: Axis = None, keepdims: bool = False, correction: int = 1) -> Tensor:
     """Return the variance Σ(x − x̄)²/(n − correction) along `axis`.
 
@@ -110,9 +115,11 @@ def var(x: Tensor, axis: Axis = None, keepdims: bool = False, correction: int = 
     layers need.
     """
     x = floating(x)
-    count = math.prod(x.shape[a] for a in _axes("var", x, axis))
+    axes = _axes("var", x, axis)
+    count = math.prod([x.shape[a] for a in axes])
     centred = x - x.mean(axis, keepdims=True)
-    return (centred * centred).sum(axis, keepdims) * (1 / (count - correction) if count > correction else math.nan)
+    scale = 1 / (count - correction) if count > correction else math.nan
+    return Sum.apply(centred * centred, axes=axes, keepdims=keepdims, scale=scale)
 
 
 def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:

@@ -170,12 +170,64 @@ def test_layouts_dtypes_and_inputs(case):
         assert result.strides[1] == result.itemsize or result.size == 0 or case[0].output_size(case[1][2:]) == (1, 1)
 
 
-def test_nan_wins():
-    x = np.array([[1.0, np.nan], [3.0, 2.0]]).reshape(1, 1, 2, 2)
-    assert np.isnan(pool.max_pool2d(x, Window((2, 2)), with_winners=True)[0]).all()
+def gradient_at_winners(x, window, device):
+    """Pool x (H, W) and give 1 to each window's winner."""
+    there = backend.to_device(np.asarray(x, np.float32)[None, None], device)
+    y, winners = pool.max_pool2d(there, window, with_winners=True)
+    ones = backend.to_device(np.ones(y.shape, np.float32), device)
+    gradient = pool.place_at_winners(ones, winners, window, there.shape[2:])
+    return backend.to_numpy(y)[0, 0], backend.to_numpy(gradient)[0, 0].tolist()
 
 
-def test_minus_infinity_is_a_value_like_any_other():
-    x = np.full((1, 1, 2, 2), -np.inf)
-    y, _ = pool.max_pool2d(x, Window((2, 2), padding=(1, 1)), with_winners=True)
-    assert (y == -np.inf).all()
+@pytest.mark.parametrize("threads_used", [1, 3])
+def test_the_first_nan_of_a_window_wins(device, threads, threads_used):
+    threads(threads_used)
+    nan, inf = np.nan, np.inf
+    x = [[1, 9, nan, 2, 7, 7], [inf, nan, nan, 3, 8, 7]]
+    y, gradient = gradient_at_winners(x, Window((2, 2), (2, 2)), device)
+    assert np.isnan(y[0, :2]).all() and y[0, 2] == 8
+    assert gradient == [[0, 0, 1, 0, 0, 0], [0, 1, 0, 0, 1, 0]]
+
+
+def test_a_nan_wins_in_every_window_that_sees_it(device):
+    x = np.arange(16.0).reshape(4, 4)
+    x[1, 1] = np.nan
+    y, gradient = gradient_at_winners(x, Window((3, 3), (1, 1), (1, 1)), device)
+    assert np.isnan(y).sum() == 9 and gradient[1][1] == 9 and np.sum(gradient) == 16
+
+
+@pytest.mark.parametrize("window", [Window((3, 3), (2, 2), (1, 1)), Window((4, 5), (1, 2), (2, 1))], ids=str)
+def test_padding_never_wins_over_minus_infinity(device, window, tiny_blocks):
+    x = np.full((5, 6), -np.inf)
+    y, gradient = gradient_at_winners(x, window, device)
+    assert (y == -np.inf).all() and np.sum(gradient) == y.size
+    expected = np.zeros((5, 6))
+    for i, j in itertools.product(*map(range, y.shape)):  # the upper left element that is not padding
+        corner = (max(0, n * s - p) for n, s, p in zip((i, j), window.stride, window.padding, strict=True))
+        expected[tuple(corner)] += 1
+    assert gradient == expected.tolist()
+
+
+def test_a_window_of_more_than_65536_positions():
+    x = np.zeros((1, 65537))
+    x[0, 65536] = 1
+    _, gradient = gradient_at_winners(x, Window((1, 65537)), "cpu")
+    assert np.sum(gradient) == gradient[0][65536] == 1
+
+
+def test_float16_windows_are_added_up_in_float32(device):
+    x = backend.to_device(np.full((1, 1, 60, 60), 1000, np.float16), device)
+    mean = pool.avg_pool2d(x, Window((60, 60)))
+    assert mean.dtype == np.float16 and backend.to_numpy(mean).item() == 1000
+    window = Window((50, 50))  # 11 by 11 of them
+    ones = backend.to_device(np.ones((1, 1, 11, 11), np.float16), device)
+    spread = pool.spread_evenly(ones * 50, window, (60, 60))
+    assert spread.dtype == np.float16 and backend.to_numpy(spread)[0, 0, 30, 30] == np.float16(121 / 50)
+    winners = backend.to_device(np.full((1, 60, 60, 1), 0, np.uint8), device)
+    placed = pool.place_at_winners(x, winners, Window((1, 1)), (60, 60))
+    assert placed.dtype == np.float16 and (backend.to_numpy(placed) == 1000).all()
+
+
+def test_the_mean_of_a_large_picture_keeps_its_digits():
+    x = np.full((1, 1, 1000, 1000), 0.1, np.float32)
+    assert pool.avg_pool2d(x, Window((1000, 1000))).item() == pytest.approx(np.float32(0.1), rel=2e-5)

@@ -109,3 +109,79 @@ def test_the_textbooks_points_give_the_textbooks_matrices():
         [4, 0, 5, 0, 1, 0], [0, 4, 4, 1, 1, 0], [0, 4, 4, 1, 1, 0], [0, 2, 1, 2, 1, 0], [0, 2, 1, 2, 1, 0],
         [0, 4, 0, 5, 0, 1],
     ]  # fmt: skip
+
+
+def spoiled(case, value, where):
+    """Put `value` into x, w or g; return each result of Winograd's algorithm, and from patches."""
+    window, shape, _ = case
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(shape).astype(np.float32)
+    w = rng.standard_normal((shape[1], shape[1], 3, 3)).astype(np.float32)
+    g = rng.standard_normal(x.shape).astype(np.float32)
+    {"x": x, "w": w, "g": g}[where][(1, 3, 1, 2) if where == "w" else (1, 3, 9, 10)] = value
+    fast = threes(x, w, g, window)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(winograd, "suits", lambda *sizes: False)
+        return zip(("y", "input gradient", "weight gradient"), fast, threes(x, w, g, window), strict=True)
+
+
+def threes(x, w, g, window):
+    return (
+        conv.conv2d(x, w, None, window),
+        conv.conv2d_input_grad(g, w, window, x.shape[2:]),
+        conv.conv2d_weight_grad(x, g, window),
+    )
+
+
+HUGE = case(2, 16, 32, 32, 16)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 3e38, -1e30, 1e22])
+@pytest.mark.parametrize("where", ["x", "w", "g"])
+@pytest.mark.parametrize("threads_used", [1, 2])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of the results by the definition
+def test_what_is_infinite_nan_or_huge_spoils_no_more_than_by_the_definition(value, where, threads, threads_used):
+    threads(threads_used)
+    for name, fast, direct in spoiled(HUGE, value, where):
+        np.testing.assert_allclose(fast, direct, rtol=1e-4, atol=1e-3, err_msg=name)
+
+
+def test_an_infinite_pixel_is_seen_by_nine_outputs_of_each_filter():
+    x, w = np.zeros((1, 16, 28, 28), np.float32), np.ones((16, 16, 3, 3), np.float32)
+    x[0, 5, 13, 14] = np.inf
+    assert winograd.suits(1, 28, 28, 16, 16)
+    y = conv.conv2d(x, w, None, Window((3, 3), padding=(1, 1)))
+    assert (y[:, :, 12:15, 13:16] == np.inf).all() and np.count_nonzero(y) == 9 * 16
+
+
+@pytest.mark.parametrize("position", [(0, 0), (0, 27), (27, 27), (12, 15), (13, 14), (15, 12)])
+def test_the_corners_of_the_tiles_see_every_pixel(position):
+    x, w = np.zeros((1, 28, 28, 16), np.float32), np.ones((16, 16, 3, 3), np.float32)
+    x[(0, *position, 7)] = 1e25  # no overflow on the way
+    with pytest.raises(winograd.Overflow):
+        winograd.conv3x3(x, w, (1, 1))
+
+
+def test_what_comes_after_the_convolution_is_done_once(rng):
+    """Some blocks may be finished when the next one shows that another algorithm is needed."""
+    x = rng.standard_normal((2, 16, 28, 28)).astype(np.float32)
+    x[1, 0, 20, 20] = np.inf
+    w, b = rng.standard_normal((16, 16, 3, 3)).astype(np.float32), np.ones(16, np.float32)
+    window, shortcut = Window((3, 3), padding=(1, 1)), np.ones((2, 16, 28, 28), np.float32)
+    finishing = {"scale": 2 * b, "shortcut": shortcut, "relu": True}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(winograd, "BLOCK_BYTES", 64)
+        result = conv.conv2d(x, w, b, window, **finishing)
+        patch.setattr(winograd, "suits", lambda *sizes: False)
+        np.testing.assert_array_equal(result, conv.conv2d(x, w, b, window, **finishing))
+
+
+def test_a_pixel_of_a_million_costs_digits_in_its_tiles_only(rng):
+    x = rng.standard_normal((1, 16, 28, 28)).astype(np.float32)
+    w = rng.standard_normal((16, 16, 3, 3)).astype(np.float32)
+    window = Window((3, 3), padding=(1, 1))
+    expected = conv.conv2d(x, w, None, window)
+    x[0, 0, 13, 13] = 1e6
+    changed = (conv.conv2d(x, w, None, window) != expected).any(axis=(0, 1))
+    rows, columns = changed.nonzero()
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (12, 15, 12, 15)

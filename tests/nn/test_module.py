@@ -309,6 +309,31 @@ def test_to_moves_everything_and_keeps_identity(device):
     np.testing.assert_array_equal(net.scale.grad.numpy(), gradient)
 
 
+@pytest.mark.parametrize("name, dtype", [("half", np.float16), ("float", np.float32), ("double", np.float64)])
+def test_another_dtype_and_back(device, name, dtype):
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2)).to(device)
+    parameters, before = list(net.parameters()), net.state_dict()
+    x = Tensor(np.random.default_rng(0).random((8, 3, 4, 4)).astype(dtype), device=device)
+    assert getattr(net, name)() is net
+    y = net(x)
+    y.sum().backward()
+    optim.SGD(net.parameters(), lr=0.1).step()
+    floating = [t for t in (y, *net.parameters(), *net.buffers()) if t.dtype != np.int64]
+    assert {t.dtype for t in floating} == {p.grad.dtype for p in parameters} == {np.dtype(dtype)}
+    assert all(a is b for a, b in zip(net.parameters(), parameters, strict=True))
+    net.to(np.float32)
+    assert {t.dtype for t in (*net.parameters(), *(p.grad for p in parameters))} == {np.dtype(np.float32)}
+    assert {key: value.dtype for key, value in net.state_dict().items()} == {k: v.dtype for k, v in before.items()}
+
+
+@pytest.mark.parametrize("target", [np.int64, bool, None, "float64", 3])
+def test_a_target_that_is_neither_a_device_nor_a_floating_dtype(target):
+    net = Net()
+    with pytest.raises((TypeError, ValueError), match="to: expected a device or a floating dtype|device: expected"):
+        net.to(target)
+    assert net.scale.dtype == np.float32
+
+
 # ---- showing -----------------------------------------------------------------------------------------------------
 
 

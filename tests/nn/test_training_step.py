@@ -89,3 +89,17 @@ def test_a_run_repeats_bit_for_bit(device):
         return model.state_dict()
 
     np.testing.assert_equal(train(), train())
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(np.float16, 0.02), (np.float64, 1e-5)])
+def test_another_dtype_learns_the_same(device, dtype, tolerance):
+    losses = []
+    for wanted in (np.float32, dtype):
+        mg.manual_seed(0)
+        model = small_network().to(device).to(wanted)
+        model[7].p = 0.0
+        optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        images, targets = pictures(16, 3, 8, 8, device=device).astype(wanted), Tensor(np.arange(16) % 10, device=device)
+        losses.append([train_step(model, nn.CrossEntropyLoss(), optimizer, images, targets).item() for _ in range(5)])
+        assert {p.dtype for p in model.parameters()} == {np.dtype(wanted)}
+    np.testing.assert_allclose(*losses, rtol=tolerance)

@@ -121,3 +121,17 @@ def test_the_input_is_left_alone(device, name):
     x = Tensor([[1.0, 2.0]], device=device)
     FAMILY[name](x)
     assert show(x) == [[1, 2]]
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_softmax_of_seventy_thousand_float16(device, axis):
+    x = leaf(np.zeros((70_000, 1) if axis == 0 else (1, 70_000)), device, np.float16)
+    assert (ops.softmax(x, axis).numpy() == np.float16(1 / 70_000)).all()
+    for op in (lambda x: -ops.log_softmax(x, axis), lambda x: ops.logsumexp(x, axis)):
+        assert (op(x).numpy() == np.float16(np.log(70_000))).all() and op(x).dtype == np.float16
+    assert (gradients(ops.logsumexp(x, axis), x)[0] == np.float16(1 / 70_000)).all()
+
+
+def test_softmax_along_many_rows_sums_to_1(device):
+    y = ops.softmax(Tensor(np.zeros((300_000, 2), np.float32), device=device), 0).numpy()
+    np.testing.assert_allclose(y, 1 / 300_000, rtol=2e-6)

@@ -148,3 +148,11 @@ def test_dtypes_are_not_mixed(device, dtypes):
     x, w, b = (Tensor(np.ones(s, d), device=device) for s, d in zip(shapes, dtypes, strict=True))
     with pytest.raises(TypeError, match="conv2d: expected one floating dtype, got x: {}, w: {}, b: {}".format(*dtypes)):
         ops.conv2d(x, w, b)
+
+
+@pytest.mark.parametrize("dtype, rtol", [(np.float32, 2e-6), (np.float16, 1e-3)])
+def test_a_bias_gets_the_sum_of_many_gradients(dtype, rtol):
+    x, w = leaf(np.zeros((2, 1, 300, 500)), dtype=dtype), leaf(np.ones((2, 1, 1, 1)), dtype=dtype)
+    b, g = leaf([0, 0], dtype=dtype), Tensor(np.full((2, 2, 300, 500), 0.1, dtype))
+    ops.conv2d(x, w, b).backward(g)
+    np.testing.assert_allclose(b.grad.numpy(), 300_000 * float(dtype(0.1)), rtol=rtol)

@@ -169,3 +169,39 @@ def test_smooth_l1_of_huge_differences_does_not_overflow(device):
 def test_float64_arrays_as_targets_do_not_change_the_dtype(device):
     x = leaf([1.0, 2.0], "cpu")
     assert ops.mse_loss(x, np.zeros(2)).dtype == np.float32
+
+
+# ---- float16 -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name, expected", [("mse_loss", 40_000), ("smooth_l1_loss", 199.5)])
+def test_regression_of_float16_does_not_overflow_on_the_way(device, name, expected):
+    x, target = leaf(np.full(5000, 200), device, np.float16), Tensor(np.zeros(5000, np.float16), device=device)
+    loss = getattr(ops, name)(x, target)
+    assert loss.item() == expected and loss.dtype == np.float16
+    slope = {"mse_loss": 400, "smooth_l1_loss": 1}[name]
+    assert gradients(loss, x)[0].tolist() == [np.float16(slope / 5000)] * 5000
+
+
+def test_two_dtypes_meet_in_the_wider_one(device):
+    pred, target = leaf([300], device, np.float16), Tensor(np.zeros(1, np.float32), device=device)
+    assert ops.mse_loss(pred, target).dtype == np.float32 and ops.mse_loss(pred, target).item() == 90_000
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_cross_entropy_of_float16(device, reduction):
+    """Of 70,000 equal scores each has the probability 1/70,000; their sum is beyond float16."""
+    logits = leaf(np.zeros((2, 70_000)), device, np.float16)
+    loss = ops.cross_entropy(logits, [0, 69_999], reduction, 0.1)
+    expected = math.log(70_000) * (2 if reduction == "sum" else 1)
+    assert loss.dtype == np.float16
+    np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-3)
+    gradient = gradients(loss, logits)[0]
+    scale = 0.5 if reduction == "mean" else 1
+    assert gradient.dtype == np.float16 and gradient[0, 0] == pytest.approx(-0.9 * scale, rel=1e-3)
+    assert gradient[0, 1] == pytest.approx(0.9 / 70_000 * scale, abs=6e-8)
+
+
+def test_the_mean_loss_of_many_rows_keeps_its_digits():
+    loss = ops.cross_entropy(Tensor(np.zeros((400_000, 2), np.float32)), np.zeros(400_000, np.int64))
+    assert loss.item() == pytest.approx(math.log(2), rel=1e-6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import minigrad as mg
 from minigrad import Tensor, ops
 from tests.ops.helpers import gradients, leaf, random_leaf, show
 
@@ -110,3 +111,10 @@ def test_linear_dtypes_are_not_mixed(device, odd):
     x, w, b = (random_leaf(device, *s, dtype=d) for s, d in zip([(4, 3), (2, 3), (2,)], dtypes, strict=True))
     with pytest.raises(TypeError, match=f"linear: .*x: {dtypes[0]}, w: {dtypes[1]}, b: {dtypes[2]}"):
         ops.linear(x, w, b)
+
+
+def test_a_bias_gets_the_sum_of_many_gradients():
+    x, w, b = leaf(np.full((300_000, 1), 0.1)), leaf([[1], [1]]), leaf([0, 0])
+    for create_graph in (False, True):
+        (to_b,) = mg.grad((ops.linear(x, w, b) * x).sum(), [b], create_graph=create_graph)
+        np.testing.assert_allclose(to_b.numpy(), 300_000 * np.float32(0.1), rtol=2e-6)

@@ -159,3 +159,55 @@ def test_a_shortcut_of_another_shape_is_named(device):
     x, shortcut = random_leaf(device, 4, 3), random_leaf(device, 1, 3)
     with pytest.raises(ValueError, match=r"batch_norm: shortcut has shape \(1, 3\), the input \(4, 3\)"):
         ops.batch_norm(x, None, None, None, None, True, shortcut=shortcut)
+
+
+# ---- float16 -----------------------------------------------------------------------------------------------------
+
+
+def half_and_single(device, shape, scale=1.0):
+    rng = np.random.default_rng(0)
+    values = [scale * rng.standard_normal(shape), 1 + rng.random(3), rng.random(3)]
+    halves = [v.astype(np.float16) for v in values]
+    return [leaf(v, device, np.float16) for v in halves], [leaf(v, device) for v in halves]
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("scale", [1, 1000])
+def test_float16_is_as_exact_as_float16(device, scale, create_graph):
+    """Sums of 16,384 numbers, of squares up to 9 million: far beyond float16."""
+    results = []
+    for x, w, b in half_and_single(device, (16, 3, 32, 32), scale):
+        y = ops.batch_norm(x, w, b, None, None, True)
+        weights = leaf(np.random.default_rng(1).random(x.shape).astype(np.float16), device, x.dtype)
+        results.append([y, *mg.grad(y, [x, w, b], weights, create_graph=create_graph)])
+    for half, single in zip(*results, strict=True):
+        assert half.dtype == np.float16
+        assert np.abs(half.numpy() - single.numpy()).max() < 1e-3 * np.abs(single.numpy()).max()
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_running_statistics_of_float16_stay_float16(device, training):
+    (x, w, b), _ = half_and_single(device, (16, 3, 32, 32))
+    mean, variance = (Tensor(np.full(3, v, np.float16), device=device) for v in (0.5, 2))
+    y = ops.batch_norm(x, w, b, mean, variance, training, momentum=0.5)
+    assert {t.dtype for t in (y, mean, variance)} == {np.dtype(np.float16)}
+    expected = (0.25, 1.5) if training else (0.5, 2)
+    np.testing.assert_allclose(mean.numpy(), expected[0], atol=0.01)
+    np.testing.assert_allclose(variance.numpy(), expected[1], atol=0.02)
+
+
+def test_a_float16_batch_that_never_moves_leaves_its_mean(device):
+    """0.9 is 0.8999 in float16; with it the running mean would end at 0.999."""
+    x, (mean, variance) = Tensor(np.ones((4, 1), np.float16), device=device), running(device, 1)
+    mean, variance = mean.astype(np.float16), variance.astype(np.float16)
+    for _ in range(100):
+        ops.batch_norm(x, None, None, mean, variance, True)
+    assert mean.item() == pytest.approx(1, abs=6e-3) and variance.item() < 1e-3
+
+
+def test_running_statistics_count_as_changed(device):
+    x, (mean, variance) = random_leaf(device, 4, 3), running(device)
+    kept = (mean.detach() * random_leaf(device, 3)).sum()
+    before = mean._version[0]
+    ops.batch_norm(x, None, None, mean, variance, True)
+    assert mean._version[0] > before and kept.size == 1

@@ -79,6 +79,35 @@ def test_minus_infinity_is_a_number_like_any_other(device):
     assert show(ops.max_pool2d(x, (1, 2))) == [[[[-math.inf], [1]]]]
 
 
+def test_the_gradient_goes_to_the_first_nan(device):
+    nan, inf = math.nan, math.inf
+    x = leaf([[[[1, nan, inf, 2], [3, nan, 2, nan]]]], device)
+    assert gradients(ops.max_pool2d(x, 2), x)[0].tolist() == [[[[0, 1, 0, 0], [0, 0, 0, 1]]]]
+
+
+def test_padding_does_not_win_over_minus_infinity(device):
+    x = leaf(np.full((1, 1, 4, 4), -math.inf), device)
+    y = ops.max_pool2d(x, 3, 2, 1)
+    assert (y.numpy() == -math.inf).all()
+    (gradient,) = gradients(y, x)
+    assert gradient[0, 0].tolist() == [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+
+
+@every_pool
+def test_float16(device, name):
+    x = leaf(np.full((1, 1, 40, 50), 100), device, np.float16)
+    y = getattr(ops, name)(x, (40, 50))
+    assert y.dtype == np.float16 and y.item() == 100
+    assert gradients(y, x)[0].sum(dtype=np.float32) == pytest.approx(1, rel=1e-3)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_adaptive_means_of_float16(device, size):
+    x = Tensor(np.full((1, 1, 40, 50), 100, np.float16), device=device)
+    y = ops.adaptive_avg_pool2d(x, size)
+    assert y.dtype == np.float16 and (y.numpy() == 100).all()
+
+
 @every_pool
 def test_an_empty_batch(device, name):
     x = random_leaf(device, 0, 3, 4, 4)

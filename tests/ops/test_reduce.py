@@ -133,3 +133,53 @@ def test_argmax_along_a_wrong_axis_is_refused(device):
 def test_the_variance_of_large_numbers_does_not_cancel(device):
     x = Tensor(np.array([1e4, 1e4 + 1, 1e4 + 2], np.float32), device=device)
     assert x.var().item() == pytest.approx(1, rel=1e-3)
+
+
+@pytest.mark.parametrize("axis", [0, 1, (0, 1)])
+def test_a_hundred_thousand_equal_numbers_have_their_mean_and_no_variance(axis):
+    x = leaf(np.full((100_000, 3) if axis == 0 else (3, 100_000), 0.1))
+    np.testing.assert_allclose(x.mean(axis).numpy(), np.float32(0.1), rtol=2e-6)
+    assert (x.var(axis).numpy() < 1e-12).all()
+    np.testing.assert_allclose(gradients(x.mean(axis), x)[0], x.mean(axis).size / x.size, rtol=1e-6)
+
+
+def test_a_broadcast_operand_gets_the_sum_of_many_gradients():
+    x, row = leaf(np.full((300_000, 2), 0.1)), leaf([1, 2])
+    np.testing.assert_allclose(gradients(x * row, row)[0], 300_000 * np.float32(0.1), rtol=2e-6)
+
+
+# ---- float16 -----------------------------------------------------------------------------------------------------
+
+
+def half(values, device):
+    return leaf(values, device, np.float16)
+
+
+def test_float16_is_added_up_in_float32(device):
+    x = half(np.ones((5000, 2)), device)
+    assert show(x.sum(axis=0)) == [5000, 5000] and x.sum(axis=0).dtype == np.float16
+
+
+def test_the_mean_of_float16_may_be_that_of_a_sum_beyond_65504(device):
+    x = half(np.ones(100_000), device)
+    assert x.mean().item() == 1 and x.mean().dtype == np.float16
+    assert half(np.full((2, 60_000), 60_000), device).mean(axis=1).numpy().tolist() == [60_000] * 2
+
+
+def test_the_variance_of_float16_may_be_that_of_squares_beyond_65504(device):
+    x = half([200] * 3 + [-200] * 3, device)
+    assert x.var(correction=0).item() == 40_000
+    assert gradients(x.var(correction=0), x)[0].tolist() == [np.float16(400 / 6)] * 3 + [-np.float16(400 / 6)] * 3
+
+
+def test_the_gradient_of_a_mean_of_many_float16_is_not_0(device):
+    """1/n itself, 1e-7, is hardly a float16 number; times a scaled loss it is a good one."""
+    x = half(np.ones(10_000_000 if device == "cpu" else 1_000_000), device)
+    (x.mean() * 32768).backward()
+    assert x.grad.numpy()[0] == np.float16(32768 / x.size)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int32, np.bool_, np.uint32])
+def test_sums_of_integers_are_int64(device, dtype):
+    total = Tensor(np.ones(3, dtype), device=device).sum()
+    assert total.dtype == np.int64 and (total - 5).item() == -2

@@ -69,6 +69,38 @@ def test_pools(name, value):
     close(getattr(ops, name)(Tensor(x), 3, 2, 1), getattr(F, name)(torch.tensor(x), 3, 2, 1))
 
 
+@pytest.mark.parametrize("value", [nan, inf, -inf])
+@pytest.mark.parametrize("padding", [0, 1])
+def test_which_element_gets_the_gradient_of_a_max_pool(value, padding):
+    x = np.full((1, 1, 6, 6), -inf)
+    x[0, 0, 2:5, 3:5] = np.arange(6).reshape(3, 2)
+    x[0, 0, 3, 3] = value
+    compare(lambda x: ops.max_pool2d(x, 3, 2, padding), lambda x: F.max_pool2d(x, 3, 2, padding), x)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 40, 50), (64, 8, 32, 32)])
+def test_float16(shape):
+    x, t = (30 * normal(*shape)).astype(np.float16), np.zeros(shape, np.float16)
+    for ours, theirs in [
+        (lambda x, t: x.mean(), lambda x, t: x.mean()),
+        (lambda x, t: x.sum((0, 2, 3)), lambda x, t: x.sum((0, 2, 3))),
+        (lambda x, t: x.var((0, 2)), lambda x, t: x.float().var((0, 2)).half()),
+        (ops.mse_loss, lambda x, t: F.mse_loss(x.float(), t.float()).half()),
+        (ops.smooth_l1_loss, lambda x, t: F.smooth_l1_loss(x.float(), t.float()).half()),
+        (lambda x, t: ops.softmax(x, 1), lambda x, t: F.softmax(x, 1)),
+        (lambda x, t: ops.avg_pool2d(x, 5, 2, 2), lambda x, t: F.avg_pool2d(x, 5, 2, 2)),
+        (lambda x, t: ops.adaptive_avg_pool2d(x, 3), lambda x, t: F.adaptive_avg_pool2d(x.float(), 3).half()),
+        (
+            lambda x, t: ops.batch_norm(x, None, None, None, None, True),
+            lambda x, t: F.batch_norm(x, None, None, None, None, True),
+        ),
+    ]:
+        mine = ours(Tensor(x), Tensor(t)).numpy()
+        wanted = theirs(torch.tensor(x), torch.tensor(t)).numpy()
+        assert mine.dtype == wanted.dtype == np.float16
+        np.testing.assert_allclose(mine.astype(float), wanted.astype(float), rtol=2e-3, atol=2e-3)
+
+
 @pytest.mark.parametrize("logits", [[0, -inf, 0], [1e30, 0, 0], [0, nan, 0], [1e4, 0, -1e4]])
 def test_cross_entropy(logits):
     target = np.array([0])

@@ -1,0 +1,99 @@
+"""float16 arrays and Tensors are computed in float32."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from minigrad import Tensor, backend
+from minigrad.kernels import conv, matmul, winograd
+from minigrad.kernels.conv import Window
+from minigrad.kernels.precision import accumulator, in_float32
+from tests.kernels.test_conv import arrays
+
+HALF, SINGLE = np.dtype(np.float16), np.dtype(np.float32)
+
+
+def dtypes_inside(*args, decorate=in_float32, **options):
+    """Return which dtypes a decorated function sees, and the dtype of its result."""
+    seen = []
+
+    @decorate
+    def first(*args, **options):
+        seen.extend(getattr(x, "dtype", x) for x in (*args, *options.values()))
+        return next(x for x in (*args, *options.values()) if hasattr(x, "dtype"))
+
+    return seen, first(*args, **options).dtype
+
+
+@pytest.mark.parametrize("make", [np.asarray, Tensor], ids=["array", "Tensor"])
+def test_only_float16_changes(make):
+    half, single, double, whole = (make(np.ones(2, t)) for t in (np.float16, np.float32, np.float64, np.int64))
+    assert dtypes_inside(half, whole, 3, None) == ([SINGLE, whole.dtype, 3, None], HALF)
+    assert dtypes_inside(x=half, y=half) == ([SINGLE, SINGLE], HALF)
+    assert dtypes_inside("a", half) == (["a", SINGLE], HALF)
+    for x in (single, double, whole):
+        assert dtypes_inside(x, half) == ([x.dtype, HALF], x.dtype)
+    assert dtypes_inside(half, single) == ([HALF, SINGLE], HALF)  # the wider one decides what comes out
+
+
+def test_a_gpu_may_be_left_alone(device):
+    x = backend.to_device(np.ones(2, np.float16), device)
+    seen, _ = dtypes_inside(x, decorate=partial(in_float32, also_on_gpu=False))
+    assert seen == [SINGLE if device == "cpu" else HALF]
+
+
+def test_accumulators():
+    assert [accumulator(np.dtype(t)) for t in "efd"] == ["float32", "float32", "float64"]
+
+
+CASES = [
+    (Window((3, 3), padding=(1, 1)), (4, 16, 24, 24), 16),  # by Winograd's algorithm in float32
+    (Window((3, 3), (2, 2), (1, 1)), (2, 16, 9, 9), 8),
+    (Window((5, 5)), (2, 3, 12, 12), 6),
+    (Window((3, 3), groups=2), (16, 4, 8, 8), 4),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0].kernel}-{case[1]}")
+def test_convolutions_of_float16_are_as_exact_as_float16(device, case):
+    window, shape, _ = case
+    for results in zip(*(all_three(arrays(case, device, t), window, shape[2:]) for t in (HALF, SINGLE)), strict=True):
+        half, single = map(backend.to_numpy, results)
+        assert half.dtype == HALF and single.dtype == SINGLE
+        # the arguments were rounded to 11 digits, as is the result; here no sum has more than some thousand terms
+        assert np.abs(half - single).max() < 2e-3 * np.abs(single).max()
+
+
+def all_three(some, window, size):
+    x, w, b, g = some
+    return (
+        conv.conv2d(x, w, b, window),
+        conv.conv2d_input_grad(g, w, window, size),
+        conv.conv2d_weight_grad(x, g, window),
+    )
+
+
+def test_many_products_of_float16_are_added_up_in_float32(device):
+    """4096 + 1 = 4096 in float16, and 2·60000 is infinite."""
+    ones = backend.to_device(np.ones((1, 5000), np.float16), device)
+    assert backend.to_numpy(matmul.matmul(ones, ones.T)).item() == 5000
+    pixels = backend.to_device(np.array([60000, 60000, -60000], np.float16).reshape(1, 1, 1, 3), device)
+    kernel = backend.to_device(np.ones((1, 1, 1, 3), np.float16), device)
+    assert backend.to_numpy(conv.conv2d(pixels, kernel, None, Window((1, 3)))).item() == 60000
+
+
+def test_a_float16_product_is_written_where_it_is_wanted():
+    a, out = np.full((2, 2), 3, np.float16), np.zeros((2, 2), np.float16)
+    assert matmul.matmul(a, a, out) is out and (out == 18).all()
+
+
+def test_winograd_never_sees_float16(monkeypatch):
+    seen = []
+    monkeypatch.setattr(winograd, "conv3x3", lambda x, *rest: seen.append(x.dtype) or x)
+    monkeypatch.setattr(winograd, "conv3x3_weight_grad", lambda x, *rest: seen.append(x.dtype) or x)
+    window, shape, _ = CASES[0]
+    all_three(arrays(CASES[0], dtype=np.float16), window, shape[2:])
+    assert seen == [SINGLE] * 3
