@@ -20,7 +20,8 @@ EXCHANGED = {
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
 }  # fmt: skip
 IN_ORDER = {"isinstance", "hasattr", "getattr", "setattr"}  # the other way round they can only crash
-ANY_ORDER = {"minimum", "maximum", "min", "max", "add", "mul", "may_share_memory"}  # there it makes no difference
+# There it makes no difference, if there are two.
+ANY_ORDER = {"minimum", "maximum", "min", "max", "add", "mul", "multiply", "transpose", "may_share_memory"}
 NAMING = {"__all__", "__name__", "__qualname__", "__doc__"}  # assigned to for readers only
 ALIASES = ("Axis = ", "Number = ")  # of types
 CHECKS_ONLY = {"strict"}  # keywords that make no difference to a program that is right
@@ -65,7 +66,7 @@ def mutants(path: str, text: str) -> list[Mutant]:
         start = starts[node.lineno - 1] + node.col_offset  # both count bytes
         end = starts[node.end_lineno - 1] + node.end_col_offset
         source = (source[:start] + replacement.encode() + source[end:]).decode()
-        if ast.dump(ast.parse(source)) != ast.dump(tree):
+        if replacement != ast.unparse(node):
             found.setdefault(source, Mutant(path, node.lineno, text, source))
     return sorted(found.values(), key=lambda mutant: (mutant.line, mutant.source))
 
@@ -145,11 +146,8 @@ def _other_constants(value: object) -> list[object]:
 def _other_calls(func: ast.expr, args: list[ast.expr], keywords: list[ast.keyword]) -> Iterator[str]:
     """The first two arguments exchanged; one keyword left out."""
     name = getattr(func, "id", getattr(func, "attr", ""))
-    if (
-        len(args) >= 2
-        and not any(isinstance(arg, ast.Starred) for arg in args[:2])
-        and name not in IN_ORDER | ANY_ORDER
-    ):
+    fixed = IN_ORDER | ANY_ORDER if len(args) == 2 else IN_ORDER
+    if len(args) >= 2 and not any(isinstance(arg, ast.Starred) for arg in args[:2]) and name not in fixed:
         yield ast.unparse(ast.Call(func, [args[1], args[0], *args[2:]], keywords))
     for i, keyword in enumerate(keywords):
         if keyword.arg is not None and keyword.arg not in CHECKS_ONLY:
