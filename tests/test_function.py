@@ -41,6 +41,24 @@ def test_an_operation_as_the_documentation_writes_it(device):
     assert repr(Cube.apply(x)).endswith("node=Cube)")
 
 
+@pytest.mark.parametrize("wrong", ["1", [1.0], np.ones(2)])
+def test_inputs_are_tensors_numbers_or_none(wrong):
+    class First(Function):
+        def forward(self, x, *others):
+            self.others = others
+            return x * 1
+
+        def backward(self, grad):
+            return grad, *[None] * len(self.others)
+
+    x = leaf([1.0, 2.0])
+    y = First.apply(x, 2, 2.5, None)
+    assert y.node.others == (2, 2.5, None) and y.node.inputs[1:] == [2, 2.5, None]
+    check(mg.grad(y.sum(), x)[0], [1, 1])
+    with pytest.raises(TypeError, match=f"First: expected Tensors, got {type(wrong).__name__}"):
+        First.apply(x, wrong)
+
+
 # ---- whether to record -------------------------------------------------------------------------------------------
 
 
