@@ -282,7 +282,8 @@ def test_state_that_does_not_fit_is_refused(state):
     [
         (lambda o: optim.StepLR(o, 0), "step_size"),
         (lambda o: optim.StepLR(o, 1, gamma=0), "gamma"),
-        (lambda o: optim.CosineLR(o, 0), "total_steps"),
+        (lambda o: optim.CosineLR(o, 0), "total_steps > 0"),
+        (lambda o: optim.CosineLR(o, 5, warmup_steps=-1), "warmup_steps"),
         (lambda o: optim.CosineLR(o, 5, warmup_steps=5), "warmup_steps"),
         (lambda o: optim.CosineLR(o, 5, min_lr=-1), "min_lr"),
         (lambda o: optim.OneCycleLR(o, -0.1, 5), "max_lr"),
@@ -290,6 +291,9 @@ def test_state_that_does_not_fit_is_refused(state):
         (lambda o: optim.OneCycleLR(o, 0.1, 0), "total_steps"),
         (lambda o: optim.OneCycleLR(o, 0.1, 5, pct_start=1.5), "pct_start"),
         (lambda o: optim.OneCycleLR(o, 0.1, 5, div_factor=0), "div_factor"),
+        (lambda o: optim.OneCycleLR(o, 0.1, 5, final_div_factor=0), "final_div_factor"),
+        (lambda o: optim.OneCycleLR(o, 0.1, 5, pct_start=-0.1), "pct_start"),
+        (lambda o: optim.StepLR(o, -1), "step_size"),
     ],
 )
 def test_wrong_arguments_are_named(make, reason):
