@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import Function, Tensor
+from minigrad import Function, Tensor, backend
 from minigrad.function import is_grad_enabled
 
 
@@ -57,6 +57,12 @@ def test_inputs_are_tensors_numbers_or_none(wrong):
     check(mg.grad(y.sum(), x)[0], [1, 1])
     with pytest.raises(TypeError, match=f"First: expected Tensors, got {type(wrong).__name__}"):
         First.apply(x, wrong)
+
+
+def test_no_device_is_switched_to_on_the_cpu(monkeypatch):
+    x, w = leaf([1.0, 2.0]), Tensor([3.0, 4.0])
+    monkeypatch.setattr(backend, "use_device", None)
+    check(mg.grad(x * w + 1, x, w)[0], [9, 16])
 
 
 # ---- whether to record -------------------------------------------------------------------------------------------

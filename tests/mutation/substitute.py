@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -50,7 +49,7 @@ def run_tests(runs: Sequence[Sequence[str]], mutant: Mutant | None) -> int:
     sys.modules["torch"] = None  # importing it is an ImportError now
     if mutant is not None:
         sys.meta_path.insert(0, MutantFinder(mutant))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    _limit_memory()
     hypothesis.settings.register_profile("mutation", derandomize=True, database=None)
     hypothesis.settings.load_profile("mutation")
     for arguments in runs:
@@ -58,3 +57,10 @@ def run_tests(runs: Sequence[Sequence[str]], mutant: Mutant | None) -> int:
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             return code
     return 0
+
+
+def _limit_memory() -> None:
+    if sys.platform == "linux":  # elsewhere there is no such limit
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))

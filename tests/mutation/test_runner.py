@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from tests.mutation.runner import ROOT
 
 TRIED = """
@@ -25,6 +27,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there processes cannot be forked")
 def test_verdicts(tmp_path):
     before = (ROOT / "minigrad/schedules.py").read_bytes()
     script = [sys.executable, "-c", TRIED, str(tmp_path)]

@@ -101,6 +101,13 @@ def test_integers_are_refused(device, op):
 # ---- adaptive ----------------------------------------------------------------------------------------------------
 
 
+def test_adaptive_means_over_an_even_grid_are_plain_pooling(device):
+    x = random_leaf(device, 2, 3, 4, 6)
+    y = ops.adaptive_avg_pool2d(x, (2, 3))
+    assert y.node.name == "AvgPool2d"
+    np.testing.assert_array_equal(y.numpy(), ops.avg_pool2d(x, 2).numpy())
+
+
 def cells(n, count):
     return [slice(i * n // count, math.ceil((i + 1) * n / count)) for i in range(count)]
 
