@@ -37,7 +37,9 @@ TESTS = {
         GRADIENTS,
     ],
     "minigrad/ops/conv.py": ["tests/ops/test_conv.py", "tests/nn/test_fused.py"],
+    "minigrad/ops/indexing.py": ["tests/ops/test_indexing.py", "tests/test_tensor_changes.py"],
     "minigrad/ops/operands.py": ["tests/ops/test_operands.py", "tests/test_operators.py", GRADIENTS],
+    "minigrad/ops/shape.py": ["tests/ops/test_shape.py", "tests/test_tensor_changes.py"],
     "minigrad/ops/windows.py": ["tests/ops/test_windows.py", "tests/ops/test_conv.py", "tests/ops/test_pool.py"],
 }
 
