@@ -40,6 +40,12 @@ def array_module(x: Any) -> ModuleType:
     raise TypeError(f"array_module: expected a NumPy or CuPy array or a Tensor, got {type(x).__name__}")
 
 
+def is_array(x: Any) -> bool:
+    """Whether `x` is a NumPy or a CuPy array."""
+    cupy = sys.modules.get("cupy")
+    return isinstance(x, np.ndarray) or (cupy is not None and isinstance(x, cupy.ndarray))
+
+
 def device_of(array: Array) -> str:
     """Return the device that holds `array`: `"cpu"` or `"cuda:<index>"`."""
     return "cpu" if isinstance(array, np.ndarray) else f"cuda:{array.device.id}"

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from minigrad import backend, ops, optim
 from minigrad.data import DataLoader
-from minigrad.function import no_grad
+from minigrad.grad_mode import no_grad
 from minigrad.nn import Module
 from minigrad.serialize import CheckpointError, load, save
 from minigrad.tensor import Tensor

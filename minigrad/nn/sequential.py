@@ -34,7 +34,7 @@ class Sequential(Module):
     def _flattened(self) -> Iterator[Module]:
         """Yield the modules inside, and instead of a Sequential those inside it."""
         for child in self.children():
-            if type(child) is Sequential:
+            if type(child) is Sequential and "forward" not in vars(child):
                 yield from child._flattened()
             else:
                 yield child

@@ -3,7 +3,7 @@ call.
 """
 
 from minigrad.ops.activation import log_softmax, logsumexp, relu, sigmoid, softmax, tanh
-from minigrad.ops.casting import astype, to
+from minigrad.ops.casting import astype, clone, to
 from minigrad.ops.conv import conv2d
 from minigrad.ops.dropout import dropout
 from minigrad.ops.elementwise import absolute, add, cos, div, exp, log, mul, neg, pow, sin, sqrt, sub
@@ -15,6 +15,10 @@ from minigrad.ops.norm import batch_norm
 from minigrad.ops.pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 from minigrad.ops.reduce import argmax, max, mean, min, sum, var
 from minigrad.ops.select import (
+    bitwise_and,
+    bitwise_not,
+    bitwise_or,
+    bitwise_xor,
     clip,
     equal,
     greater,

@@ -1,4 +1,4 @@
-"""The same numbers in another dtype or on another device; their gradient goes the way back."""
+"""The same numbers in other memory, in another dtype or on another device; their gradient goes the way back."""
 
 from __future__ import annotations
 
@@ -9,12 +9,24 @@ import numpy as np
 from minigrad import backend
 from minigrad.backend import Array
 from minigrad.function import Function
+from minigrad.ops.operands import quietly
 from minigrad.tensor import Tensor
+
+
+class Clone(Function):
+    """A copy, in the same memory layout  ⇒  ∂L/∂x = g."""
+
+    def forward(self, x: Array) -> Array:
+        return x.astype(x.dtype, order="K", copy=True)
+
+    def backward(self, grad: Tensor) -> Tensor:
+        return grad
 
 
 class AsType(Function):
     """Another dtype  ⇒  the gradient in the input's dtype."""
 
+    @quietly
     def forward(self, x: Array, dtype: Any) -> Array:
         self.dtype = x.dtype
         return x.astype(dtype)
@@ -32,6 +44,11 @@ class ToDevice(Function):
 
     def backward(self, grad: Tensor) -> Tensor:
         return to(grad, self.device)
+
+
+def clone(x: Tensor) -> Tensor:
+    """Return a copy of `x` in memory of its own, through which gradients flow."""
+    return Clone.apply(x)
 
 
 def astype(x: Tensor, dtype: Any) -> Tensor:

@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from minigrad.backend import Array, array_module
-from minigrad.function import Function, is_grad_enabled
+from minigrad.function import Function
+from minigrad.grad_mode import is_grad_enabled
 from minigrad.ops.activation import softmax
 from minigrad.ops.operands import beside, check_dtypes
 from minigrad.ops.select import minimum

@@ -16,6 +16,10 @@ from minigrad.tensor import Tensor
 
 Number = int | float
 
+# For `forward` of operations that have poles, overflow or underflow by their nature: an infinity or nan is a result, as
+# on a GPU, and no reason for a warning.
+quietly = np.errstate(all="ignore")
+
 
 def operands(name: str, a: Any, b: Any, to_float: bool = False) -> tuple[Any, Any]:
     """Return `a` and `b` ready for an operation: Tensors of one dtype, or one Tensor and a Python number.
@@ -78,6 +82,11 @@ def _operand(name: str, x: Any) -> Any:
     if not hasattr(x, "strides"):
         raise TypeError(f"{name}: expected Tensors, arrays or numbers, got {type(x).__name__}")
     return Tensor(x)
+
+
+def is_int(x: Any) -> bool:
+    """Whether `x` is an integer, Python's or one of NumPy's, and no boolean."""
+    return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
 
 
 def beside(x: Any, other: Tensor) -> Tensor:

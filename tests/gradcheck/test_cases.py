@@ -15,7 +15,8 @@ from minigrad.gradcheck.cases import CASES
 from minigrad.ops.casting import ToDevice
 from tests import strict_cupy
 
-WITHOUT_GRADIENT = {"argmax", "equal", "greater", "greater_equal", "less", "less_equal", "not_equal"}
+COMPARISONS = {"argmax", "equal", "greater", "greater_equal", "less", "less_equal", "not_equal"}
+WITHOUT_GRADIENT = COMPARISONS | {"bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor"}
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 
@@ -121,7 +122,7 @@ def test_every_operation_has_a_case_or_no_gradient():
     assert not in_table & WITHOUT_GRADIENT
 
 
-@pytest.mark.parametrize("name", sorted(WITHOUT_GRADIENT))
+@pytest.mark.parametrize("name", sorted(COMPARISONS))
 def test_operations_without_gradient_return_none(device, name):
     x = Tensor([1.0, 2.0], requires_grad=True, device=device)
     operation = getattr(ops, name)
