@@ -143,7 +143,8 @@ _generators: dict[str, Any] = {}
 
 
 def manual_seed(seed: int) -> None:
-    """Seed the generators of every device: the same seed on the same device repeats a run bit for bit.
+    """Seed the generators of every device: the same seed repeats a run bit for bit, on the same device, kind of
+    processor, versions of NumPy and its BLAS, and number of threads (`mg.set_num_threads`).
 
     Raises:
         TypeError: `seed` is not an integer.
