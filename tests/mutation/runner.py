@@ -21,14 +21,19 @@ from tests.mutation.substitute import run_tests
 ROOT = Path(__file__).resolve().parents[2]
 GRADIENTS = "tests/gradcheck/test_cases.py"  # every operation against finite differences
 
-# The tests that concern a file, those that are most likely to notice something first. An operation that is not named
-# here has a twin in tests/ops; the gradient checks of what it defines come after that.
+# The tests that concern a file, those that are most likely to notice something first.
 TESTS = {
     "minigrad/optim.py": ["tests/test_optim.py", "tests/test_optimizer.py"],
     "minigrad/optimizer.py": ["tests/test_optimizer.py", "tests/test_optim.py"],
     "minigrad/schedules.py": ["tests/test_schedules.py"],
-    "minigrad/grad_mode.py": ["tests/test_function.py", "tests/test_grad_mode.py"],
-    "minigrad/sweep.py": ["tests/test_sweep.py", "tests/test_sweep_grad.py", "tests/test_tensor_memory.py", GRADIENTS],
+    "minigrad/grad_mode.py": ["tests/test_grad_mode.py", "tests/test_function.py"],
+    "minigrad/sweep.py": [
+        "tests/test_sweep.py",
+        "tests/test_sweep_grad.py",
+        "tests/test_in_place.py",
+        "tests/test_tensor_memory.py",
+        GRADIENTS,
+    ],
     "minigrad/function.py": [
         "tests/test_function.py",
         "tests/test_sweep.py",
@@ -37,11 +42,12 @@ TESTS = {
         GRADIENTS,
     ],
     "minigrad/ops/conv.py": ["tests/ops/test_conv.py", "tests/nn/test_fused.py"],
-    "minigrad/ops/indexing.py": ["tests/ops/test_indexing.py", "tests/test_tensor_changes.py"],
     "minigrad/ops/operands.py": ["tests/ops/test_operands.py", "tests/test_operators.py", GRADIENTS],
-    "minigrad/ops/shape.py": ["tests/ops/test_shape.py", "tests/test_tensor_changes.py"],
     "minigrad/ops/windows.py": ["tests/ops/test_windows.py", "tests/ops/test_conv.py", "tests/ops/test_pool.py"],
 }
+# An operation that is not named there has a twin in tests/ops. After its tests come those that all operations have to
+# pass, and the gradient checks of what the file defines.
+EVERY_OPERATION = ["tests/ops/test_masks.py", "tests/test_tensor_changes.py"]
 
 
 def sources() -> list[str]:
@@ -59,14 +65,16 @@ def draw(seed: int, count: int, paths: Sequence[str]) -> list[Mutant]:
 
 def tests_for(path: str) -> list[list[str]]:
     """Return what to run for the file `path`: pytest's arguments, once or several times."""
+    if "/ops/" not in path or GRADIENTS in TESTS.get(path, []):
+        return [_existing(TESTS[path])]
     twin = f"tests/ops/test_{Path(path).name}"
-    tests = TESTS.get(path, [twin if (ROOT / twin).exists() else "tests/ops"])
-    first = [test for test in tests if (ROOT / test).exists()]
-    if GRADIENTS in tests or "/ops/" not in path:
-        return [first]
     tree = ast.parse((ROOT / path).read_text("utf-8"))
     names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
-    return [first, [GRADIENTS, "-k", " or ".join(names)]]
+    return [_existing([*TESTS.get(path, [twin]), *EVERY_OPERATION]), [GRADIENTS, "-k", " or ".join(names)]]
+
+
+def _existing(tests: list[str]) -> list[str]:
+    return [test for test in tests if (ROOT / test).exists()]
 
 
 @dataclass(frozen=True)
