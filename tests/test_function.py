@@ -59,6 +59,22 @@ def test_inputs_are_tensors_numbers_or_none(wrong):
         First.apply(x, wrong)
 
 
+def test_forward_knows_which_inputs_need_a_gradient(device):
+    seen = []
+
+    class Watched(Cube):
+        def forward(self, x, y):
+            seen.append(self.needs)
+            return x * y
+
+    x, y = leaf([1.0], device), Tensor([2.0], device=device)
+    Watched.apply(x, y)
+    Watched.apply(y, x)
+    with mg.no_grad():
+        Watched.apply(x, x)
+    assert seen == [(True, False), (False, True), (False, False)]
+
+
 def test_no_device_is_switched_to_on_the_cpu(monkeypatch):
     x, w = leaf([1.0, 2.0]), Tensor([3.0, 4.0])
     monkeypatch.setattr(backend, "use_device", None)

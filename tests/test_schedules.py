@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from minigrad import optim
+from minigrad.schedules import Schedule
 from minigrad.tensor import Parameter
 
 
@@ -299,6 +300,11 @@ def test_state_that_does_not_fit_is_refused(state):
 def test_wrong_arguments_are_named(make, reason):
     with pytest.raises(ValueError, match=reason):
         make(make_optimizer(0.1))
+
+
+def test_the_base_class_has_no_rates():
+    with pytest.raises(NotImplementedError, match="Schedule.lr_at"):
+        Schedule(make_optimizer(0.1))
 
 
 def test_something_else_than_an_optimizer_is_refused():

@@ -42,7 +42,12 @@ TESTS = {
         GRADIENTS,
     ],
     "minigrad/ops/conv.py": ["tests/ops/test_conv.py", "tests/nn/test_fused.py"],
-    "minigrad/ops/operands.py": ["tests/ops/test_operands.py", "tests/test_operators.py", GRADIENTS],
+    "minigrad/ops/operands.py": [
+        "tests/ops/test_operands.py",
+        "tests/test_operators.py",
+        "tests/ops/test_loss.py",
+        GRADIENTS,
+    ],
     "minigrad/ops/windows.py": ["tests/ops/test_windows.py", "tests/ops/test_conv.py", "tests/ops/test_pool.py"],
 }
 # An operation that is not named there has a twin in tests/ops. After its tests come those that all operations have to

@@ -165,6 +165,11 @@ def test_shapes_and_dtypes_are_checked(device, position, name):
             ops.batch_norm(random_leaf(device, 4, 3), *arguments, True)
 
 
+def test_integers_are_refused(device):
+    with pytest.raises(TypeError, match="batch_norm: expected one floating dtype, got x: int64"):
+        ops.batch_norm(Tensor(np.ones((4, 3), np.int64), device=device), None, None, None, None, True)
+
+
 @pytest.mark.parametrize("position, name", list(enumerate(["weight", "bias", "running_mean", "running_var"])))
 def test_devices_are_checked(monkeypatch, position, name):
     strict_cupy.install(monkeypatch)
