@@ -75,7 +75,7 @@ def _faults(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
     """Yield nodes at or below `node`, each with the text of a faulty one."""
     if _is_only_for_readers(node):
         return
-    yield from ((place, text) for place, text in _faults_here(node))
+    yield from _faults_here(node)
     if isinstance(node, ast.Raise):
         return  # which error, and its message, is no matter of right and wrong results
     for name, value in ast.iter_fields(node):
@@ -116,11 +116,13 @@ def _faults_here(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
         case ast.UnaryOp(ast.Not() | ast.USub(), operand):
             yield node, f"({ast.unparse(operand)})"
         case ast.Constant(value):
-            yield from ((node, repr(other)) for other in _other_constants(value))
+            for other in _other_constants(value):
+                yield node, repr(other)
         case ast.If(test) | ast.IfExp(test) | ast.While(test):
             yield test, f"(not ({ast.unparse(test)}))"
         case ast.comprehension(ifs=conditions):
-            yield from ((test, f"(not ({ast.unparse(test)}))") for test in conditions)
+            for test in conditions:
+                yield test, f"(not ({ast.unparse(test)}))"
         case ast.Raise() | ast.Delete() | ast.Expr(ast.Call()):
             yield node, "pass"
         case ast.Continue() | ast.Break():
@@ -130,7 +132,8 @@ def _faults_here(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
         case ast.Return(ast.Tuple(elts=[first, second, *rest])):
             yield node, ast.unparse(ast.Return(ast.Tuple([second, first, *rest], ast.Load())))
         case ast.Call(func, args, keywords):
-            yield from ((node, text) for text in _other_calls(func, args, keywords))
+            for text in _other_calls(func, args, keywords):
+                yield node, text
 
 
 def _other_constants(value: object) -> list[object]:
