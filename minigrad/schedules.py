@@ -73,7 +73,8 @@ class Schedule:
         if set(state_dict) != {"step_count", "base_lrs"}:
             raise ValueError(f"{name}: expected the keys 'base_lrs' and 'step_count', got {sorted(state_dict)}")
         step, base_lrs = state_dict["step_count"], state_dict["base_lrs"]
-        if not isinstance(step, int) or step < 0 or len(base_lrs) != len(self.optimizer.param_groups):
+        fits = isinstance(base_lrs, list | tuple) and len(base_lrs) == len(self.optimizer.param_groups)
+        if not isinstance(step, int) or step < 0 or not fits:
             raise ValueError(
                 f"{name}: expected {len(self.optimizer.param_groups)} learning rates and a step count >= 0, "
                 f"got {base_lrs} and {step!r}"
