@@ -247,10 +247,11 @@ SCHEDULES = {
 }
 
 
+@pytest.mark.parametrize("steps", [0, 4])
 @pytest.mark.parametrize("kind", SCHEDULES)
-def test_resuming_goes_on_exactly(kind):
+def test_resuming_goes_on_exactly(kind, steps):
     schedule = SCHEDULES[kind](make_optimizer(0.1, 0.2))
-    rates(schedule, 4)
+    rates(schedule, steps)
     saved = schedule.state_dict()
     expected = rates(schedule, 5)
 
