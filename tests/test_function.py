@@ -59,6 +59,35 @@ def test_inputs_are_tensors_numbers_or_none(wrong):
         First.apply(x, wrong)
 
 
+def test_an_operation_has_to_say_both_ways(device):
+    class OneWay(Function):
+        def forward(self, x):
+            return x * 2
+
+    x = leaf([1.0], device)
+    with pytest.raises(NotImplementedError, match=r"Function\.forward"):
+        Function.apply(x)
+    with pytest.raises(NotImplementedError, match=r"OneWay\.backward"):
+        OneWay.apply(x).backward()
+
+
+def test_an_input_that_was_not_saved_is_named(device):
+    class Product(Function):
+        reads: ClassVar = {0: (1,)}  # and 1: (0,) is missing
+
+        def forward(self, a, b):
+            return a * b
+
+        def backward(self, grad):
+            a, b = self.inputs
+            return grad * b, grad * a if self.needs[1] else None
+
+    a, b = leaf([2.0], device), leaf([3.0], device)
+    check(mg.grad(Product.apply(a, b.detach()), a)[0], [3])
+    with pytest.raises(RuntimeError, match=r"backward of Product uses input 0, .* reads = \{i: \(0,\)\}"):
+        mg.grad(Product.apply(a, b), b)
+
+
 def test_forward_knows_which_inputs_need_a_gradient(device):
     seen = []
 
