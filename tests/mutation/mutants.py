@@ -148,10 +148,16 @@ def _other_constants(value: object) -> list[object]:
 
 def _other_calls(func: ast.expr, args: list[ast.expr], keywords: list[ast.keyword]) -> Iterator[str]:
     """The first two arguments exchanged; one keyword left out."""
-    name = getattr(func, "id", getattr(func, "attr", ""))
-    fixed = IN_ORDER | ANY_ORDER if len(args) == 2 else IN_ORDER
-    if len(args) >= 2 and not any(isinstance(arg, ast.Starred) for arg in args[:2]) and name not in fixed:
+    if len(args) >= 2 and not _has_its_order(func, args):
         yield ast.unparse(ast.Call(func, [args[1], args[0], *args[2:]], keywords))
     for i, keyword in enumerate(keywords):
         if keyword.arg is not None and keyword.arg not in CHECKS_ONLY:
             yield ast.unparse(ast.Call(func, args, [*keywords[:i], *keywords[i + 1 :]]))
+
+
+def _has_its_order(func: ast.expr, args: list[ast.expr]) -> bool:
+    """Whether with the first two arguments exchanged a call could only crash, or would do the same."""
+    name = getattr(func, "id", getattr(func, "attr", ""))
+    starred = any(isinstance(arg, ast.Starred) for arg in args[:2])
+    text = any(isinstance(arg, ast.Constant) and isinstance(arg.value, str) for arg in args[:2])
+    return starred or text or name in IN_ORDER or (name in ANY_ORDER and len(args) == 2)

@@ -55,6 +55,8 @@ def test_what_becomes_of_a_line(line, faulty):
         "zip(a, strict=True)",
         "maximum(a, b)",
         "isinstance(a, b)",
+        "a('b', c)",
+        "a(*b, c)",
     ],
 )
 def test_what_only_informs_or_makes_no_difference_is_left_alone(text):
