@@ -17,6 +17,9 @@ from typing import Any
 
 import numpy as np
 
+# Decorates what may overflow or divide by zero: an infinity or nan is a result, as on a GPU, not a reason to warn.
+quietly = np.errstate(all="ignore")
+
 Array = Any  # a numpy.ndarray or a cupy.ndarray; CuPy may be absent, so the type cannot be named
 
 
@@ -70,10 +73,15 @@ def parse_device(device: str) -> str:
     raise ValueError(f"device: expected 'cpu', 'cuda' or 'cuda:<index>', got {device!r}")
 
 
+_NOWHERE_ELSE = nullcontext()
+
+
 def use_device(device: str) -> AbstractContextManager:
     """Return a context in which new arrays are made on `device` (CuPy allocates on its current device)."""
+    if device == "cpu":
+        return _NOWHERE_ELSE
     device = parse_device(device)
-    return nullcontext() if device == "cpu" else _cupy(device).cuda.Device(_index(device))
+    return _cupy(device).cuda.Device(_index(device))
 
 
 def device_module(device: str) -> ModuleType:

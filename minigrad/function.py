@@ -1,8 +1,9 @@
 """`Function`: one differentiable operation, and the recording of operations as a graph.
 
 An operation is a small class in `ops/`. Its `forward` computes on plain arrays; its `backward` turns the gradient of
-the output into the gradients of the inputs, written with Tensor operations, so that a gradient can itself be
-differentiated:
+the output into the gradients of the inputs. It is written with Tensor operations, so that a gradient can itself be
+differentiated; a few that small networks call most (`ops/matmul.py`, `loss.py`, `norm.py`) say the same a second time
+on bare arrays, for the usual sweep, which records nothing. Multiplication, for operands of one shape:
 
     class Mul(Function):
         '''y = a·b  ⇒  ∂L/∂a = g·b, ∂L/∂b = g·a'''
@@ -52,15 +53,15 @@ class _Unsaved(Tensor):
 
     __slots__ = ("_operation", "_position")
 
-    def __init__(self, operation: str, position: int) -> None:
+    def __init__(self, operation: type, position: int) -> None:
         self._operation, self._position = operation, position
 
     @property
     def _array(self) -> Array:  # all that a Tensor can do begins with its array
+        name, i = self._operation.__name__, self._position
         raise RuntimeError(
-            f"backward of {self._operation} uses input {self._position}, whose values were not saved. List it in the "
-            f"class, as reads = {{i: ({self._position},)}}, for each input i whose gradient needs input "
-            f"{self._position}"
+            f"backward of {name} uses input {i}, whose values were not saved. List it in the class, as reads = "
+            f"{{k: ({i},)}}, for each input k whose gradient needs input {i}"
         )
 
 
@@ -70,7 +71,8 @@ _unsaved = functools.cache(_Unsaved)  # one for each operation and position
 class Function:
     """A differentiable operation with one output.
 
-    Class attributes, which say what memory backward keeps:
+    Class attributes, which say what memory backward keeps (`forward` may set `reads_output` on the instance, where it
+    depends on an option):
         reads: for each input, the inputs whose values its gradient needs. Only what some required gradient reads is
             saved.
         reads_output: whether backward needs the output's values.
@@ -151,7 +153,7 @@ class Function:
         self.edges = tuple([edge_of(x) if isinstance(x, Tensor) else None for x in inputs])
         kept = [k for i, read in self.reads.items() if self.needs[i] for k in read]
         self._saved = [
-            x if i in kept or not isinstance(x, Tensor) else _unsaved(self.name, i) for i, x in enumerate(inputs)
+            x if i in kept or not isinstance(x, Tensor) else _unsaved(type(self), i) for i, x in enumerate(inputs)
         ]
         self._versions = [(inputs[k], inputs[k]._version[0]) for k in kept if isinstance(inputs[k], Tensor)]
         if self.reads_output:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend
+from minigrad.backend import Array, quietly
 from minigrad.function import Function, edge_of
 from minigrad.grad_mode import enable_grad, no_grad
 from minigrad.tensor import Tensor
@@ -87,6 +88,7 @@ def grad(
     return [found[edge] if edge in found else _zeros_like(x) for x, edge in zip(inputs, targets, strict=True)]
 
 
+@quietly  # an infinite slope, as that of √x at 0, is a result
 def _sweep(
     outputs: Sequence[Tensor], output_grads: Sequence[Any], targets: set[Any] | None, retain_graph: bool
 ) -> dict[Any, Tensor]:
@@ -101,23 +103,22 @@ def _sweep(
         if edge is None:
             raise RuntimeError("backward: this Tensor has no graph: nothing it was made from requires gradients")
         first = _first_gradient(output, grad)
-        taken.add(_memory(first))
+        taken.add(_memory(first._array))
         _accumulate(grads, edge, first)
     nodes = _nodes_below(grads)
     if targets is not None:
         nodes = _leading_to(targets, nodes)
         wanted = targets.union(nodes)
-    with np.errstate(all="ignore"):  # an infinite slope, as that of √x at 0, is a result and no reason for a warning
-        while nodes:
-            node = nodes.pop()
-            if node not in grads:
-                continue
-            grad = grads.pop(node) if targets is None or node not in targets else grads[node]
-            for edge, input_grad in zip(node.edges, node.input_gradients(grad), strict=True):
-                if edge is not None and input_grad is not None and (targets is None or edge in wanted):
-                    _accumulate(grads, edge, input_grad)
-            if not retain_graph:
-                node.release()
+    while nodes:
+        node = nodes.pop()
+        if node not in grads:
+            continue
+        grad = grads.pop(node) if targets is None or node not in targets else grads[node]
+        for edge, input_grad in zip(node.edges, node.input_gradients(grad), strict=True):
+            if edge is not None and input_grad is not None and (targets is None or edge in wanted):
+                _accumulate(grads, edge, input_grad)
+        if not retain_graph:
+            node.release()
     return _owning_their_memory(grads, taken)
 
 
@@ -126,20 +127,24 @@ def _owning_their_memory(grads: dict[Any, Tensor], taken: set[int]) -> dict[Any,
     write into them. The two gradients of a + b, for example, are the same array, and that of a sum is one number.
     """
     for edge, grad in grads.items():
-        array, memory = grad._array, _memory(grad)
-        repeated = any(step == 0 and n > 1 for step, n in zip(array.strides, array.shape, strict=True))
-        if memory in taken or repeated:
+        array = grad._array
+        memory = id(array) if array.base is None else _memory(array)
+        if memory in taken or (array.base is not None and _is_repeated(array)):
             grads[edge] = grad.clone()
         taken.add(memory)
     return grads
 
 
-def _memory(tensor: Tensor) -> int:
-    """Return what identifies the memory that a Tensor shows: the same number for an array and its views."""
-    array = tensor._array
+def _memory(array: Array) -> int:
+    """Return what identifies the memory that an array shows: the same number for all its views."""
     while backend.is_array(array.base):
         array = array.base
     return id(array)
+
+
+def _is_repeated(array: Array) -> bool:
+    """Whether one number in memory stands for several elements, as in what `broadcast_to` returns."""
+    return any(step == 0 and n > 1 for step, n in zip(array.strides, array.shape, strict=True))
 
 
 def _accumulate(grads: dict[Any, Tensor], edge: Any, grad: Tensor) -> None:

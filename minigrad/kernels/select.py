@@ -6,8 +6,12 @@ number, but 0 times an infinity or a nan is 0.
 
 from __future__ import annotations
 
+import numpy as np
+
 from minigrad.backend import Array, array_module
 from minigrad.kernels.parallel import share_slices, worth_splitting
+
+BITS = {2: np.dtype(np.int16), 4: np.dtype(np.int32), 8: np.dtype(np.int64)}  # as many as a number has
 
 
 def keep(g: Array, mask: Array) -> Array:
@@ -29,7 +33,7 @@ def keep(g: Array, mask: Array) -> Array:
 
 def keep_into(kept: Array, g: Array, mask: Array) -> None:
     """Write what `keep` returns to `kept`."""
-    xp, bits = array_module(g), f"i{g.itemsize}"
+    xp, bits = array_module(g), BITS[g.itemsize]
     if mask.dtype == bool:
         xp.multiply(g.view(bits), mask, out=kept.view(bits))
     else:

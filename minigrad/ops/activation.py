@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad import kernels
-from minigrad.backend import Array, array_module
+from minigrad.backend import Array, array_module, quietly
 from minigrad.function import Function
-from minigrad.ops.operands import floating, quietly
+from minigrad.ops.operands import floating
 from minigrad.ops.select import Keep, where
 from minigrad.tensor import Tensor
 

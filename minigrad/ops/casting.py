@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend
-from minigrad.backend import Array
+from minigrad.backend import Array, quietly
 from minigrad.function import Function
-from minigrad.ops.operands import quietly
 from minigrad.tensor import Tensor
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from minigrad.backend import Array, array_module
+from minigrad.backend import Array, array_module, quietly
 from minigrad.function import Function
-from minigrad.ops.operands import Number, floating, operands, quietly, shape_of, sum_to
+from minigrad.ops.operands import Number, floating, operands, shape_of, sum_to
 from minigrad.ops.select import Keep, where
 from minigrad.tensor import Tensor
 

@@ -16,10 +16,6 @@ from minigrad.tensor import Tensor
 
 Number = int | float
 
-# For `forward` of operations that have poles, overflow or underflow by their nature: an infinity or nan is a result, as
-# on a GPU, and no reason for a warning.
-quietly = np.errstate(all="ignore")
-
 
 def operands(name: str, a: Any, b: Any, to_float: bool = False) -> tuple[Any, Any]:
     """Return `a` and `b` ready for an operation: Tensors of one dtype, or one Tensor and a Python number.
