@@ -122,6 +122,23 @@ def test_shapes_that_do_not_broadcast_are_refused(device):
             leaf(np.ones(a), device) + leaf(np.ones(b), device)
 
 
+@pytest.mark.parametrize(
+    "op",
+    [
+        lambda x: ops.log(x - x),
+        lambda x: ops.sqrt(-x),
+        lambda x: ops.exp(x * 1000),
+        lambda x: x / (x - x),
+        lambda x: (x - x) ** -1,
+        lambda x: ops.logsumexp((x - x).log()),
+        lambda x: (x * 1e38).astype(np.float16),
+    ],
+    ids=["log", "sqrt", "exp", "div", "pow", "logsumexp", "astype"],
+)
+def test_a_result_that_is_infinite_or_nan_is_no_reason_to_warn(device, op):
+    assert not np.isfinite(op(leaf([1, 2], device)).numpy()).any()
+
+
 @pytest.fixture
 def cuda(monkeypatch):
     strict_cupy.install(monkeypatch)
