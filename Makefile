@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo cifar10 pets test lint format gradcheck bench clean
+.PHONY: help demo cifar10 pets test mutants lint format gradcheck bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## */\1\t/p' Makefile | expand -t 12
@@ -20,6 +20,9 @@ pets: $(VENV)/.examples  ## cats and dogs, and where their heads are: downloads 
 
 test: $(VENV)/.test  ## all tests; add TESTS=tests/ops for a part
 	$(RUN) -m pytest -q $(TESTS)
+
+mutants: $(VENV)/.test  ## do the tests notice small faults? 200 of them, without PyTorch: a quarter of an hour
+	$(RUN) -m tests.mutation
 
 lint: $(VENV)/.test  ## ruff, as CI runs it
 	$(RUN) -m ruff check .

@@ -18,6 +18,9 @@ class Schedule:
     A schedule knows nothing of batches or epochs: call `step()` after each optimizer step or after each epoch,
     whichever its lengths are counted in.
 
+    As in PyTorch, `step()` goes on from the learning rate that it finds: where `group["lr"]` was changed by hand, or a
+    group was added, η₀ becomes the one from which the schedule would have come to that rate.
+
     Attributes:
         step_count: t.
         base_lrs: η₀ of each group.
@@ -27,48 +30,56 @@ class Schedule:
         if not hasattr(optimizer, "param_groups"):
             raise TypeError(f"{type(self).__name__}: expected an Optimizer, got {type(optimizer).__name__}")
         self.optimizer = optimizer
-        self.base_lrs = [float(group["lr"]) for group in optimizer.param_groups] if base_lrs is None else list(base_lrs)
-        self._go_to(0)
+        self._go_to(0, [float(group["lr"]) for group in optimizer.param_groups] if base_lrs is None else list(base_lrs))
 
     def lr_at(self, step: int, base_lr: float) -> float:
-        """Return the learning rate after `step` steps for a group with η₀ = `base_lr`."""
+        """Return η after `step` steps for a group with η₀ = `base_lr`: of the form a + b·η₀."""
         raise NotImplementedError(f"{type(self).__name__}.lr_at")
 
     def step(self) -> None:
         """Go on by one and set the learning rates."""
-        self._go_to(self.step_count + 1)
+        self._go_to(self.step_count + 1, self._base_lrs_now())
 
-    def _go_to(self, step: int) -> None:
-        lrs = [self.lr_at(step, base_lr) for base_lr in self.base_lrs]
-        self.step_count = step
+    def _go_to(self, step: int, base_lrs: list[float]) -> None:
+        lrs = [self.lr_at(step, base_lr) for base_lr in base_lrs]
+        self.step_count, self.base_lrs = step, base_lrs
         for group, lr in zip(self.optimizer.param_groups, lrs, strict=True):
             group["lr"] = lr
 
+    def _base_lrs_now(self) -> list[float]:
+        """Return η₀ of each group, given the learning rate that it has now."""
+        lrs = [float(group["lr"]) for group in self.optimizer.param_groups]
+        known = self.base_lrs[: len(lrs)] + lrs[len(self.base_lrs) :]
+        return [self._base_lr_now(lr, base_lr) for lr, base_lr in zip(lrs, known, strict=True)]
+
+    def _base_lr_now(self, lr: float, base_lr: float) -> float:
+        if lr == self.lr_at(self.step_count, base_lr):
+            return base_lr
+        a = self.lr_at(self.step_count, 0.0)
+        b = self.lr_at(self.step_count, 1.0) - a
+        return (lr - a) / b if b else base_lr  # at the end of a cosine η no longer depends on η₀
+
     def state_dict(self) -> dict[str, Any]:
         """Return the position and the base learning rates; lengths and factors stay with the constructor."""
-        return {"step_count": self.step_count, "base_lrs": list(self.base_lrs)}
+        return {"step_count": self.step_count, "base_lrs": self._base_lrs_now()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore what `state_dict` returned and set the learning rates.
 
         Raises:
-            ValueError: it does not fit this schedule.
+            ValueError: it does not fit this schedule; nothing was changed then.
         """
         name = f"{type(self).__name__}.load_state_dict"
         if set(state_dict) != {"step_count", "base_lrs"}:
             raise ValueError(f"{name}: expected the keys 'base_lrs' and 'step_count', got {sorted(state_dict)}")
         step, base_lrs = state_dict["step_count"], state_dict["base_lrs"]
-        if not isinstance(step, int) or step < 0 or len(base_lrs) != len(self.optimizer.param_groups):
+        fits = isinstance(base_lrs, list | tuple) and len(base_lrs) == len(self.optimizer.param_groups)
+        if not isinstance(step, int) or step < 0 or not fits:
             raise ValueError(
                 f"{name}: expected {len(self.optimizer.param_groups)} learning rates and a step count >= 0, "
                 f"got {base_lrs} and {step!r}"
             )
-        before, self.base_lrs = self.base_lrs, [float(lr) for lr in base_lrs]
-        try:
-            self._go_to(step)
-        except ValueError:
-            self.base_lrs = before
-            raise
+        self._go_to(step, [float(lr) for lr in base_lrs])
 
 
 class StepLR(Schedule):
@@ -120,6 +131,9 @@ class OneCycleLR(Schedule):
 
     The cycle has `total_steps` learning rates, for t = 0 … total_steps-1. One more `step()`, the one after the last
     optimizer step, is allowed; a further one raises ValueError.
+
+    As in PyTorch, the cycle alone decides: a learning rate that was changed by hand is overwritten, and after a group
+    was added `step()` raises ValueError, because that group has no `max_lr`.
     """
 
     def __init__(
@@ -142,6 +156,15 @@ class OneCycleLR(Schedule):
         self.total_steps, self.pct_start = total_steps, pct_start
         self.div_factor, self.final_div_factor = div_factor, final_div_factor
         super().__init__(optimizer, max_lrs)
+
+    def _base_lrs_now(self) -> list[float]:
+        groups = len(self.optimizer.param_groups)
+        if len(self.base_lrs) != groups:
+            raise ValueError(
+                f"OneCycleLR: the optimizer has {groups} groups now, max_lr was given for {len(self.base_lrs)}; "
+                "make a new schedule for all of them"
+            )
+        return list(self.base_lrs)
 
     def lr_at(self, step: int, base_lr: float) -> float:
         if step > self.total_steps:

@@ -295,6 +295,9 @@ def evaluate(model: Module, objective: Objective, loader: DataLoader) -> dict[st
 def predict(model: Module, loader: DataLoader) -> tuple[np.ndarray | tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
     """Return the model's outputs for a loader's first entries, and the loader's other entries, as NumPy arrays in
     order. Where the model returns a tuple of Tensors, its outputs are a tuple of arrays.
+
+    Raises:
+        ValueError: the loader has no batches, so that nothing is known of the shapes.
     """
     was_training = model.training
     model.eval()
@@ -307,6 +310,8 @@ def predict(model: Module, loader: DataLoader) -> tuple[np.ndarray | tuple[np.nd
             others.append(_to_numpy(rest))
     finally:
         model.train(was_training)
+    if not outputs:
+        raise ValueError("predict: expected at least one batch, the loader has none")
     columns = _concatenated(outputs)
     return (columns if several else columns[0]), _concatenated(others)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import Function, Tensor
+from minigrad import Function, Tensor, backend
 from minigrad.grad_mode import is_grad_enabled
 
 
@@ -39,6 +39,75 @@ def test_an_operation_as_the_documentation_writes_it(device):
     assert mg.gradcheck(Cube.apply, [x])
     assert mg.gradgradcheck(Cube.apply, [x])
     assert repr(Cube.apply(x)).endswith("node=Cube)")
+
+
+@pytest.mark.parametrize("wrong", ["1", [1.0], np.ones(2)])
+def test_inputs_are_tensors_numbers_or_none(wrong):
+    class First(Function):
+        def forward(self, x, *others):
+            self.others = others
+            return x * 1
+
+        def backward(self, grad):
+            return grad, *[None] * len(self.others)
+
+    x = leaf([1.0, 2.0])
+    y = First.apply(x, 2, 2.5, None)
+    assert y.node.others == (2, 2.5, None) and y.node.inputs[1:] == [2, 2.5, None]
+    check(mg.grad(y.sum(), x)[0], [1, 1])
+    with pytest.raises(TypeError, match=f"First: expected Tensors, got {type(wrong).__name__}"):
+        First.apply(x, wrong)
+
+
+def test_an_operation_has_to_say_both_ways(device):
+    class OneWay(Function):
+        def forward(self, x):
+            return x * 2
+
+    x = leaf([1.0], device)
+    with pytest.raises(NotImplementedError, match=r"Function\.forward"):
+        Function.apply(x)
+    with pytest.raises(NotImplementedError, match=r"OneWay\.backward"):
+        OneWay.apply(x).backward()
+
+
+def test_an_input_that_was_not_saved_is_named(device):
+    class Product(Function):
+        reads: ClassVar = {0: (1,)}  # and 1: (0,) is missing
+
+        def forward(self, a, b):
+            return a * b
+
+        def backward(self, grad):
+            a, b = self.inputs
+            return grad * b, grad * a if self.needs[1] else None
+
+    a, b = leaf([2.0], device), leaf([3.0], device)
+    check(mg.grad(Product.apply(a, b.detach()), a)[0], [3])
+    with pytest.raises(RuntimeError, match=r"backward of Product uses input 0, .* reads = \{i: \(0,\)\}"):
+        mg.grad(Product.apply(a, b), b)
+
+
+def test_forward_knows_which_inputs_need_a_gradient(device):
+    seen = []
+
+    class Watched(Cube):
+        def forward(self, x, y):
+            seen.append(self.needs)
+            return x * y
+
+    x, y = leaf([1.0], device), Tensor([2.0], device=device)
+    Watched.apply(x, y)
+    Watched.apply(y, x)
+    with mg.no_grad():
+        Watched.apply(x, x)
+    assert seen == [(True, False), (False, True), (False, False)]
+
+
+def test_no_device_is_switched_to_on_the_cpu(monkeypatch):
+    x, w = leaf([1.0, 2.0]), Tensor([3.0, 4.0])
+    monkeypatch.setattr(backend, "use_device", None)
+    check(mg.grad(x * w + 1, x, w)[0], [9, 16])
 
 
 # ---- whether to record -------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Optimizers agree with PyTorch step for step, clipping too, and say what is wrong with their options."""
+"""Optimizers take the steps that their formulas say, as PyTorch does; so does clipping. Wrong options are named."""
 
 from __future__ import annotations
 
@@ -10,6 +10,100 @@ import pytest
 from minigrad import optim
 from minigrad.tensor import Parameter, Tensor
 from tests.optimizers import OPTIMIZERS, every_optimizer, gradients, make_params, train, values
+
+# One parameter, one number: the optimizer, its options, the first value, and after each gradient the value it leads to.
+# Adam's β = (1/2, 3/4) and gradients 2, -2, 4 give m̂ = 2, -2/3, 2 and v̂ = 4, 4, 340/37.
+ADAM = {"lr": 0.1, "betas": (0.5, 0.75)}
+THIRD = 0.1 * 2 / math.sqrt(340 / 37)
+BY_HAND = {
+    "sgd": (optim.SGD, {"lr": 0.1}, 1.0, [(2, 0.8), (-1, 0.9)]),
+    "decay": (optim.SGD, {"lr": 0.1, "weight_decay": 0.5}, 2.0, [(1, 1.8), (0, 1.71)]),
+    "momentum": (optim.SGD, {"lr": 0.1, "momentum": 0.9}, 1.0, [(1, 0.9), (1, 0.71), (0, 0.539)]),
+    "dampening, but of the first step": (
+        optim.SGD, {"lr": 0.1, "momentum": 0.9, "dampening": 0.5}, 1.0, [(1, 0.9), (1, 0.76), (2, 0.534)],
+    ),
+    "dampening without momentum": (optim.SGD, {"lr": 0.1, "dampening": 0.5}, 1.0, [(2, 0.8), (-1, 0.9)]),
+    "momentum, dampening and decay": (
+        optim.SGD, {"lr": 0.1, "momentum": 0.5, "dampening": 0.5, "weight_decay": 0.5}, 2.0, [(1, 1.8), (1, 1.605)],
+    ),
+    "nesterov": (
+        optim.SGD, {"lr": 0.1, "momentum": 0.5, "nesterov": True}, 1.0, [(1, 0.85), (1, 0.675), (0, 0.6375)],
+    ),
+    "nesterov with decay": (
+        optim.SGD, {"lr": 0.1, "momentum": 0.5, "nesterov": True, "weight_decay": 0.5}, 2.0, [(1, 1.7), (1, 1.3725)],
+    ),
+    "adam": (
+        optim.Adam, {**ADAM, "eps": 0}, 1.0, [(2, 0.9), (-2, 0.9 + 0.1 / 3), (4, 0.9 + 0.1 / 3 - THIRD)],
+    ),
+    "adam with a large epsilon": (optim.Adam, {**ADAM, "eps": 2}, 1.0, [(2, 0.95), (-2, 0.95 + 0.1 / 6)]),
+    "adam with decay: gradients 2 and -2": (
+        optim.Adam, {**ADAM, "eps": 2, "weight_decay": 0.5}, 2.0, [(1, 1.95), (-2.975, 1.95 + 0.1 / 6)],
+    ),
+    "adamw": (
+        optim.AdamW, {**ADAM, "eps": 2, "weight_decay": 0.5}, 2.0, [(2, 1.85), (-2, 1.7575 + 0.1 / 6)],
+    ),
+    "adamw without decay": (
+        optim.AdamW, {**ADAM, "eps": 2, "weight_decay": 0}, 2.0, [(2, 1.95), (-2, 1.95 + 0.1 / 6)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BY_HAND)
+def test_steps_computed_by_hand(device, kind):
+    optimizer_class, options, start, steps = BY_HAND[kind]
+    p = Parameter(np.array([start]), device=device)
+    optimizer = optimizer_class([p], **options)
+    for grad, expected in steps:
+        p.grad = Tensor(np.array([grad], np.float64), device=device)
+        optimizer.step()
+        np.testing.assert_allclose(p.numpy(), [expected], rtol=1e-12)
+
+
+def test_each_group_steps_with_its_own_options():
+    a, b, c = [Parameter(np.array([2.0])) for _ in range(3)]
+    groups = [{"params": [a]}, {"params": [b], "lr": 0.5, "momentum": 0.0}, {"params": c, "weight_decay": 0}]
+    optimizer = optim.SGD(groups, lr=0.1, momentum=0.9, weight_decay=0.5)
+    for expected in ([1.8, 1.0, 1.9], [1.43, 0.25, 1.71]):  # a: v = 2, 3.7; b: g + λθ = 2, 1.5; c: v = 1, 1.9
+        for p in (a, b, c):
+            p.grad = Tensor(np.array([1.0]))
+        optimizer.step()
+        np.testing.assert_allclose([a.item(), b.item(), c.item()], expected, rtol=1e-12)
+
+
+def test_each_parameter_has_momentum_of_its_own_and_counts_its_own_steps():
+    a, b = Parameter(np.array([1.0])), Parameter(np.array([1.0]))
+    optimizer = optim.Adam([a, b], **ADAM, eps=0)
+    a.grad = Tensor(np.array([2.0]))
+    optimizer.step()
+    a.grad, b.grad = Tensor(np.array([-2.0])), Tensor(np.array([-3.0]))
+    optimizer.step()
+    np.testing.assert_allclose([a.item(), b.item()], [0.9 + 0.1 / 3, 1.1], rtol=1e-12)
+    assert [optimizer.state[p]["step"] for p in (a, b)] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    "make, defaults",
+    [
+        (
+            lambda p: optim.SGD(p, 0.1),
+            {"lr": 0.1, "momentum": 0, "weight_decay": 0, "nesterov": False, "dampening": 0},
+        ),
+        (
+            lambda p: optim.SGD(p, 0.1, 0.2, 0.3, True),
+            {"lr": 0.1, "momentum": 0.2, "weight_decay": 0.3, "nesterov": True, "dampening": 0},
+        ),
+        (optim.Adam, {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0}),
+        (optim.AdamW, {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01}),
+        (
+            lambda p: optim.AdamW(p, 0.1, [0.2, 0.3], 0.4, 0.5),
+            {"lr": 0.1, "betas": (0.2, 0.3), "eps": 0.4, "weight_decay": 0.5},
+        ),
+    ],
+)
+def test_options_and_their_defaults(make, defaults):
+    (group,) = make(make_params(shapes=[(2,)])).param_groups
+    group.pop("params")
+    assert group == defaults
 
 
 @every_optimizer
@@ -55,6 +149,9 @@ def test_groups_have_their_own_options(device):
         (lambda p: optim.SGD([p], lr=0.1, nesterov=True), ValueError, "nesterov"),
         (lambda p: optim.SGD([p], lr=0.1, momentum=0.9, nesterov=True, dampening=0.1), ValueError, "nesterov"),
         (lambda p: optim.Adam([p], betas=(0.9, 1.0)), ValueError, "betas"),
+        (lambda p: optim.Adam([p], betas=(1.0, 0.9)), ValueError, "betas"),
+        (lambda p: optim.Adam([p], betas=(-0.1, 0.9)), ValueError, "betas"),
+        (lambda p: optim.Adam([p], betas=(0.9, 0.9, 0.9)), ValueError, "betas"),
         (lambda p: optim.Adam([p], betas=0.9), ValueError, "betas"),
         (lambda p: optim.AdamW([p], eps=-1e-8), ValueError, "eps"),
     ],
@@ -91,6 +188,36 @@ def test_clip_scales_a_shared_gradient_once(device):
     np.testing.assert_allclose(norm.item(), math.sqrt(50), rtol=1e-6)
     np.testing.assert_allclose(a.grad.numpy(), np.array([3, 4]) / math.sqrt(50), rtol=1e-5)
     np.testing.assert_allclose(b.grad.numpy(), a.grad.numpy())
+
+
+def clipped(grads, max_norm):
+    """Gradients of one number each, or None, clipped: the norm before, and what became of them."""
+    params = [Parameter(np.zeros(1)) for _ in grads]
+    for p, grad in zip(params, grads, strict=True):
+        p.grad = None if grad is None else Tensor(np.array([float(grad)]))
+    norm = optim.clip_grad_norm(params, max_norm)
+    return norm.item(), [None if p.grad is None else p.grad.item() for p in params]
+
+
+def test_clip_scales_all_gradients_to_the_common_norm():
+    norm, grads = clipped([3, None, -4], 1)
+    assert norm == 5
+    assert grads == [3 / (5 + 1e-6), None, -4 / (5 + 1e-6)]
+
+
+def test_clip_leaves_gradients_that_are_small_enough():
+    assert clipped([3, -4], 6) == (5, [3, -4])
+
+
+def test_clip_to_nothing_leaves_zeros():
+    assert clipped([3, -4], 0) == (5, [0, 0])
+
+
+def test_clip_takes_one_parameter():
+    p = Parameter(np.zeros(2))
+    p.grad = Tensor(np.array([3.0, 4.0]))
+    assert optim.clip_grad_norm(p, 1.0).item() == 5
+    np.testing.assert_allclose(p.grad.numpy(), [0.6, 0.8], rtol=1e-6)
 
 
 def test_clip_without_gradients_is_zero():

@@ -1,11 +1,14 @@
-"""Learning-rate schedules: PyTorch's values, exact resuming, clear ends."""
+"""Learning-rate schedules: the formulas' values, and PyTorch's; exact resuming, clear ends."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import pytest
 
 from minigrad import optim
+from minigrad.schedules import Schedule
 from minigrad.tensor import Parameter
 
 
@@ -20,6 +23,51 @@ def rates(schedule, steps):
         schedule.step()
         found.append([group["lr"] for group in schedule.optimizer.param_groups])
     return np.array(found)
+
+
+# ---- values, computed by hand ------------------------------------------------------------------------------------
+
+HIGH, LOW = (1 + math.sqrt(0.5)) / 2, (1 - math.sqrt(0.5)) / 2  # a quarter and three quarters of the way down
+BY_HAND = {
+    "step": (lambda o: optim.StepLR(o, 2, 0.5), 0.8, [0.8, 0.8, 0.4, 0.4, 0.2, 0.2, 0.1]),
+    "step, by a tenth": (lambda o: optim.StepLR(o, 1), 1.0, [1.0, 0.1, 0.01]),
+    "cosine": (lambda o: optim.CosineLR(o, 4), 1.0, [1.0, HIGH, 0.5, LOW, 0, 0, 0]),
+    "cosine down to 0.2": (
+        lambda o: optim.CosineLR(o, 4, 0.2), 1.0, [1.0, 0.2 + 0.8 * HIGH, 0.6, 0.2 + 0.8 * LOW, 0.2, 0.2],
+    ),
+    "cosine after a rise": (
+        lambda o: optim.CosineLR(o, 7, 0, 3), 0.4, [0.1, 0.2, 0.3, 0.4, 0.4 * HIGH, 0.2, 0.4 * LOW, 0, 0],
+    ),
+    "one cycle": (lambda o: optim.OneCycleLR(o, 1.0, 5, 0.6, 4, 5), 7.0, [0.25, 0.625, 1, 0.525, 0.05, 0.525]),
+    "one cycle as it is by default": (
+        lambda o: optim.OneCycleLR(o, 1.0, 10), 7.0, [0.04, 0.52, 1.0],
+    ),
+    "one cycle without a rise": (lambda o: optim.OneCycleLR(o, 1.0, 2, 0.0, 4, 5), 7.0, [0.525, 0.05]),
+    "one cycle without a fall": (lambda o: optim.OneCycleLR(o, 1.0, 3, 1.0, 4, 5), 7.0, [0.25, 0.625, 1, 0.05]),
+    "one cycle of one step, which is the peak": (lambda o: optim.OneCycleLR(o, 1.0, 1, 1.0, 4, 5), 7.0, [1, 0.05]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BY_HAND)
+def test_rates_computed_by_hand(kind):
+    make, lr, expected = BY_HAND[kind]
+    found = rates(make(make_optimizer(lr)), len(expected) - 1)
+    np.testing.assert_allclose(found.ravel(), expected, rtol=1e-12, atol=1e-16)
+
+
+def test_one_cycle_ends_at_a_250000th_of_its_peak_by_default():
+    np.testing.assert_allclose(rates(optim.OneCycleLR(make_optimizer(1.0), 0.5, 10), 9)[9], [2e-6], rtol=1e-9)
+
+
+def test_each_group_has_its_own_rate():
+    np.testing.assert_allclose(rates(optim.StepLR(make_optimizer(0.4, 0.2), 1, 0.5), 1), [[0.4, 0.2], [0.2, 0.1]])
+    np.testing.assert_allclose(
+        rates(optim.OneCycleLR(make_optimizer(7, 7), [1, 2], 10), 2)[::2], [[0.04, 0.08], [1, 2]]
+    )
+    np.testing.assert_allclose(rates(optim.OneCycleLR(make_optimizer(7, 7), 2, 10), 2)[2], [2, 2])
+
+
+# ---- as PyTorch --------------------------------------------------------------------------------------------------
 
 
 def torch_rates(make, steps, *lrs):
@@ -87,6 +135,111 @@ def test_one_cycle_lr_ends_with_an_error():
     assert schedule.step_count == 3
 
 
+# ---- learning rates that others change ---------------------------------------------------------------------------
+
+
+def add_group(optimizer, lr):
+    optimizer.add_param_group({"params": [Parameter(np.ones(1, np.float32))], "lr": lr})
+
+
+def lrs(schedule):
+    return [group["lr"] for group in schedule.optimizer.param_groups]
+
+
+def test_a_rate_changed_by_hand_is_gone_on_from():
+    schedule = optim.StepLR(make_optimizer(1.0, 1.0), 2, 0.5)
+    schedule.optimizer.param_groups[0]["lr"] *= 0.1
+    np.testing.assert_allclose(rates(schedule, 4), [[0.1, 1], [0.1, 1], [0.05, 0.5], [0.05, 0.5], [0.025, 0.25]])
+    schedule.optimizer.param_groups[1]["lr"] = 4.0
+    np.testing.assert_allclose(rates(schedule, 2), [[0.025, 4], [0.025, 4], [0.0125, 2]])
+
+
+def test_a_rate_changed_by_hand_falls_to_the_same_minimum():
+    schedule = optim.CosineLR(make_optimizer(1.0), 4, 0.2)
+    rates(schedule, 2)
+    schedule.optimizer.param_groups[0]["lr"] = 0.4  # half as far above the minimum as 0.6
+    np.testing.assert_allclose(rates(schedule, 2).ravel(), [0.4, 0.2 + 0.4 * LOW, 0.2])
+    schedule.optimizer.param_groups[0]["lr"] = 3.0
+    assert rates(schedule, 1).ravel().tolist() == [3.0, 0.2]  # the end is the end
+
+
+def test_a_group_that_was_added_goes_on_from_its_rate():
+    schedule = optim.StepLR(make_optimizer(1.0), 1, 0.5)
+    schedule.step()
+    add_group(schedule.optimizer, 0.4)
+    assert schedule.state_dict() == {"step_count": 1, "base_lrs": [1.0, 0.8]}
+    assert rates(schedule, 2).tolist() == [[0.5, 0.4], [0.25, 0.2], [0.125, 0.1]]
+
+
+def test_a_group_may_be_taken_away():
+    schedule = optim.StepLR(make_optimizer(1.0, 0.4, 0.2), 1, 0.5)
+    del schedule.optimizer.param_groups[0]
+    assert rates(schedule, 2).tolist() == [[0.4, 0.2], [0.2, 0.1], [0.1, 0.05]]
+
+
+def test_what_others_changed_is_saved():
+    schedule = optim.CosineLR(make_optimizer(1.0), 4)
+    rates(schedule, 2)
+    schedule.optimizer.param_groups[0]["lr"] = 0.25
+    add_group(schedule.optimizer, 1.0)
+    assert schedule.state_dict()["base_lrs"] == pytest.approx([0.5, 2.0])
+    resumed = optim.CosineLR(make_optimizer(7.0, 7.0), 4)
+    resumed.load_state_dict(schedule.state_dict())
+    np.testing.assert_allclose(rates(resumed, 1), rates(schedule, 1), rtol=1e-15)
+
+
+def test_one_cycle_overwrites_a_rate_changed_by_hand():
+    schedule = optim.OneCycleLR(make_optimizer(7.0), 1.0, 5, 0.6, 4, 5)
+    schedule.optimizer.param_groups[0]["lr"] = 3.0
+    schedule.step()
+    assert lrs(schedule) == [0.625]
+
+
+def test_one_cycle_refuses_a_group_without_a_peak_and_changes_nothing():
+    schedule = optim.OneCycleLR(make_optimizer(7.0), 1.0, 5, 0.6, 4, 5)
+    add_group(schedule.optimizer, 0.4)
+    with pytest.raises(ValueError, match="2 groups now, max_lr was given for 1"):
+        schedule.step()
+    assert (lrs(schedule), schedule.step_count) == ([0.25, 0.4], 0)
+
+
+@pytest.mark.parametrize("kind", ["step", "cosine"])
+def test_a_rate_that_is_no_number_stops_the_step_before_anything_is_changed(kind):
+    schedule = SCHEDULES[kind](make_optimizer(0.1, 0.2))
+    before = lrs(schedule)
+    schedule.optimizer.param_groups[1]["lr"] = "high"
+    with pytest.raises(ValueError, match="high"):
+        schedule.step()
+    assert (lrs(schedule), schedule.step_count) == ([before[0], "high"], 0)
+
+
+@pytest.mark.parametrize("kind", ["StepLR", "CosineAnnealingLR"])
+def test_changes_by_others_as_pytorch(kind):
+    torch = pytest.importorskip("torch")
+    ours = optim.SGD([Parameter(np.ones(1, np.float32))], lr=1.0)
+    theirs = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)
+    make = {
+        "StepLR": lambda lib, o: lib.StepLR(o, 2, 0.3),
+        "CosineAnnealingLR": lambda lib, o: (
+            optim.CosineLR(o, 9, 0.01) if lib is optim else lib.CosineAnnealingLR(o, 9, 0.01)
+        ),
+    }[kind]
+    schedules = make(optim, ours), make(torch.optim.lr_scheduler, theirs)
+    for step in range(8):
+        for optimizer, parameter in ((ours, Parameter(np.ones(1))), (theirs, torch.nn.Parameter(torch.ones(1)))):
+            optimizer.step()
+            if step == 2:
+                optimizer.param_groups[0]["lr"] *= 0.5
+            if step == 4:
+                optimizer.add_param_group({"params": [parameter], "lr": 0.4})
+        for schedule in schedules:
+            schedule.step()
+        expected = [group["lr"] for group in theirs.param_groups]
+        np.testing.assert_allclose([group["lr"] for group in ours.param_groups], expected, rtol=1e-12)
+
+
+# ---- saving and arguments ----------------------------------------------------------------------------------------
+
 SCHEDULES = {
     "step": lambda optimizer: optim.StepLR(optimizer, 2),
     "cosine": lambda optimizer: optim.CosineLR(optimizer, 10, warmup_steps=3),
@@ -94,10 +247,11 @@ SCHEDULES = {
 }
 
 
+@pytest.mark.parametrize("steps", [0, 4])
 @pytest.mark.parametrize("kind", SCHEDULES)
-def test_resuming_goes_on_exactly(kind):
+def test_resuming_goes_on_exactly(kind, steps):
     schedule = SCHEDULES[kind](make_optimizer(0.1, 0.2))
-    rates(schedule, 4)
+    rates(schedule, steps)
     saved = schedule.state_dict()
     expected = rates(schedule, 5)
 
@@ -114,6 +268,10 @@ def test_resuming_goes_on_exactly(kind):
         {},
         {"step_count": 2},
         {"step_count": -1, "base_lrs": [0.1]},
+        {"step_count": 1.0, "base_lrs": [0.1]},
+        {"step_count": 1, "base_lrs": 0.1},
+        {"step_count": 1, "base_lrs": ["high"]},
+        {"step_count": 1, "base_lrs": [0.1], "last_epoch": 1},
         {"step_count": 1, "base_lrs": [0.1, 0.1]},
         {"step_count": 99, "base_lrs": [0.5]},
     ],
@@ -130,7 +288,8 @@ def test_state_that_does_not_fit_is_refused(state):
     [
         (lambda o: optim.StepLR(o, 0), "step_size"),
         (lambda o: optim.StepLR(o, 1, gamma=0), "gamma"),
-        (lambda o: optim.CosineLR(o, 0), "total_steps"),
+        (lambda o: optim.CosineLR(o, 0), "total_steps > 0"),
+        (lambda o: optim.CosineLR(o, 5, warmup_steps=-1), "warmup_steps"),
         (lambda o: optim.CosineLR(o, 5, warmup_steps=5), "warmup_steps"),
         (lambda o: optim.CosineLR(o, 5, min_lr=-1), "min_lr"),
         (lambda o: optim.OneCycleLR(o, -0.1, 5), "max_lr"),
@@ -138,11 +297,19 @@ def test_state_that_does_not_fit_is_refused(state):
         (lambda o: optim.OneCycleLR(o, 0.1, 0), "total_steps"),
         (lambda o: optim.OneCycleLR(o, 0.1, 5, pct_start=1.5), "pct_start"),
         (lambda o: optim.OneCycleLR(o, 0.1, 5, div_factor=0), "div_factor"),
+        (lambda o: optim.OneCycleLR(o, 0.1, 5, final_div_factor=0), "final_div_factor"),
+        (lambda o: optim.OneCycleLR(o, 0.1, 5, pct_start=-0.1), "pct_start"),
+        (lambda o: optim.StepLR(o, -1), "step_size"),
     ],
 )
 def test_wrong_arguments_are_named(make, reason):
     with pytest.raises(ValueError, match=reason):
         make(make_optimizer(0.1))
+
+
+def test_the_base_class_has_no_rates():
+    with pytest.raises(NotImplementedError, match="Schedule.lr_at"):
+        Schedule(make_optimizer(0.1))
 
 
 def test_something_else_than_an_optimizer_is_refused():

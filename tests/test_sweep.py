@@ -255,6 +255,12 @@ def test_the_incoming_gradient_takes_the_dtype_of_the_output(device):
     assert x.grad.dtype == np.float32
 
 
+def test_a_gradient_in_python_numbers_keeps_its_digits():
+    x = Tensor(np.array([1.0]), requires_grad=True)
+    (x * 1.0).backward([0.1])
+    assert x.grad.item() == 0.1
+
+
 def test_backward_needs_a_gradient_for_several_numbers(device):
     x = leaf([1.0, 2.0], device)
     with pytest.raises(ValueError, match=r"one number only, this Tensor has shape \(2,\)"):

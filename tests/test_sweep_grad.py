@@ -128,6 +128,18 @@ def test_grad_takes_create_graph_as_fourth_argument(device):
 # ---- higher derivatives ------------------------------------------------------------------------------------------
 
 
+def test_grad_releases_the_graph_unless_it_is_retained(device):
+    x = leaf([1.0, 2.0], device)
+    y = (x * x).sum()
+    for _ in range(2):
+        check(mg.grad(y, x, retain_graph=True)[0], [2, 4])
+    for _ in range(2):
+        check(mg.grad(y, x, create_graph=True)[0], [2, 4])
+    mg.grad(y, x)
+    with pytest.raises(RuntimeError, match="released"):
+        mg.grad(y, x)
+
+
 def test_third_derivatives(device):
     x = leaf([1.0, 2.0, -3.0], device)
     values = np.array([1.0, 2.0, -3.0])

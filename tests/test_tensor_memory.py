@@ -135,6 +135,14 @@ def test_leaves_own_their_gradients_and_may_write_into_them(device):
     assert (x.grad.numpy().tolist(), y.grad.numpy().tolist()) == ([10, 10], [1, 1])
 
 
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_gradient_that_repeats_one_number_is_owned_too(n):
+    x = leaf(np.ones(n))
+    (x.sum() * 2.0).backward()
+    x.grad.data *= np.arange(n)
+    assert x.grad.numpy().tolist() == [2.0 * i for i in range(n)]
+
+
 def test_parts_of_one_gradient_are_owned_each():
     x, y = leaf([1.0]), leaf([2.0, 3.0])
     whole = Tensor([1.0, 2.0, 3.0])

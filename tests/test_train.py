@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigrad import Tensor, nn
-from minigrad.data import DataLoader
+from minigrad.data import DataLoader, TensorDataset
 from minigrad.train import (
     READ_EVERY,
     Means,
@@ -128,6 +128,16 @@ def test_predict_returns_each_of_several_outputs(tmp_path, device):
     images = np.concatenate([images.numpy() for images, _ in loader])
     np.testing.assert_allclose(outputs[0], images.mean(axis=(1, 2, 3)), rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(outputs[1], images[:, :2, 0, 0])
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_predict_refuses_a_loader_without_batches_and_restores_the_mode(training):
+    model = nn.Linear(3, 2).train(training)
+    for loader in (DataLoader(TensorDataset(np.zeros((0, 3), np.float32))),
+                   DataLoader(TensorDataset(np.zeros((2, 3), np.float32)), batch_size=4, drop_last=True)):  # fmt: skip
+        with pytest.raises(ValueError, match="predict: expected at least one batch"):
+            predict(model, loader)
+    assert model.training is training
 
 
 def test_describe_tells_epoch_losses_and_speed():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 
 import numpy as np
 import pytest
@@ -60,6 +61,49 @@ def test_the_second_gpu_works_as_the_first(monkeypatch, case):
     second = grad([(g * g).sum() for g in differentiable if g.requires_grad], inputs)
     devices = {x.device for x in (output, *first, *differentiable, *second)}
     assert devices == {"cuda:1"}
+
+
+def random_like(tensors):
+    rng = np.random.default_rng(1)
+    return [Tensor(rng.standard_normal(x.shape), requires_grad=True, device=x.device) for x in tensors]
+
+
+def assert_same(tensors, expected):
+    for x, other in zip(tensors, expected, strict=True):
+        np.testing.assert_allclose(x.numpy(), other.numpy(), rtol=1e-9, atol=1e-12)
+
+
+@every_case
+def test_each_subset_of_inputs_gets_the_gradients_that_all_get(device, case):
+    inputs = case.inputs(device)
+    output = case(*inputs)
+    (upstream,) = random_like([output])
+    expected = grad(output, inputs, upstream)
+    for chosen in itertools.product([False, True], repeat=len(inputs)):
+        if any(chosen):
+            some = [
+                Tensor(array, requires_grad=on, device=device) for array, on in zip(case.arrays, chosen, strict=True)
+            ]
+            output, wanted = case(*some), [x for x in some if x.requires_grad]
+            if output.requires_grad:
+                known = list(itertools.compress(expected, chosen))
+                assert_same(grad(output, wanted, upstream, create_graph=True), known)
+                assert_same(grad(output, wanted, upstream), known)
+
+
+@every_case
+def test_the_gradient_transposed_twice_is_the_gradient(device, case):
+    """The gradient g = Jᵀu is linear in u, so its own gradient with respect to u is J·v, and that one's with respect to
+    v is Jᵀ again: of third order, and known.
+    """
+    inputs = case.inputs(device)
+    output = case(*inputs)
+    upstream, other = random_like([output, output])
+    first = [g for g in grad(output, inputs, upstream, create_graph=True) if g.requires_grad]
+    directions = random_like(first)
+    (second,) = grad(first, [upstream], directions, create_graph=True)
+    third = grad(second, directions, other, create_graph=True)
+    assert_same(third, [g for g in grad(output, inputs, other, create_graph=True) if g.requires_grad])
 
 
 def every_other(x):

@@ -48,7 +48,7 @@ def test_tanh_of_extreme_numbers(device):
 # ---- softmax, log_softmax, logsumexp -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("axis", [0, 1, 2, -1, -2])
+@pytest.mark.parametrize("axis", [0, 1, 2, -1, -2, -3])
 def test_values_along_each_axis(device, axis):
     x = random_leaf(device, 2, 3, 4, dtype=np.float64)
     exponentials = np.exp(x.numpy())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import Tensor, ops
+from minigrad import Tensor, kernels, ops
 from tests.ops.helpers import gradients, leaf, naive_conv2d, random_leaf, show
 
 # x, w, stride, padding, dilation, groups
@@ -100,6 +100,20 @@ def test_an_empty_batch(device, options):
     assert y.shape[:2] == (0, 2)
     to_x, to_w, to_b = gradients(y, x, w, b)
     assert to_x.shape == x.shape and not to_w.any() and to_w.shape == w.shape and to_b.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("learns", ["x", "w", "b", ""])
+def test_what_is_computed_of_the_weights_is_kept_where_nothing_learns(monkeypatch, learns):
+    frozen = []
+    monkeypatch.setattr(kernels.conv, "conv2d", lambda x, *rest, frozen=None, **options: seen(x, frozen))
+
+    def seen(x, value):
+        frozen.append(value)
+        return x
+
+    arrays = {"x": np.ones((1, 1, 3, 3)), "w": np.ones((1, 1, 1, 1)), "b": np.ones(1)}
+    ops.conv2d(*[Tensor(array, requires_grad=name == learns) for name, array in arrays.items()])
+    assert frozen == [learns == ""]
 
 
 def test_nan_spreads_to_the_windows_that_see_it(device):

@@ -21,6 +21,10 @@ def test_the_expectation_stays(device, p):
     np.testing.assert_allclose(y[y != 0], 1 / (1 - p), rtol=1e-6)
 
 
+def test_half_is_dropped_by_default(device):
+    assert (ops.dropout(ones(device, 100, 100)).numpy() == 0).mean() == pytest.approx(0.5, abs=0.02)
+
+
 def test_the_gradient_uses_the_same_mask(device):
     x = ones(device, 10, 10)
     y = ops.dropout(x, 0.5)

@@ -28,6 +28,20 @@ def test_label_smoothing_shares_the_probability(device):
     np.testing.assert_allclose(gradients(loss, logits)[0], [[0.15, 0.15, -0.3]], atol=1e-6)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.5])
+def test_a_single_class_is_certain(device, smoothing):
+    logits = leaf([[3], [-3]], device)
+    loss = ops.cross_entropy(logits, [0, 0], "none", smoothing)
+    assert show(loss) == [0, 0] and gradients(loss, logits)[0].tolist() == [[0], [0]]
+
+
+def test_all_of_the_probability_can_be_shared(device):
+    logits = leaf(np.log([[1, 1, 2]]), device)
+    for target in range(3):
+        loss = ops.cross_entropy(logits, [target], label_smoothing=1)
+        assert loss.item() == pytest.approx((math.log(2) + 2 * math.log(4)) / 3, rel=1e-6)
+
+
 @pytest.mark.parametrize("name", ["cross_entropy", "mse_loss", "smooth_l1_loss"])
 def test_reductions(device, name):
     x = random_leaf(device, 4, 3)

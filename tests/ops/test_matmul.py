@@ -60,8 +60,9 @@ def test_shapes_that_do_not_fit_are_refused(device, a, b):
 
 
 def test_stacks_that_do_not_broadcast_are_refused(device):
-    with pytest.raises(ValueError):
-        random_leaf(device, 2, 3, 4) @ random_leaf(device, 3, 4, 5)
+    for a, b in [((2, 3, 4), (3, 4, 5)), ((5, 2, 3, 4), (3, 4, 5))]:
+        with pytest.raises(ValueError, match=r"matmul \(stacks of matrices\): shapes \(.*\) do not broadcast"):
+            random_leaf(device, *a) @ random_leaf(device, *b)
 
 
 def test_dtypes_are_not_mixed(device):
@@ -97,6 +98,9 @@ def test_linear_of_no_features_is_the_bias(device, shape):
         ((4, 2), (5, 3), None, r"linear: input of shape \(4, 2\) does not fit weight \(5, 3\) \(out, in\)"),
         ((4, 3), (3,), None, r"linear: input of shape \(4, 3\) does not fit weight \(3,\)"),
         ((), (5, 3), None, r"linear: input of shape \(\) does not fit"),
+        ((4, 3), (1, 5, 3), None, r"linear: input of shape \(4, 3\) does not fit weight \(1, 5, 3\)"),
+        ((3,), (5, 2), None, r"linear: input of shape \(3,\) does not fit weight \(5, 2\)"),
+        ((4, 3), (5, 3), (5, 1), r"linear: bias of shape \(5, 1\) does not fit weight \(5, 3\)"),
         ((4, 3), (5, 3), (3,), r"linear: bias of shape \(3,\) does not fit weight \(5, 3\) \(out, in\)"),
     ],
 )

@@ -122,11 +122,35 @@ def test_training_needs_two_values(device, shape):
         ops.batch_norm(random_leaf(device, *shape), None, None, None, None, True)
 
 
-def test_evaluation_needs_statistics(device):
+@pytest.mark.parametrize("missing", [0, 1])
+def test_evaluation_needs_statistics(device, missing):
+    statistics = list(running(device))
+    statistics[missing] = None
     with pytest.raises(
         ValueError, match=r"batch_norm: evaluation \(training=False\) needs running_mean and running_var"
     ):
-        ops.batch_norm(random_leaf(device, 4, 3), None, None, running(device)[0], None, False)
+        ops.batch_norm(random_leaf(device, 4, 3), None, None, *statistics, False)
+
+
+def test_what_is_left_out_is_a_hundred_thousandth_and_a_tenth(device):
+    x = leaf([[-1], [1]], device, np.float64)
+    mean, variance = Tensor(np.array([3.0]), device=device), Tensor(np.array([4.0]), device=device)
+    y = ops.batch_norm(x, None, None, mean, variance, True)
+    np.testing.assert_allclose(y.numpy(), np.array([[-1], [1]]) / np.sqrt(1 + 1e-5), rtol=1e-12)
+    np.testing.assert_allclose([mean.item(), variance.item()], [0.9 * 3, 0.9 * 4 + 0.1 * 2], rtol=1e-12)
+
+
+def test_one_of_the_running_statistics_may_be_left_out(device):
+    x, (mean, variance) = random_leaf(device, 4, 3), running(device)
+    ops.batch_norm(x, None, None, mean, None, True)
+    ops.batch_norm(x, None, None, None, variance, True)
+    assert mean.numpy().all() and (variance.numpy() != 1).all()
+
+
+@pytest.mark.parametrize("shape", [(3, 0), (3, 0, 2)])
+def test_no_channels_at_all(device, shape):
+    x = random_leaf(device, *shape)
+    assert ops.batch_norm(x, None, None, None, None, True).shape == shape
 
 
 @pytest.mark.parametrize("position, name", list(enumerate(["weight", "bias", "running_mean", "running_var"])))
@@ -139,6 +163,11 @@ def test_shapes_and_dtypes_are_checked(device, position, name):
         arguments[position] = Tensor(bad, device=device)
         with pytest.raises(error, match=message):
             ops.batch_norm(random_leaf(device, 4, 3), *arguments, True)
+
+
+def test_integers_are_refused(device):
+    with pytest.raises(TypeError, match="batch_norm: expected one floating dtype, got x: int64"):
+        ops.batch_norm(Tensor(np.ones((4, 3), np.int64), device=device), None, None, None, None, True)
 
 
 @pytest.mark.parametrize("position, name", list(enumerate(["weight", "bias", "running_mean", "running_var"])))

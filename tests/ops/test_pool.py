@@ -130,11 +130,18 @@ def test_integers_are_refused(device, op):
 # ---- adaptive ----------------------------------------------------------------------------------------------------
 
 
+def test_adaptive_means_over_an_even_grid_are_plain_pooling(device):
+    x = random_leaf(device, 2, 3, 4, 6)
+    y = ops.adaptive_avg_pool2d(x, (2, 3))
+    assert y.node.name == "AvgPool2d"
+    np.testing.assert_array_equal(y.numpy(), ops.avg_pool2d(x, 2).numpy())
+
+
 def cells(n, count):
     return [slice(i * n // count, math.ceil((i + 1) * n / count)) for i in range(count)]
 
 
-@pytest.mark.parametrize("size", [1, (1, 1), 2, (3, 2), (5, 7), (2, 3), (4, 6), (6, 9)])
+@pytest.mark.parametrize("size", [1, (1, 1), 2, (3, 2), (5, 7), (2, 3), (4, 6), (6, 9), (2, 1), (1, 2), (5, 2), (2, 7)])
 def test_adaptive_means_over_a_grid(device, size):
     x = random_leaf(device, 2, 3, 5, 7)
     y = ops.adaptive_avg_pool2d(x, size)
@@ -158,6 +165,15 @@ def test_adaptive_sizes_are_checked(device, size):
         ops.adaptive_avg_pool2d(random_leaf(device, 1, 1, 4, 4), size)
 
 
-def test_adaptive_of_an_empty_picture_is_refused(device):
-    with pytest.raises(ValueError, match=r"adaptive_avg_pool2d: pictures of shape \(1, 1, 0, 4\) are empty"):
-        ops.adaptive_avg_pool2d(random_leaf(device, 1, 1, 0, 4), 2)
+@pytest.mark.parametrize("height, width", [(0, 4), (4, 0)])
+def test_adaptive_of_an_empty_picture_is_refused(device, height, width):
+    with pytest.raises(
+        ValueError, match=rf"adaptive_avg_pool2d: pictures of shape \(1, 1, {height}, {width}\) are empty"
+    ):
+        ops.adaptive_avg_pool2d(random_leaf(device, 1, 1, height, width), 2)
+
+
+def test_adaptive_of_a_single_line_repeats_it(device):
+    x = leaf([[[[1, 3]]]], device)
+    assert show(ops.adaptive_avg_pool2d(x, 2)) == [[[[1, 3], [1, 3]]]]
+    assert show(ops.adaptive_avg_pool2d(x.permute(0, 1, 3, 2), 2)) == [[[[1, 1], [3, 3]]]]

@@ -22,7 +22,7 @@ every_reduction = pytest.mark.parametrize("name", NUMPY)
 
 @every_reduction
 @pytest.mark.parametrize("keepdims", [False, True])
-@pytest.mark.parametrize("axis", [None, 0, 2, -1, (0, 1), (2, 0), (-1, 1), (0, 1, 2)])
+@pytest.mark.parametrize("axis", [None, 0, 2, -1, -3, (0, 1), (2, 0), (-1, 1), (0, 1, 2)])
 def test_values_and_shapes_as_numpy(device, name, axis, keepdims):
     x = random_leaf(device, 2, 3, 4, dtype=np.float64)
     y = getattr(x, name)(axis=axis, keepdims=keepdims)

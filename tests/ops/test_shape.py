@@ -30,6 +30,13 @@ from tests.ops.helpers import gradients, grid, leaf
         (lambda x: x.transpose(1, 1), (2, 3, 4)),
         (lambda x: x.transpose((1, 0, 2)), (3, 2, 4)),
         (lambda x: x.broadcast_to(5, 2, 3, 4), (5, 2, 3, 4)),
+        (lambda x: x.flatten(-3), (24,)),
+        (lambda x: x.unsqueeze(-4), (1, 2, 3, 4)),
+        (lambda x: x.unsqueeze(3), (2, 3, 4, 1)),
+        (lambda x: x.unsqueeze(0).squeeze(-4), (2, 3, 4)),
+        (lambda x: x.permute(-3, -1, 1), (2, 4, 3)),
+        (lambda x: x.transpose(-3, 2), (4, 3, 2)),
+        (lambda x: x.reshape(1, 24, 1).squeeze((0, 2)), (24,)),
     ],
 )
 def test_shapes(device, call, expected):
@@ -77,6 +84,17 @@ def test_empty_tensors(device):
         (lambda x: x.squeeze(0), r"squeeze: axis 0 of shape \(2, 3\) is not of length 1"),
         (lambda x: x.squeeze(5), r"squeeze: axis 5 of shape \(2, 3\)"),
         (lambda x: x.unsqueeze(4), r"unsqueeze: axis 4 does not fit shape \(2, 3\)"),
+        (lambda x: x.reshape(6, 2), r"reshape: .* does not fit \(6, 2\)"),
+        (lambda x: x.permute(2, 1), r"permute: \(2, 1\) is no permutation"),
+        (lambda x: x.permute(-3, 0), r"permute: \(-3, 0\) is no permutation"),
+        (lambda x: x.transpose(-3, 0), r"transpose: axes \(-3, 0\) do not fit"),
+        (lambda x: x.flatten(-3), r"flatten: start -3 is not an axis"),
+        (lambda x: x.reshape(1, 6).squeeze(2), r"squeeze: axis 2 of shape \(1, 6\)"),
+        (lambda x: x.reshape(1, 6).squeeze(-3), r"squeeze: axis -3 of shape \(1, 6\)"),
+        (lambda x: x.reshape(1, 6).squeeze((0, 1)), r"squeeze: axis \(0, 1\) of shape \(1, 6\)"),
+        (lambda x: x.unsqueeze(3), r"unsqueeze: axis 3 does not fit"),
+        (lambda x: x.unsqueeze(-4), r"unsqueeze: axis -4 does not fit"),
+        (lambda x: x[:0].reshape(0, -1), r"reshape: .* with 0 elements does not fit \(0, -1\)"),
     ],
 )
 def test_what_does_not_fit_is_refused(device, call, message):
