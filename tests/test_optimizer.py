@@ -11,6 +11,7 @@ import pytest
 
 from minigrad import backend, optim, serialize
 from minigrad.kernels import parallel, update
+from minigrad.optimizer import Optimizer
 from minigrad.tensor import Parameter, Tensor
 from tests.optimizers import OPTIMIZERS, every_optimizer, gradients, make_params, train, values
 
@@ -49,7 +50,7 @@ def test_gradient_is_not_changed_and_may_have_any_layout(device, kind):
 @every_optimizer
 def test_later_steps_need_no_memory_that_grows_with_the_parameters(monkeypatch, kind):
     monkeypatch.setattr(update, "BLOCK_ELEMENTS", 10_000)
-    monkeypatch.setattr(parallel, "_crew", parallel._Crew(1))
+    monkeypatch.setattr(parallel._crew, "threads", 1)
     optimizer_class, _, options = OPTIMIZERS[kind]
     shape = (300, 100, 2, 2)
     channels_last = np.ones((300, 2, 2, 100), np.float32).transpose(0, 3, 1, 2)
@@ -119,6 +120,56 @@ def test_zero_grad_forgets_gradients():
     assert all(p.grad is None for p in params)
 
 
+def test_options_may_be_any_kind_of_number():
+    p = Parameter(np.ones(2, np.float32))
+    (group,) = optim.Adam(
+        [p], lr=0, betas=[np.float32(0.5), 0], eps=np.int64(0), weight_decay=np.float64(0)
+    ).param_groups
+    assert group == {"params": [p], "lr": 0, "betas": (0.5, 0), "eps": 0, "weight_decay": 0}
+    assert {type(value) for value in (group["lr"], *group["betas"], group["eps"])} == {float}
+
+
+def test_parameters_may_come_from_a_generator_and_a_group_may_be_one_tensor_or_none():
+    a, b, c = make_params()
+    optimizer = optim.SGD((p for p in [a, b]), lr=0.1)
+    optimizer.add_param_group({"params": c, "lr": 0.2})
+    optimizer.add_param_group({"params": []})
+    assert [(group["params"], group["lr"]) for group in optimizer.param_groups] == [
+        ([a, b], 0.1),
+        ([c], 0.2),
+        ([], 0.1),
+    ]
+
+
+def test_a_group_that_is_refused_leaves_the_optimizer_as_it_was():
+    a, b, c = make_params()
+    optimizer = optim.SGD([a], lr=0.1)
+    for group in ({"params": [b, a]}, {"params": [b], "lr": -1}, {"params": [b, 1.0]}, {"params": [c], "mu": 0.9}):
+        with pytest.raises((TypeError, ValueError)):
+            optimizer.add_param_group(group)
+    assert [group["params"] for group in optimizer.param_groups] == [[a]]
+
+
+@pytest.mark.parametrize("grad", [np.ones((2,), np.float32), Tensor(np.ones((1, 2), np.float32)), 1.0])
+def test_a_gradient_of_another_shape_or_kind_is_refused(grad):
+    p = Parameter(np.ones(2, np.float32))
+    optimizer = optim.SGD([p], lr=0.1)
+    try:
+        p.grad = grad
+    except (TypeError, ValueError):
+        return  # refused at once
+    with pytest.raises(ValueError, match=r"SGD: the gradient of a parameter of shape \(2,\) is"):
+        optimizer.step()
+    assert p.numpy().tolist() == [1, 1]
+
+
+def test_the_base_class_updates_nothing():
+    optimizer = Optimizer([p := Parameter(np.ones(2, np.float32))], lr=0.1, weight_decay=0)
+    p.grad = Tensor(np.ones(2, np.float32))
+    with pytest.raises(NotImplementedError, match="Optimizer._update"):
+        optimizer.step()
+
+
 # ---- state -------------------------------------------------------------------------------------------------------
 
 
@@ -138,6 +189,31 @@ def test_training_resumes_exactly_through_a_file(tmp_path, device, kind):
     train(optimizer, resumed, range(5, 10))
     for p, expected in zip(resumed, params, strict=True):
         np.testing.assert_array_equal(p.numpy(), expected.numpy())
+
+
+def test_the_state_after_one_step_fits(device):
+    params = make_params(device)
+    optimizer = optim.Adam([{"params": params[:1]}, {"params": params[1:], "lr": 0.5}])
+    params[1].grad = Tensor(np.ones(5, np.float32), device=device)
+    optimizer.step()
+    state = optimizer.state_dict()
+    assert [(group["params"], group["lr"]) for group in state["param_groups"]] == [(1, 1e-3), (2, 0.5)]
+    assert [entry.get("step") for entry in state["state"]] == [None, 1, None]
+    resumed = optim.Adam([{"params": params[:1]}, {"params": params[1:]}], lr=7.0)
+    resumed.load_state_dict(state)
+    assert [group["lr"] for group in resumed.param_groups] == [1e-3, 0.5]
+    assert list(resumed.state) == [params[1]]
+
+
+def test_the_state_comes_back_in_the_dtype_and_layout_of_the_parameters(device):
+    (p,) = make_params(device, shapes=[(4, 3, 2, 2)])
+    optimizer = optim.SGD([p], lr=0.1, momentum=0.9)
+    velocity = np.arange(48.0).reshape(4, 3, 2, 2)
+    group = {"params": 1, "lr": 0.1, "momentum": 0.9, "weight_decay": 0.0, "nesterov": False, "dampening": 0.0}
+    optimizer.load_state_dict({"param_groups": [group], "state": [{"momentum_buffer": velocity}]})
+    loaded = optimizer.state[p]["momentum_buffer"]
+    assert (loaded.dtype, loaded.strides, backend.device_of(loaded)) == (p.dtype, p.data.strides, p.device)
+    np.testing.assert_array_equal(backend.to_numpy(loaded), velocity)
 
 
 def test_state_dict_is_a_snapshot(device):
@@ -162,6 +238,11 @@ def test_state_dict_is_a_snapshot(device):
         (lambda s: s["state"].pop(), "state of 3 parameters"),
         (lambda s: s["state"][1].pop("step"), "parameter 1"),
         (lambda s: s["state"][1].update(step=-3), "parameter 1: step"),
+        (lambda s: s["state"][1].update(step=0), "parameter 1: step"),
+        (lambda s: s["state"][1].update(step=2.0), "parameter 1: step"),
+        (lambda s: s["state"][1].update(more=1), "parameter 1: expected"),
+        (lambda s: s["param_groups"][0].update(betas=(0.9, 1.0)), "betas"),
+        (lambda s: s["state"].append({}), "state of 3 parameters, got 4"),
         (lambda s: s["state"][1].update(exp_avg=np.ones((9, 9))), "parameter 1: exp_avg"),
         (lambda s: s["state"][1].update(exp_avg=None), "parameter 1: exp_avg"),
         (lambda s: s.update(state=5), "not the state"),
@@ -195,7 +276,15 @@ def test_state_of_another_class_is_refused():
         (lambda p: optim.SGD([p], lr="0.1"), TypeError, "lr must be a number"),
         (lambda p: optim.SGD([p], lr=0.1, weight_decay=-1), ValueError, "weight_decay"),
         (lambda p: optim.SGD([], lr=0.1), ValueError, "empty"),
-        (lambda p: optim.SGD(p, lr=0.1), TypeError, "list of Parameters"),
+        (lambda p: optim.SGD([p], lr=math.inf), ValueError, "lr >= 0"),
+        (lambda p: optim.SGD([p], lr=None), TypeError, "lr must be a number, got NoneType"),
+        (lambda p: optim.Adam([p], betas=(0.9, "x")), TypeError, "betas must be a number, got str"),
+        (lambda p: optim.SGD([p], lr=0.1, weight_decay=math.inf), ValueError, "weight_decay"),
+        (lambda p: optim.SGD([{"params": [p], "lr": -1}], lr=0.1), ValueError, "lr >= 0"),
+        (lambda p: optim.SGD([{"params": [p]}, [p]], lr=0.1), TypeError, "got list"),
+        (lambda p: optim.SGD([p, {"params": []}], lr=0.1), TypeError, "expected Parameters, got dict"),
+        (lambda p: optim.SGD(p, lr=0.1), TypeError, "list of Parameters or of groups, got one Parameter"),
+        (lambda p: optim.SGD({"params": [p]}, lr=0.1), TypeError, "list of Parameters or of groups, got one dict"),
         (lambda p: optim.SGD([p.numpy()], lr=0.1), TypeError, "ndarray"),
         (lambda p: optim.SGD([Tensor(np.ones(2, np.int64))], lr=0.1), TypeError, "int64"),
         (lambda p: optim.SGD([p, p], lr=0.1), ValueError, "twice"),
