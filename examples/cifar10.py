@@ -164,7 +164,7 @@ def run(argv: Sequence[str]) -> None:
         raise common.UsageError(f"the checkpoint is of an unknown model, {config['model']} on {config['data']}")
     device = common.choose_device(arguments.device)
 
-    if arguments.eval_only:
+    if arguments.eval_only and saved is not None:
         test = load_pictures(config["data"], arguments.data_dir, train=False)
         model = MODELS[config["model"]](num_classes=len(test.classes)).to(device)
         common.load_weights(model, saved, arguments.checkpoint)

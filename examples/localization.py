@@ -184,12 +184,12 @@ def run(argv: Sequence[str]) -> None:
     photos = read_photos(arguments.predict, config["size"])
     mg.manual_seed(config["seed"])
 
-    if arguments.checkpoint:
+    if arguments.checkpoint and saved is not None:
         model = build_model(config).to(device)
         common.load_weights(model, saved, arguments.checkpoint)
     else:
         model = train(config, arguments, folder, saved, device, argv)
-    if arguments.eval_only:
+    if arguments.eval_only and saved is not None:
         measure(model, load_pictures(config, arguments.data_dir, train=False), folder, saved["history"], device)
     if photos:
         draw_predictions(model, photos, NORMALIZE, config["classes"], folder / "predictions", device)

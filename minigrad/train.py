@@ -30,7 +30,7 @@ from minigrad.nn import Module
 from minigrad.serialize import CheckpointError, load, save
 from minigrad.tensor import Tensor
 
-Objective = Callable[[Module, tuple[Tensor, ...]], tuple[Tensor, Mapping[str, Tensor]]]
+Objective = Callable[[Any, tuple[Tensor, ...]], tuple[Tensor, Mapping[str, Tensor]]]
 
 READ_EVERY = 10  # steps between two looks at the losses; a NaN is noticed after at most so many
 CHECKPOINT_NAME = "checkpoint.safetensors"

@@ -35,7 +35,7 @@ def installed(tmp_path_factory):
     python = environment / scripts / "python"
     # NumPy and setuptools are borrowed from the environment that runs the tests.
     (site_packages(python) / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
-    install = "pip install --quiet --no-index --no-deps --no-build-isolation --editable".split()
+    install = ["pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--editable"]
     subprocess.run([python, "-m", *install, clone], check=True, cwd=parent)
     return parent, python
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from minigrad.data.dataset import Batch, Dataset
 from minigrad.tensor import Tensor
 
 Transform = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-BatchTransform = Callable[[Batch, np.random.Generator], Batch]
+BatchTransform = Callable[[Any, np.random.Generator], Batch]  # the first argument is a Batch, of known length
 
 
 class DataLoader:
