@@ -35,7 +35,8 @@ def method(name, function, returns=None):
     text = re.sub(r": '([^']*)'", r": \1", text)
     doc = inspect.getdoc(function)
     if not doc or name in SYNTAX:
-        return f"def {name}{text}: ..."
+        ignored = "  # type: ignore[override]" if name in {"__eq__", "__ne__"} else ""  # object's give a bool
+        return f"def {name}{text}: ...{ignored}"
     lines = textwrap.indent(f'"""{doc}' + ('\n"""' if "\n" in doc else '"""'), "    ")
     return f"def {name}{text}:\n{lines}"
 
@@ -57,7 +58,7 @@ def shown(default):
 def bound(function):
     """The same signature with `self` as the first argument, as a method has it."""
     signature = inspect.signature(function)
-    first, *rest = signature.parameters.values()
+    _, *rest = signature.parameters.values()
     own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
     def as_method():
@@ -77,11 +78,10 @@ def operators():
     body = textwrap.indent("\n".join(methods), "    ")
     for name in BUILTINS & METHODS.keys():  # inside the class the name is the method
         body = re.sub(rf"(?<=[:|>\[,] )\b{name}\b", f"builtins.{name}", body)
-    table = (
-        "SYNTAX: dict[str, Callable[..., Any]]\nMETHODS: dict[str, Callable[..., Any]]\nPROPERTIES: dict[str, property]"
-    )
+    kinds = {"SYNTAX": "Callable[..., Any]", "METHODS": "Callable[..., Any]", "PROPERTIES": "property"}
+    tables = "\n".join(f"{name}: dict[str, {kind}]" for name, kind in kinds.items())
     doc = '"""What the table of operators.py adds to a Tensor."""'
-    return page(f"{table}\n\nclass Operators:\n    {doc}\n\n{body}\n")
+    return page(f"{tables}\n\nclass Operators:\n    {doc}\n\n{body}\n")
 
 
 def operations():
@@ -94,9 +94,8 @@ def operations():
 def page(text):
     """Put the imports above the text that its signatures need."""
     words = set(re.findall(r"[(:,\[|>] *\*?(\w+)", text))
-    imports = [
-        f"from {module} import {', '.join(sorted(words & names))}" for module, names in HOMES.items() if words & names
-    ]
+    used = {module: sorted(words & names) for module, names in HOMES.items()}
+    imports = [f"from {module} import {', '.join(names)}" for module, names in used.items() if names]
     modules = [line for line, word in (("import builtins", "builtins"), ("import numpy as np", "np")) if word in words]
     return "\n".join([NOTE, *modules, *imports, "", text])
 
