@@ -134,7 +134,7 @@ def measure(model: nn.Module, test: Any, folder: Path, history: list[dict[str, f
     print("\n" + format_report(report))
     written = write_report(folder, report, history)
     predictions, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    written += [
+    figures = [
         plots.plot_confusion_matrix(
             np.array(report["confusion_matrix"]), test.classes, folder / "confusion_matrix.png"
         ),
@@ -143,8 +143,8 @@ def measure(model: nn.Module, test: Any, folder: Path, history: list[dict[str, f
         plots.plot_filters(next(iter(model.state_dict().values())), folder / "filters.png"),
     ]
     if history:
-        written.append(plots.plot_history(history, folder / "history.png"))
-    print("\nwritten:", *written, sep="\n  ")
+        figures.append(plots.plot_history(history, folder / "history.png"))
+    print("\nwritten:", *written, *(figure.path for figure in figures), sep="\n  ")
 
 
 def run(argv: Sequence[str]) -> None:

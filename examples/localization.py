@@ -160,15 +160,15 @@ def measure(
         captions.append(f"{sign} {names[answer]} ({row[answer]:.0%})")
     ious, matrix = overlap(true_boxes, boxes), np.array(report["confusion_matrix"])
     written = write_report(folder, report, history)
-    written += [
+    figures = [
         plots.plot_box_gallery(validation.images, true_boxes, boxes, ious, captions, folder / "boxes.png"),
         plots.plot_iou_histogram(ious, folder / "iou.png", report["baselines"]["mean_iou"]),
         plots.plot_confusion_matrix(matrix, names, folder / "confusion_matrix.png"),
     ]
     if history:
         metrics = ("accuracy", "iou", "class_loss", "box_loss")
-        written.append(plots.plot_history(history, folder / "history.png", metrics))
-    print("\nwritten:", *written, sep="\n  ")
+        figures.append(plots.plot_history(history, folder / "history.png", metrics))
+    print("\nwritten:", *written, *(figure.path for figure in figures), sep="\n  ")
 
 
 def run(argv: Sequence[str]) -> None:
