@@ -72,6 +72,7 @@ LAYERS = [
     ["optimizer"],
     ["schedules"],
     ["nn", "optim", "data", "gradcheck", "serialize", "torch_file"],
+    ["progress", "callbacks"],
     ["train", "plots"],
 ]
 
