@@ -111,10 +111,9 @@ class Optimizer:
         """Update the array `p` of one parameter, given its gradient `g` (any memory layout; must not be changed)."""
         raise NotImplementedError(f"{self._name}._update")
 
-    def zero_grad(self) -> None:
-        """Forget the gradients: set `.grad` of every parameter to None."""
-        for p in self._params():
-            p.grad = None
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients: set `.grad` of every parameter to None, or else to zeros."""
+        forget_gradients(self._params(), set_to_none)
 
     def state_dict(self) -> dict[str, Any]:
         """Return a snapshot of numbers and arrays, for `mg.save`.
@@ -176,6 +175,16 @@ class Optimizer:
             if entry:
                 state[p] = {key: x if key == "step" else _copy_like(p.data, x) for key, x in entry.items()}
         return state
+
+
+def forget_gradients(params: Iterable[Tensor], set_to_none: bool) -> None:
+    """Set gradients to None, or else to zeros; those that are None stay so."""
+    for p in params:
+        if set_to_none or p.grad is None:
+            p.grad = None
+        else:
+            with backend.use_device(p.device):
+                p.grad = Tensor._wrap(backend.array_module(p.data).zeros_like(p.data))
 
 
 def _copy_like(p: Array, values: Array) -> Array:

@@ -1,6 +1,7 @@
 """Layers, models and their parameters, with PyTorch's names."""
 
 from minigrad.nn import init
+from minigrad.nn.containers import ModuleDict, ModuleList, ParameterList
 from minigrad.nn.fused import conv_norm
 from minigrad.nn.layers import (
     AdaptiveAvgPool2d,
@@ -35,7 +36,10 @@ __all__ = [
     "MSELoss",
     "MaxPool2d",
     "Module",
+    "ModuleDict",
+    "ModuleList",
     "Parameter",
+    "ParameterList",
     "ReLU",
     "Sequential",
     "SmoothL1Loss",

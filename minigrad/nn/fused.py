@@ -21,6 +21,10 @@ def conv_norm(conv: Conv2d, norm: BatchNorm2d, x: Tensor, shortcut: Tensor | Non
     """Return norm(conv(x)) + shortcut, and of this the ReLU if asked for."""
     parameters = conv.weight, conv.bias, norm.weight, norm.bias
     recording = is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, shortcut, *parameters))
+    if conv.hooks or norm.hooks:  # they see what their layer alone computes
+        y = norm(conv(x))
+        y = y if shortcut is None else y + shortcut
+        return y.relu() if relu else y
     if norm.training or recording or is_observed():
         return norm(conv(x), shortcut, relu)
     window = checked_window(x, conv.weight, conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups)
@@ -34,9 +38,10 @@ def conv_norm(conv: Conv2d, norm: BatchNorm2d, x: Tensor, shortcut: Tensor | Non
 def take(modules: Sequence[Module], x: Tensor) -> tuple[int, Tensor]:
     """Apply the first of `modules`, or as many as can be computed together; return how many, and the result.
 
-    Only the layers themselves are recognised: a subclass may compute something else.
+    Only the layers themselves are recognised: a subclass may compute something else, and a hook wants to see a layer's
+    own output.
     """
-    kinds = [type(module) for module in modules[:4]]
+    kinds = [None if module.hooks else type(module) for module in modules[:4]]
     if kinds[0] is not Conv2d:
         return 1, modules[0](x)
     count = 2 if kinds[1:2] == [BatchNorm2d] else 1  # what is taken so far
