@@ -8,6 +8,7 @@ from minigrad import kernels
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
 from minigrad.ops.operands import floating
+from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
 
@@ -129,18 +130,21 @@ def tanh(x: Tensor) -> Tensor:
     return Tanh.apply(floating(x))
 
 
+@also(dim="axis")
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Return e^x normalised to sum 1 along `axis`."""
     x = floating(x)
     return Softmax.apply(x, axis=_one_axis("softmax", x, axis))
 
 
+@also(dim="axis")
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Return the logarithm of `softmax`, computed without leaving the log scale."""
     x = floating(x)
     return LogSoftmax.apply(x, axis=_one_axis("log_softmax", x, axis))
 
 
+@also(dim="axis", keepdim="keepdims")
 def logsumexp(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:
     """Return ln Σ eˣ along `axis`."""
     x = floating(x)

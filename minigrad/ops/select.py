@@ -11,6 +11,7 @@ import numpy as np
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
 from minigrad.ops.operands import Number, Operand, floating, operands, shape_of, sum_to
+from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
 
@@ -77,6 +78,7 @@ class Where(Function):
         )
 
 
+@also(min="low", max="high")
 def clip(x: Tensor, low: Number | None = None, high: Number | None = None) -> Tensor:
     """Return x limited to [low, high]; None leaves a side open.
 
