@@ -44,6 +44,11 @@ def residual(x: Tensor, weight: Tensor, bias: Tensor, shortcut: Tensor, training
     return ops.batch_norm(x, weight, bias, *running, training, shortcut=shortcut, relu=True)
 
 
+def weighted_cross_entropy(logits: Tensor, weight: Tensor) -> Tensor:
+    """Call `ops.cross_entropy` with weights of the classes, smoothing, and a target that is ignored."""
+    return ops.cross_entropy(logits, [1, 0, -1], "mean", 0.2, weight, ignore_index=-1)
+
+
 def mul_all(parts: Sequence[Tensor]) -> Tensor:
     """Multiply what an operation returned several of."""
     return parts[0] * parts[1]
@@ -321,6 +326,17 @@ LOSS = [
     case("cross_entropy", "mean", normal(3, 4), targets=[0, 3, 0]),
     case("cross_entropy", "sum, smoothed", normal(2, 3), targets=[1, 1], reduction="sum", label_smoothing=0.2),
     case("cross_entropy", "each, smoothed", normal(2, 3), targets=[2, 0], reduction="none", label_smoothing=0.1),
+    case("cross_entropy", "one ignored", normal(3, 4), targets=[0, -100, 3], label_smoothing=0.1),
+    case("cross_entropy", "each, one ignored", normal(3, 4), targets=[1, 0, 3], ignore_index=1, reduction="none"),
+    case("cross_entropy", "weights of classes", normal(3, 2), positive(2), fn=weighted_cross_entropy),
+    case("cross_entropy", "probabilities", normal(2, 3), positive(2, 3)),
+    case("cross_entropy", "places", normal(2, 3, 2), targets=[[0, 2], [1, 1]]),
+    case("cross_entropy", "one example", normal(3), targets=2),
+    case("nll_loss", "one ignored", normal(3, 2), targets=[1, -100, 0]),
+    case("binary_cross_entropy", "mean", positive(3) / 3, fn=lambda p: ops.binary_cross_entropy(p, fixed(p, 3) / 3)),
+    case("binary_cross_entropy_with_logits", "weighted", normal(2, 3), positive(2, 3), pos_weight=[1.0, 2.0, 3.0]),
+    case("l1_loss", "mean", distinct(4), distinct(4, offset=0.1)),
+    case("huber_loss", "both sides of delta", distinct(2, 4), distinct(2, 4, offset=0.1), delta=0.8),
     case("mse_loss", "mean", normal(2, 3), normal(2, 3)),
     case("mse_loss", "sum", normal(3), normal(3), reduction="sum"),
     case("mse_loss", "each, target without gradient", normal(3), fn=lambda x: ops.mse_loss(x, fixed(x, 3), "none")),

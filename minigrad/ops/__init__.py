@@ -6,11 +6,17 @@ from minigrad.ops.activation import log_softmax, logsumexp, relu, sigmoid, softm
 from minigrad.ops.arrange import chunk, expand, flip, repeat, roll, split
 from minigrad.ops.casting import astype, clone, contiguous, to, type_as
 from minigrad.ops.conv import conv2d
+from minigrad.ops.cross_entropy import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    nll_loss,
+)
 from minigrad.ops.dropout import dropout
 from minigrad.ops.elementwise import absolute, add, cos, div, exp, log, mul, neg, pow, sin, sqrt, sub
 from minigrad.ops.indexing import getitem
 from minigrad.ops.joining import concat, pad, stack
-from minigrad.ops.loss import cross_entropy, mse_loss, smooth_l1_loss
+from minigrad.ops.loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from minigrad.ops.matmul import linear, matmul
 from minigrad.ops.norm import batch_norm
 from minigrad.ops.order import argsort, gather, sort, topk

@@ -10,7 +10,7 @@ from minigrad.ops.order import Ordered
 from minigrad.ops.reduce import Axis
 from minigrad.tensor import Tensor
 
-__all__ = ['absolute', 'adaptive_avg_pool2d', 'add', 'all', 'amax', 'amin', 'any', 'argmax', 'argmin', 'argsort', 'astype', 'avg_pool2d', 'batch_norm', 'broadcast_to', 'ceil', 'chunk', 'clip', 'clone', 'concat', 'contiguous', 'conv2d', 'cos', 'cross_entropy', 'cumsum', 'div', 'dropout', 'elu', 'equal', 'exp', 'expand', 'flatten', 'flip', 'floor', 'gather', 'getitem', 'greater', 'greater_equal', 'isfinite', 'isinf', 'isnan', 'leaky_relu', 'less', 'less_equal', 'linear', 'log', 'log1p', 'log_softmax', 'logsumexp', 'masked_fill', 'matmul', 'max', 'max_pool2d', 'maximum', 'mean', 'min', 'minimum', 'mse_loss', 'mul', 'neg', 'norm', 'not_equal', 'pad', 'permute', 'pow', 'prod', 'relu', 'repeat', 'reshape', 'roll', 'round', 'rsqrt', 'sigmoid', 'sign', 'silu', 'sin', 'smooth_l1_loss', 'softmax', 'softplus', 'sort', 'split', 'sqrt', 'square', 'squeeze', 'stack', 'std', 'sub', 'sum', 't', 'tanh', 'to', 'topk', 'transpose', 'type_as', 'unsqueeze', 'var', 'where']
+__all__ = ['absolute', 'adaptive_avg_pool2d', 'add', 'all', 'amax', 'amin', 'any', 'argmax', 'argmin', 'argsort', 'astype', 'avg_pool2d', 'batch_norm', 'binary_cross_entropy', 'binary_cross_entropy_with_logits', 'broadcast_to', 'ceil', 'chunk', 'clip', 'clone', 'concat', 'contiguous', 'conv2d', 'cos', 'cross_entropy', 'cumsum', 'div', 'dropout', 'elu', 'equal', 'exp', 'expand', 'flatten', 'flip', 'floor', 'gather', 'getitem', 'greater', 'greater_equal', 'huber_loss', 'isfinite', 'isinf', 'isnan', 'l1_loss', 'leaky_relu', 'less', 'less_equal', 'linear', 'log', 'log1p', 'log_softmax', 'logsumexp', 'masked_fill', 'matmul', 'max', 'max_pool2d', 'maximum', 'mean', 'min', 'minimum', 'mse_loss', 'mul', 'neg', 'nll_loss', 'norm', 'not_equal', 'pad', 'permute', 'pow', 'prod', 'relu', 'repeat', 'reshape', 'roll', 'round', 'rsqrt', 'sigmoid', 'sign', 'silu', 'sin', 'smooth_l1_loss', 'softmax', 'softplus', 'sort', 'split', 'sqrt', 'square', 'squeeze', 'stack', 'std', 'sub', 'sum', 't', 'tanh', 'to', 'topk', 'transpose', 'type_as', 'unsqueeze', 'var', 'where']
 
 def absolute(x: Tensor) -> Tensor:
     """Return |x|."""
@@ -86,6 +86,27 @@ def batch_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, running_me
         DeviceError: devices differ.
     """
 
+def binary_cross_entropy(p: Tensor, target: Tensor, reduction: str = 'mean') -> Tensor:
+    """Return −(y·ln p + (1 − y)·ln(1 − p)) for probabilities p and targets y in 0..1, which get no gradient.
+
+    Where p comes from a sigmoid, `binary_cross_entropy_with_logits` is more precise.
+
+    Raises:
+        ValueError: the shapes differ, or `reduction` is unknown.
+    """
+
+def binary_cross_entropy_with_logits(logits: Tensor, target: Tensor, reduction: str = 'mean', pos_weight: Tensor | Array | None = None) -> Tensor:
+    """Return −(w·y·ln p + (1 − y)·ln(1 − p)) with p = sigmoid(x), for targets y in 0..1.
+
+    Computed as (1 − y)·x + (1 + (w − 1)·y)·ln(1 + e⁻ˣ), in which nothing overflows.
+
+    Args:
+        pos_weight: w, which broadcasts to the shape of the logits: above 1 it favours finding what is there.
+
+    Raises:
+        ValueError: the shapes differ, or `reduction` is unknown.
+    """
+
 def broadcast_to(x: Tensor, *shape: builtins.int | tuple[builtins.int, ...]) -> Tensor:
     """Return `x` repeated to `shape` by NumPy's broadcasting rules, without copying.
 
@@ -142,22 +163,25 @@ def conv2d(x: Tensor, w: Tensor, b: Tensor | None = None, stride: builtins.int |
 def cos(x: Tensor) -> Tensor:
     """Return the cosine of x, in radians."""
 
-def cross_entropy(logits: Tensor, targets: Tensor | Array, reduction: str = 'mean', label_smoothing: builtins.float = 0.0) -> Tensor:
+def cross_entropy(logits: Tensor, targets: Tensor | Array, reduction: str = 'mean', label_smoothing: builtins.float = 0.0, weight: Tensor | Array | None = None, ignore_index: builtins.int = -100) -> Tensor:
     """Return −ln softmax(logits)[target], as `torch.nn.functional.cross_entropy`.
 
     Args:
-        logits: scores (N, C), any real numbers.
-        targets: class numbers (N,), integers from 0 to C − 1. On a GPU they are not read back to be checked: the
-            loss of a target out of range is nan there.
+        logits: scores, any real numbers: (N, C); with places, as in segmentation, (N, C, H, W); or (C,) alone.
+        targets: class numbers, integers from 0 to C − 1, of shape (N,), (N, H, W), or one number. On a GPU they are not
+            read back to be checked: the loss of a target out of range is nan there. Or probabilities of the classes,
+            floating point, of the shape of the logits.
         label_smoothing: ε in [0, 1]: this share of the target's probability is spread over all classes (Szegedy et
             al. 2016, arXiv:1512.00567, section 7).
+        weight: of each class, (C,): what its share of the loss is multiplied by. The mean is the weighted one.
+        ignore_index: targets of this number count neither in the sum nor in the mean.
 
     Returns:
-        One number; (N,) with `reduction="none"`.
+        One number; the shape of the class numbers with `reduction="none"`.
 
     Raises:
         ValueError: shapes do not fit, a target is out of range, or an option is unknown.
-        TypeError: targets are not integers.
+        TypeError: targets are neither integers nor such probabilities.
     """
 
 def cumsum(x: Tensor, axis: builtins.int = ..., *, dim: builtins.int = ...) -> Tensor:
@@ -225,6 +249,9 @@ def greater(a: Operand, b: Operand) -> Tensor:
 def greater_equal(a: Operand, b: Operand) -> Tensor:
     """Return a ≥ b, elementwise, as booleans."""
 
+def huber_loss(pred: Tensor, target: Tensor, reduction: str = 'mean', delta: builtins.float = 1.0) -> Tensor:
+    """Return ½d² where |d| < δ and δ(|d| − ½δ) elsewhere: δ times the smooth L1 loss. Errors as there."""
+
 def isfinite(x: Tensor) -> Tensor:
     """Return where x is neither nan nor infinite, as booleans."""
 
@@ -233,6 +260,9 @@ def isinf(x: Tensor) -> Tensor:
 
 def isnan(x: Tensor) -> Tensor:
     """Return where x is nan, as booleans."""
+
+def l1_loss(pred: Tensor, target: Tensor, reduction: str = 'mean') -> Tensor:
+    """Return |pred − target|. Errors as in `mse_loss`."""
 
 def leaky_relu(x: Tensor, negative_slope: builtins.float = 0.01) -> Tensor:
     """Return x where it is positive, and `negative_slope`·x elsewhere."""
@@ -333,6 +363,11 @@ def mul(a: Operand, b: Operand) -> Tensor:
 
 def neg(x: Tensor) -> Tensor:
     """Return −x."""
+
+def nll_loss(log_p: Tensor, targets: Tensor | Array, reduction: str = 'mean', weight: Tensor | Array | None = None, ignore_index: builtins.int = -100) -> Tensor:
+    """Return −log_p[target], the cross-entropy of what `log_softmax` gave. Shapes, further arguments and errors as in
+    `cross_entropy`.
+    """
 
 def norm(x: Tensor, p: builtins.float = 2, axis: Axis = None, keepdims: builtins.bool = False, *, dim: Axis = None, keepdim: builtins.bool = False) -> Tensor:
     """Return the p-norm (Σ|x|ᵖ)^(1/p), of all elements or along `axis`; for p = ∞ the largest |x|.
