@@ -21,7 +21,7 @@ def conv_norm(conv: Conv2d, norm: BatchNorm2d, x: Tensor, shortcut: Tensor | Non
     """Return norm(conv(x)) + shortcut, and of this the ReLU if asked for."""
     parameters = conv.weight, conv.bias, norm.weight, norm.bias
     recording = is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, shortcut, *parameters))
-    if conv.hooks or norm.hooks:  # they see what their layer alone computes
+    if conv.hooks or norm.hooks or isinstance(conv.padding, str):  # a hook sees what its layer alone computes
         y = norm(conv(x))
         y = y if shortcut is None else y + shortcut
         return y.relu() if relu else y

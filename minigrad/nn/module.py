@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,16 +11,15 @@ import numpy as np
 
 from minigrad import backend
 from minigrad.backend import Array
+from minigrad.nn.hooks import Hook, HookHandle
+from minigrad.ops.casting import place
 from minigrad.optimizer import forget_gradients
 from minigrad.tensor import Parameter, Tensor
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-Hook = Callable[["Module", tuple[Any, ...], Any], Any]
-
 _observers: list[Callable[[Module, Any], None]] = []
-_numbers_of_hooks = itertools.count()
 
 
 @contextmanager
@@ -37,24 +35,6 @@ def observed(observe: Callable[[Module, Any], None]) -> Iterator[None]:
 def is_observed() -> bool:
     """Whether someone is waiting for the output of every single module."""
     return bool(_observers)
-
-
-class HookHandle:
-    """A registered hook; `remove()` ends it, and so does the end of a `with` block."""
-
-    def __init__(self, hooks: dict[int, Hook], hook: Hook) -> None:
-        self._hooks, self._number = hooks, next(_numbers_of_hooks)
-        hooks[self._number] = hook
-
-    def remove(self) -> None:
-        """Call the hook no more."""
-        self._hooks.pop(self._number, None)
-
-    def __enter__(self) -> HookHandle:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.remove()
 
 
 class Module:
@@ -281,16 +261,53 @@ class Module:
         """Forget all gradients: set them to None, or else to zeros."""
         forget_gradients(self.parameters(), set_to_none)
 
-    def to(self, device: str) -> Self:
-        """Move all parameters, buffers and gradients to `device`, in place, so that optimizers keep their hold.
-        Returns itself.
+    def to(self, device: Any = None, dtype: Any = None) -> Self:
+        """Bring parameters, buffers and gradients to `device` and, those of floating point, to `dtype`, in place, so
+        that optimizers keep their hold. A dtype may come alone: `model.to(np.float64)`. Returns itself.
+
+        Raises:
+            TypeError: `dtype` is no floating type.
         """
         for tensor in (*self.parameters(), *self.buffers()):
-            if tensor.device != backend.parse_device(device):
-                tensor.data = backend.to_device(tensor.data, device)
-                tensor._bump_version()
+            target, kind = place(tensor, device, dtype)
+            if kind.kind != "f" and kind != tensor.dtype:
+                raise TypeError(f"{type(self).__name__}.to: expected a floating dtype, got {kind}")
+            kind = kind if tensor.dtype.kind == "f" else tensor.dtype
+            if tensor.device != backend.parse_device(target) or tensor.dtype != kind:
+                tensor.data = _moved(tensor.data, target, kind)
             if tensor.grad is not None:
-                tensor.grad = Tensor._wrap(backend.to_device(tensor.grad.data, device))
+                tensor.grad = Tensor._wrap(_moved(tensor.grad.data, target, kind))
+        return self
+
+    def _made_on(self, device: str | None, dtype: Any) -> None:
+        """Bring a new layer where its arguments say, None for nowhere."""
+        if device is not None or dtype is not None:
+            self.to(device, dtype)
+
+    def cpu(self) -> Self:
+        """Bring it to the CPU; see `to`."""
+        return self.to("cpu")
+
+    def cuda(self) -> Self:
+        """Bring it to the GPU; see `to`."""
+        return self.to("cuda")
+
+    def float(self) -> Self:
+        """Make it float32; see `to`."""
+        return self.to(np.float32)
+
+    def double(self) -> Self:
+        """Make it float64; see `to`."""
+        return self.to(np.float64)
+
+    def half(self) -> Self:
+        """Make it float16; see `to`."""
+        return self.to(np.float16)
+
+    def apply(self, function: Callable[[Module], object]) -> Self:
+        """Call `function` on this module and all inside it. Returns itself."""
+        for module in self.modules():
+            function(module)
         return self
 
     # ---- showing ---------------------------------------------------------------------------------------------------
@@ -303,6 +320,12 @@ class Module:
         children = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self.named_children()]
         inner = "\n  ".join(children)
         return f"{type(self).__name__}({self.extra_repr()}" + (f"\n  {inner}\n)" if inner else ")")
+
+
+def _moved(array: Array, device: str, dtype: np.dtype) -> Array:
+    array = backend.to_device(array, device)
+    with backend.use_device(device):
+        return array.astype(dtype, copy=False)
 
 
 def _modules_in(value: Any) -> Iterator[Module]:

@@ -15,8 +15,9 @@ __all__ = ['absolute', 'adaptive_avg_pool2d', 'add', 'all', 'amax', 'amin', 'any
 def absolute(x: Tensor) -> Tensor:
     """Return |x|."""
 
-def adaptive_avg_pool2d(x: Tensor, output_size: builtins.int | Pair) -> Tensor:
-    """Return means over a grid of `output_size` (height, width) windows that cover the picture: (N, C, OH, OW).
+def adaptive_avg_pool2d(x: Tensor, output_size: builtins.int | tuple[builtins.int | None, builtins.int | None]) -> Tensor:
+    """Return means over a grid of `output_size` (height, width) windows that cover the picture: (N, C, OH, OW). None
+    stands for the size of the picture.
 
     Window i of OH covers the rows from ⌊i·H/OH⌋ up to ⌈(i+1)·H/OH⌉, so neighbours may overlap; columns likewise. Where
     the grid divides the picture evenly this is `avg_pool2d`; otherwise it is two products with matrices of averaging
@@ -58,9 +59,9 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
         TypeError: the dtype is not one of real numbers or booleans.
     """
 
-def avg_pool2d(x: Tensor, kernel_size: builtins.int | Pair, stride: builtins.int | Pair | None = None, padding: builtins.int | Pair = 0) -> Tensor:
-    """Return the mean of each window; padding counts as zeros, as PyTorch's `count_include_pad=True`. Arguments as
-    `max_pool2d`.
+def avg_pool2d(x: Tensor, kernel_size: builtins.int | Pair, stride: builtins.int | Pair | None = None, padding: builtins.int | Pair = 0, count_include_pad: builtins.bool = True) -> Tensor:
+    """Return the mean of each window; padding counts as zeros, or with `count_include_pad=False` not at all. Arguments
+    as `max_pool2d`.
     """
 
 def batch_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None, training: builtins.bool, momentum: builtins.float = 0.1, eps: builtins.float = 1e-05, *, shortcut: Tensor | None = None, relu: builtins.bool = False) -> Tensor:
@@ -140,14 +141,15 @@ def concat(tensors: Sequence[Tensor], axis: builtins.int = 0, *, dim: builtins.i
 def contiguous(x: Tensor) -> Tensor:
     """Return `x`, or a copy where its elements do not lie in memory in row-major order."""
 
-def conv2d(x: Tensor, w: Tensor, b: Tensor | None = None, stride: builtins.int | Pair = 1, padding: builtins.int | Pair = 0, dilation: builtins.int | Pair = 1, groups: builtins.int = 1, *, relu: builtins.bool = False) -> Tensor:
+def conv2d(x: Tensor, w: Tensor, b: Tensor | None = None, stride: builtins.int | Pair = 1, padding: builtins.int | Pair | str = 0, dilation: builtins.int | Pair = 1, groups: builtins.int = 1, *, relu: builtins.bool = False) -> Tensor:
     """Return the cross-correlation of pictures with a bank of filters, as `torch.nn.functional.conv2d`.
 
     Args:
         x: (N, C, H, W).
         w: (O, C/groups, kh, kw).
         b: (O,), or None.
-        stride, padding, dilation: an int or a pair (vertical, horizontal); padding is zeros.
+        stride, padding, dilation: an int or a pair (vertical, horizontal); padding is zeros. "same" is the padding that
+            keeps the size of the picture, "valid" is none.
         groups: channels and filters are divided into this many independent convolutions.
         relu: whether negative results become 0, while they are at hand.
 
