@@ -18,8 +18,6 @@ class Loss(Module):
         self.reduction, self.options = reduction, options
         self.weights = list(weights)
         for key, value in weights.items():
-            if isinstance(value, str):
-                raise TypeError(f"{name}: {key} must be numbers, got {value!r}; reduction={value!r} goes by keyword")
             self.register_buffer(key, value if value is None or isinstance(value, Tensor) else Tensor(value))
 
     def arguments(self) -> dict:
@@ -41,6 +39,8 @@ class CrossEntropyLoss(Loss):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
     ) -> None:
+        if isinstance(weight, str):  # the reduction stood first once
+            weight, reduction = None, weight
         options = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
         super().__init__("CrossEntropyLoss", reduction, {"weight": weight}, **options)
 

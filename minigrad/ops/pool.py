@@ -139,9 +139,10 @@ def adaptive_avg_pool2d(x: Tensor, output_size: int | tuple[int | None, int | No
 
 def grid(name: str, output_size: int | tuple[int | None, int | None], size: tuple[Any, Any]) -> tuple[Any, Any]:
     """Return a checked pair of lengths, with those of `size` in the place of None."""
-    given = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size, output_size)
-    height, width = pair(name, "output_size", tuple(1 if n is None else n for n in given), 1)
-    return tuple(s if n is None else m for n, m, s in zip(given, (height, width), size, strict=True))
+    if not isinstance(output_size, (tuple, list)) or None not in output_size:
+        return pair(name, "output_size", output_size, 1)
+    checked = pair(name, "output_size", tuple(1 if n is None else n for n in output_size), 1)
+    return tuple(s if n is None else m for n, m, s in zip(output_size, checked, size, strict=True))
 
 
 def _averaging(n: int, cells: int, x: Tensor) -> Tensor:
