@@ -73,6 +73,13 @@ def test_a_model_changes_its_dtype_but_not_its_counters(device):
         model.to(np.int64)
 
 
+@pytest.mark.parametrize("layer", [nn.ReLU, nn.SiLU, nn.LeakyReLU, nn.ELU, nn.Dropout, nn.Dropout2d])
+def test_inplace_is_taken_and_leaves_the_input_as_it_is(layer):
+    x = Tensor([[-1.0, 2.0]])
+    layer(inplace=True)(x)
+    assert x.tolist() == [[-1, 2]]
+
+
 def test_apply_reaches_every_module():
     seen = []
     model = nn.Sequential(nn.ReLU(), nn.Sequential(nn.Tanh()))
