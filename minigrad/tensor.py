@@ -10,7 +10,6 @@ What the Python syntax and the methods of a Tensor do (`+`, `x.sum()`, `x.backwa
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +22,6 @@ if TYPE_CHECKING:
     from minigrad.operators import Operators  # what the table adds to a Tensor, written down for editors
 else:
     Operators = object
-
-
-class GradMode(threading.local):
-    """Whether operations are recorded, for each thread; switched by `no_grad` and `enable_grad`."""
-
-    enabled = True
-
-
-grad_mode = GradMode()
 
 
 class Size(int):
@@ -59,10 +49,12 @@ class Tensor(Operators):
         device: `"cpu"`, `"cuda"`, `"cuda:1"`; by default the device that `data` lies on.
 
     Attributes:
-        data: the bare array. Backward refuses to use values that changed since they were saved, be it by an
-            optimizer, `load_state_dict`, or an assignment such as `x.data -= 1`. Only what is written into the array
-            behind the Tensor's back, `x.data[0] = 1`, goes unnoticed: do that to fresh leaves alone.
-        grad: the gradient, a Tensor of the same shape, or None. `backward` adds to it.
+        data: the bare array; a Tensor that is assigned gives a copy of its own. Backward refuses to use values that
+            changed since they were saved, be it by an optimizer, `load_state_dict`, `x -= step` inside `no_grad`, or an
+            assignment such as `x.data -= 1`. Only what is written into the array behind the Tensor's back,
+            `x.data[0] = 1`, goes unnoticed: do that to fresh leaves alone.
+        grad: the gradient, a Tensor of the same shape, or None. `backward` adds to it. It shares its memory with nobody
+            else, so it may be clipped or scaled in place.
         node: the `Function` that made this Tensor, or None for a leaf.
 
     Raises:
@@ -70,7 +62,7 @@ class Tensor(Operators):
     """
 
     __slots__ = ("__weakref__", "_array", "_requires_grad", "_version", "grad", "node")
-    __array_ufunc__ = None  # so that `numpy_array * tensor` asks the Tensor, instead of NumPy taking it apart
+    __array_priority__ = 1000  # so that `cupy_array * tensor` asks the Tensor; for NumPy, operators.py says it
 
     def __init__(self, data: Any, requires_grad: bool = False, device: str | None = None):
         self._init(_as_array(data, device))
@@ -99,6 +91,11 @@ class Tensor(Operators):
 
     @data.setter
     def data(self, array: Array) -> None:
+        if isinstance(array, (Tensor, np.generic)):
+            array = _as_array(array, None)
+        if not backend.is_array(array) or array.dtype.kind not in ("f" if self._requires_grad else "fiub"):
+            kind = "floating point numbers" if self._requires_grad else "numbers"
+            raise TypeError(f"data: expected an array of {kind}, got {_described(array)}")
         self._array = array
         self._bump_version()
 
@@ -203,6 +200,12 @@ class Tensor(Operators):
             raise ValueError(f"item: expected one element, this Tensor has shape {self.shape}")
         return self.data.item()
 
+    def __index__(self) -> int:
+        """Let an integer stand where Python wants one: `names[logits.argmax()]`, `range(n)`."""
+        if self.dtype.kind not in "iu":
+            raise TypeError(f"only Tensors of integers can be an index, this one is {self.dtype}")
+        return self.item()
+
     def __float__(self) -> float:
         return float(self.item())
 
@@ -226,6 +229,16 @@ class Tensor(Operators):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError("Tensors are not changed in place: build a new one with ops.where, ops.concat or ops.pad")
+
+    def __getstate__(self) -> tuple:
+        """Return what `copy` and `pickle` copy: values, gradient and flags, but never a graph."""
+        if self.node is not None:
+            raise RuntimeError(
+                f"copy or pickle: this Tensor is the result of {self.node.name}, and a graph cannot be copied; use "
+                ".detach() first"
+            )
+        slots = {name: getattr(self, name) for name in Tensor.__slots__ if name != "__weakref__"}
+        return getattr(self, "__dict__", None), slots
 
     # ---- gradients -----------------------------------------------------------------------------------------------
 
@@ -258,22 +271,26 @@ def _as_array(data: Any, device: str | None) -> Array:
     """Copy `data` into a fresh numeric array on `device`, keeping the memory layout of arrays."""
     if isinstance(data, Tensor):
         data = data.data
-    keeps_dtype = hasattr(data, "dtype")
-    if hasattr(data, "strides") and not isinstance(data, (np.ndarray, np.generic)):
-        array = data  # a CuPy array
-    else:
-        if _holds_tensors(data):
-            raise TypeError("Tensor: got a list of Tensors; use ops.stack to join them")
-        array = np.asarray(data)
+    keeps_dtype = hasattr(data, "dtype") or hasattr(data, "itemsize")  # arrays, and Python's buffers
+    if _holds_tensors(data):
+        raise TypeError("Tensor: got a list of Tensors; use ops.stack to join them")
+    on_gpu = backend.is_array(data) and not isinstance(data, np.ndarray)
+    array = data if on_gpu else np.asarray(data)
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"Tensor: expected numbers, got {type(data).__name__} of dtype {array.dtype}")
+        raise TypeError(f"Tensor: expected numbers, got {_described(data)}")
     if not keeps_dtype and array.dtype == np.float64:
         array = array.astype(np.float32)
+    if not array.dtype.isnative:  # as files may have them; nothing here mixes orders of bytes
+        array = array.astype(array.dtype.newbyteorder("="))
     source = backend.device_of(array)
     if device is not None and backend.parse_device(device) != source:
         return backend.to_device(array, device)
     with backend.use_device(source):
         return array.astype(array.dtype, order="K", copy=True)
+
+
+def _described(data: Any) -> str:
+    return type(data).__name__ + (f" of dtype {data.dtype}" if hasattr(data, "dtype") else "")
 
 
 def _holds_tensors(data: Any) -> bool:

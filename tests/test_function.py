@@ -10,7 +10,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import Function, Tensor
-from minigrad.function import is_grad_enabled
+from minigrad.grad_mode import is_grad_enabled
 
 
 def leaf(values, device="cpu"):

@@ -196,10 +196,10 @@ SHAPE = [
     case("stack", "axis 1", normal(2, 3), normal(2, 3), fn=lambda a, b: ops.stack([a, b], axis=1)),
     case("stack", "0-d", normal(), normal(), fn=lambda a, b: ops.stack([a, b])),
     case("pad", "uneven, with a value", normal(2, 3), width=((1, 0), (0, 2)), value=1.5),
+    case("clone", "matrix", normal(2, 3)),
     case("astype", "to the dtype that it has", normal(3), dtype=np.float64),
     # The points and steps are fractions of powers of 2, which float32 holds exactly.
     case("astype", "to float32 and back", distinct(3), fn=lambda x: ops.astype(ops.astype(x, "f4"), "f8"), step=2**-8),
-    case("clone", "matrix", normal(2, 3)),
     case("contiguous", "transposed", normal(2, 3), fn=lambda x: ops.contiguous(x.T)),
     case("type_as", "float32 and back", distinct(3), fn=lambda x: ops.type_as(x.astype("f4"), x), step=2**-8),
     case("to", "to the CPU and back", normal(3), fn=lambda x: ops.to(ops.to(x, "cpu"), x.device)),

@@ -5,8 +5,9 @@ pictures of a batch really run side by side. GPUs do their own scheduling; kerne
 
 Two levels of parallelism must never meet. The BLAS library behind `@` has threads of its own, and after each product
 they spin for milliseconds, waiting for the next, on the very cores that ours need: a training step then takes nearly
-twice as long. So from the first time that work is split, BLAS is held to one thread for the rest of the process, and
-`matmul.py` splits large products among ours. `set_num_threads(1)` gives BLAS its threads back.
+twice as long, on a busy machine ten times. A product's last bits depend on them, too. So BLAS is held to one thread
+from the import of minigrad to the end of the process, and `matmul.py` splits large products among ours: the number of
+threads is `get_num_threads()` in all, whatever was computed before.
 
 Work of many blocks is shared block by block, each taken by whoever is free (`share`). Where results are summed, so that
 the order matters, or where one large part for each thread is best, the parts are fixed (`split`).
@@ -14,11 +15,11 @@ the order matters, or where one large part for each thread is best, the parts ar
 
 from __future__ import annotations
 
+import operator
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from typing import Any
 
 from minigrad.backend import on_cpu
@@ -35,7 +36,6 @@ class _State(threading.local):
 
 
 _state = _State()
-_lock = threading.Lock()  # so that no job comes into a queue behind the None that ends its threads
 
 
 def _default_threads() -> int:
@@ -47,94 +47,115 @@ def _default_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-_num_threads = _default_threads()
-
-
-def get_num_threads() -> int:
-    """Return how many threads the kernels use: by default, one per core; or `MINIGRAD_NUM_THREADS`."""
-    return _num_threads
-
-
-def set_num_threads(n: int) -> None:
-    """Set how many threads the kernels use; with 1, BLAS gets its own threads back.
-
-    Raises:
-        ValueError: `n` is not a positive int.
-    """
-    global _num_threads
-    if not isinstance(n, int) or n < 1:
-        raise ValueError(f"set_num_threads: expected a positive int, got {n!r}")
-    if n == 1 and _hold_blas_to_one_thread.cache_info().currsize:
-        _hold_blas_to_one_thread().restore_original_limits()
-        _hold_blas_to_one_thread.cache_clear()
-    with _lock:
-        if _jobs.cache_info().currsize:
-            for _ in range(_num_threads - 1):
-                _jobs().put(None)
-            _jobs.cache_clear()
-        _num_threads = n
-
-
 class _Job:
-    """A call that another thread shall make. The same with `concurrent.futures` takes 40 µs more."""
+    """A call that whoever comes first shall make. The same with `concurrent.futures` takes 40 µs more."""
 
     result: Any = None
     error: BaseException | None = None
 
     def __init__(self, task: Callable[[Any], Any], argument: Any) -> None:
         self._task, self._argument = task, argument
-        self._running = threading.Lock()
-        self._running.acquire()
+        self._unclaimed, self._done = threading.Lock(), threading.Lock()
+        self._done.acquire()
 
     def run(self) -> None:
+        """Make the call, unless another thread makes it or has made it."""
+        if not self._unclaimed.acquire(blocking=False):
+            return
         try:
             self.result = _run(self._task, self._argument)
         except BaseException as error:
             self.error = error
         finally:
-            self._running.release()
+            self._done.release()
 
     def wait(self) -> None:
-        self._running.acquire()
+        self._done.acquire()
 
 
-@cache
-def _jobs() -> Any:
-    """Start the threads and return the queue from which they take jobs, until they find None there."""
-    from queue import SimpleQueue  # here and below: `import minigrad` shall be quick
+class _Crew:
+    """So many threads: those that compute, and helpers, which are started when they are first needed.
 
-    jobs = SimpleQueue()
+    Whoever hands out jobs does those himself that no helper has begun, so nothing is lost where helpers are gone, as
+    after a change of `set_num_threads` in another thread.
+    """
 
-    def work() -> None:
-        while job := jobs.get():
-            job.run()
-            del job  # its result must not live until the next one comes
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._jobs: Any = None
+        self._lock = threading.Lock()
 
-    for i in range(_num_threads - 1):
-        threading.Thread(target=work, name=f"minigrad {i + 1}", daemon=True).start()
-    return jobs
+    def hand_out(self, jobs: Sequence[_Job]) -> None:
+        with self._lock:
+            if self._jobs is None:
+                self._start()
+            for job in jobs:
+                self._jobs.put(job)
+
+    def _start(self) -> None:
+        from queue import SimpleQueue  # `import minigrad` shall be quick
+
+        self._jobs = jobs = SimpleQueue()
+
+        def work() -> None:
+            while job := jobs.get():
+                job.run()
+                del job  # its result must not live until the next one comes
+
+        for i in range(self.threads - 1):
+            threading.Thread(target=work, name=f"minigrad {i + 1}", daemon=True).start()
+
+    def dismiss(self) -> None:
+        """End the helpers, after the jobs that were handed out by now."""
+        with self._lock:
+            if self._jobs is not None:
+                for _ in range(self.threads - 1):
+                    self._jobs.put(None)
+
+
+_crew = _Crew(_default_threads())
+
+
+def get_num_threads() -> int:
+    """Return how many threads the kernels use, BLAS included: by default one per core; or `MINIGRAD_NUM_THREADS`."""
+    return _crew.threads
+
+
+def set_num_threads(n: int) -> None:
+    """Set how many threads the kernels use, in all; BLAS has no further ones. May be called while others compute: what
+    they have begun is done as it was cut.
+
+    Raises:
+        ValueError: `n` is not a positive int.
+    """
+    global _crew
+    if isinstance(n, bool) or not hasattr(n, "__index__") or operator.index(n) < 1:
+        raise ValueError(f"set_num_threads: expected a positive int, got {n!r}")
+    before, _crew = _crew, _Crew(operator.index(n))
+    before.dismiss()
 
 
 def _start_anew() -> None:
-    global _lock
-    _lock = threading.Lock()
-    _jobs.cache_clear()
+    global _crew
+    _crew = _Crew(_crew.threads)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_start_anew)  # threads do not survive a fork
 
 
-@cache
-def _hold_blas_to_one_thread() -> Any:
+def hold_blas_to_one_thread() -> None:
+    """Do so for the rest of the process; see above. Where the library is none that threadpoolctl knows (Apple's
+    Accelerate), nothing happens.
+    """
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController().limit(limits=1, user_api="blas")
+    ThreadpoolController().limit(limits=1, user_api="blas")
 
 
 def worth_splitting(task_bytes: int) -> bool:
     """Whether there are threads for work that touches so many bytes, and it is enough to occupy them."""
-    return _num_threads > 1 and task_bytes >= SMALLEST_TASK_BYTES
+    return _crew.threads > 1 and task_bytes >= SMALLEST_TASK_BYTES
 
 
 def split(task: Callable[[slice], Any], n: int, array: Any, task_bytes: int) -> list[Any]:
@@ -197,7 +218,7 @@ def slices(n: int, count: int) -> list[slice]:
 def _threads_for(n: int, array: Any, task_bytes: int) -> int:
     if task_bytes < SMALLEST_TASK_BYTES or _state.splitting or not on_cpu(array):
         return 1
-    return max(1, min(_num_threads, n, 1 + task_bytes // SMALLEST_TASK_BYTES))
+    return max(1, min(_crew.threads, n, 1 + task_bytes // SMALLEST_TASK_BYTES))
 
 
 def _abandoning(task: Callable[[Any], None], left: deque) -> Callable[[Any], None]:
@@ -227,14 +248,13 @@ def _side_by_side(task: Callable[[Any], Any], arguments: Sequence[Any]) -> list[
     """Return `task(argument)` for each argument, the first in this thread and the others in threads of their own."""
     if len(arguments) == 1:
         return [task(arguments[0])]
-    _hold_blas_to_one_thread()
     jobs = [_Job(task, argument) for argument in arguments[1:]]
-    with _lock:
-        for job in jobs:
-            _jobs().put(job)
+    _crew.hand_out(jobs)
     try:
         first = _run(task, arguments[0])
     finally:  # no part may still be at work when the error of another is raised
+        for job in jobs:
+            job.run()
         for job in jobs:
             job.wait()
     for job in jobs:

@@ -104,6 +104,7 @@ class BatchNorm2d(Module):
     """Batch normalisation of pictures (N, num_features, H, W); see `ops.batch_norm`.
 
     Parameters weight (1 at the start) and bias (0); buffers running_mean (0), running_var (1) and num_batches_tracked.
+    With `momentum=None` the running statistics are the plain average over all batches.
     """
 
     dimensions: tuple[int, ...] = (4,)
@@ -113,7 +114,7 @@ class BatchNorm2d(Module):
         self,
         num_features: int,
         eps: float = 1e-5,
-        momentum: float = 0.1,
+        momentum: float | None = 0.1,
         affine: bool = True,
         *,
         device: str | None = None,
@@ -135,14 +136,25 @@ class BatchNorm2d(Module):
         """
         if x.ndim not in self.dimensions:
             raise ValueError(f"{type(self).__name__}: expected {self.expected}, got shape {x.shape}")
-        tensors = self.weight, self.bias, self.running_mean, self.running_var
-        options = self.training, self.momentum, self.eps
-        y = ops.batch_norm(x, *tensors, *options, shortcut=shortcut, relu=relu)
-        if self.training:
-            with backend.use_device(self.num_batches_tracked.device):
-                self.num_batches_tracked.data += 1
-            self.num_batches_tracked._bump_version()
+        statistics = self.running_mean, self.running_var
+        options = self.training, self._momentum(), self.eps
+        y = ops.batch_norm(x, self.weight, self.bias, *statistics, *options, shortcut=shortcut, relu=relu)
+        if self.training and self._tracked is not None:
+            with backend.use_device(self._tracked.device):
+                self._tracked.data += 1
         return y
+
+    @property
+    def _tracked(self) -> Tensor | None:
+        return getattr(self, "num_batches_tracked", None)
+
+    def _momentum(self) -> float:
+        """Return the share of the next batch in the running statistics."""
+        if self.momentum is not None or not self.training:
+            return self.momentum or 0.0
+        if self._tracked is None:
+            raise RuntimeError("BatchNorm2d: momentum=None averages over num_batches_tracked, which is not there")
+        return 1 / (self._tracked.item() + 1)
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}" + (

@@ -57,8 +57,8 @@ class Module:
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
         module = super().__new__(cls)
-        module._buffers = {}  # here, so that nothing breaks in a subclass that forgets super().__init__()
-        module.hooks = {}
+        vars(module)["_buffers"] = {}  # here, so that nothing breaks in a subclass that forgets super().__init__()
+        vars(module)["hooks"] = {}
         return module
 
     def __init__(self) -> None:
@@ -91,6 +91,23 @@ class Module:
         if not callable(hook):
             raise TypeError(f"register_forward_hook: expected a function, got {type(hook).__name__}")
         return HookHandle(self.hooks, hook)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Keep buffers Tensors and parameters Parameters: an array in their place would not be found any more."""
+        is_buffer, is_parameter = name in self._buffers, isinstance(vars(self).get(name), Parameter)
+        if is_buffer and backend.is_array(value):
+            value = Tensor(value)
+        expected = Tensor if is_buffer else Parameter if is_parameter else object
+        if value is not None and not isinstance(value, expected):
+            raise TypeError(
+                f"{type(self).__name__}.{name}: expected a {expected.__name__} or None, got {type(value).__name__}; to "
+                f"change the values alone, assign to .{name}.data"
+            )
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self._buffers.pop(name, None)
+        super().__delattr__(name)
 
     # ---- finding things --------------------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ class Sequential(Row):
     def _flattened(self) -> Iterator[Module]:
         """Yield the modules inside, and instead of a Sequential those inside it."""
         for child in self.children():
-            if type(child) is Sequential and not child.hooks:
+            if type(child) is Sequential and "forward" not in vars(child) and not child.hooks:
                 yield from child._flattened()
             else:
                 yield child

@@ -24,6 +24,10 @@ from minigrad.ops.pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 from minigrad.ops.reduce import all, amax, amin, any, argmax, argmin, max, mean, min, sum, var
 from minigrad.ops.scan import cumsum, norm, prod, std
 from minigrad.ops.select import (
+    bitwise_and,
+    bitwise_not,
+    bitwise_or,
+    bitwise_xor,
     clip,
     equal,
     greater,

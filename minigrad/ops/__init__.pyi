@@ -10,7 +10,7 @@ from minigrad.ops.order import Ordered
 from minigrad.ops.reduce import Axis
 from minigrad.tensor import Tensor
 
-__all__ = ['absolute', 'adaptive_avg_pool2d', 'add', 'all', 'amax', 'amin', 'any', 'argmax', 'argmin', 'argsort', 'astype', 'avg_pool2d', 'batch_norm', 'binary_cross_entropy', 'binary_cross_entropy_with_logits', 'broadcast_to', 'ceil', 'chunk', 'clip', 'clone', 'concat', 'contiguous', 'conv2d', 'cos', 'cross_entropy', 'cumsum', 'div', 'dropout', 'elu', 'equal', 'exp', 'expand', 'flatten', 'flip', 'floor', 'gather', 'getitem', 'greater', 'greater_equal', 'huber_loss', 'isfinite', 'isinf', 'isnan', 'l1_loss', 'leaky_relu', 'less', 'less_equal', 'linear', 'log', 'log1p', 'log_softmax', 'logsumexp', 'masked_fill', 'matmul', 'max', 'max_pool2d', 'maximum', 'mean', 'min', 'minimum', 'mse_loss', 'mul', 'neg', 'nll_loss', 'norm', 'not_equal', 'pad', 'permute', 'pow', 'prod', 'relu', 'repeat', 'reshape', 'roll', 'round', 'rsqrt', 'sigmoid', 'sign', 'silu', 'sin', 'smooth_l1_loss', 'softmax', 'softplus', 'sort', 'split', 'sqrt', 'square', 'squeeze', 'stack', 'std', 'sub', 'sum', 't', 'tanh', 'to', 'topk', 'transpose', 'type_as', 'unsqueeze', 'var', 'where']
+__all__ = ['absolute', 'adaptive_avg_pool2d', 'add', 'all', 'amax', 'amin', 'any', 'argmax', 'argmin', 'argsort', 'astype', 'avg_pool2d', 'batch_norm', 'binary_cross_entropy', 'binary_cross_entropy_with_logits', 'bitwise_and', 'bitwise_not', 'bitwise_or', 'bitwise_xor', 'broadcast_to', 'ceil', 'chunk', 'clip', 'clone', 'concat', 'contiguous', 'conv2d', 'cos', 'cross_entropy', 'cumsum', 'div', 'dropout', 'elu', 'equal', 'exp', 'expand', 'flatten', 'flip', 'floor', 'gather', 'getitem', 'greater', 'greater_equal', 'huber_loss', 'isfinite', 'isinf', 'isnan', 'l1_loss', 'leaky_relu', 'less', 'less_equal', 'linear', 'log', 'log1p', 'log_softmax', 'logsumexp', 'masked_fill', 'matmul', 'max', 'max_pool2d', 'maximum', 'mean', 'min', 'minimum', 'mse_loss', 'mul', 'neg', 'nll_loss', 'norm', 'not_equal', 'pad', 'permute', 'pow', 'prod', 'relu', 'repeat', 'reshape', 'roll', 'round', 'rsqrt', 'sigmoid', 'sign', 'silu', 'sin', 'smooth_l1_loss', 'softmax', 'softplus', 'sort', 'split', 'sqrt', 'square', 'squeeze', 'stack', 'std', 'sub', 'sum', 't', 'tanh', 'to', 'topk', 'transpose', 'type_as', 'unsqueeze', 'var', 'where']
 
 def absolute(x: Tensor) -> Tensor:
     """Return |x|."""
@@ -108,6 +108,18 @@ def binary_cross_entropy_with_logits(logits: Tensor, target: Tensor, reduction: 
         ValueError: the shapes differ, or `reduction` is unknown.
     """
 
+def bitwise_and(a: Tensor, b: Tensor | builtins.int) -> Tensor:
+    """Return a and b, elementwise: of booleans, or of the bits of integers."""
+
+def bitwise_not(x: Tensor) -> Tensor:
+    """Return not x, elementwise: of booleans, or of the bits of integers."""
+
+def bitwise_or(a: Tensor, b: Tensor | builtins.int) -> Tensor:
+    """Return a or b, elementwise: of booleans, or of the bits of integers."""
+
+def bitwise_xor(a: Tensor, b: Tensor | builtins.int) -> Tensor:
+    """Return a exclusive or b, elementwise: of booleans, or of the bits of integers."""
+
 def broadcast_to(x: Tensor, *shape: builtins.int | tuple[builtins.int, ...]) -> Tensor:
     """Return `x` repeated to `shape` by NumPy's broadcasting rules, without copying.
 
@@ -129,7 +141,7 @@ def clip(x: Tensor, low: Number | None = None, high: Number | None = None, *, mi
     """
 
 def clone(x: Tensor) -> Tensor:
-    """Return a copy of `x` that does not share its memory; gradients flow through it."""
+    """Return a copy of `x` in memory of its own, through which gradients flow."""
 
 def concat(tensors: Sequence[Tensor], axis: builtins.int = 0, *, dim: builtins.int = 0) -> Tensor:
     """Join Tensors along an existing axis.

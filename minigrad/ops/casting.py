@@ -1,4 +1,4 @@
-"""The same numbers in another dtype or on another device; their gradient goes the way back."""
+"""The same numbers in other memory, in another dtype or on another device; their gradient goes the way back."""
 
 from __future__ import annotations
 
@@ -7,14 +7,25 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend
-from minigrad.backend import Array
+from minigrad.backend import Array, quietly
 from minigrad.function import Function
 from minigrad.tensor import Tensor
+
+
+class Clone(Function):
+    """A copy; with order "K" in the same memory layout  ⇒  ∂L/∂x = g."""
+
+    def forward(self, x: Array, order: str) -> Array:
+        return x.astype(x.dtype, order=order, copy=True)
+
+    def backward(self, grad: Tensor) -> Tensor:
+        return grad
 
 
 class AsType(Function):
     """Another dtype  ⇒  the gradient in the input's dtype."""
 
+    @quietly
     def forward(self, x: Array, dtype: Any) -> Array:
         self.dtype = x.dtype
         return x.astype(dtype)
@@ -34,18 +45,8 @@ class ToDevice(Function):
         return to(grad, self.device)
 
 
-class Clone(Function):
-    """A copy of its own  ⇒  ∂L/∂x = g."""
-
-    def forward(self, x: Array, order: str) -> Array:
-        return x.copy(order=order)
-
-    def backward(self, grad: Tensor) -> Tensor:
-        return grad
-
-
 def clone(x: Tensor) -> Tensor:
-    """Return a copy of `x` that does not share its memory; gradients flow through it."""
+    """Return a copy of `x` in memory of its own, through which gradients flow."""
     return Clone.apply(x, order="K")
 
 

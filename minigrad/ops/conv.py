@@ -15,9 +15,9 @@ from minigrad import kernels
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
 from minigrad.kernels.conv import Pair, Window
-from minigrad.ops.activation import KeepPositive
 from minigrad.ops.joining import pad
-from minigrad.ops.operands import check_dtypes
+from minigrad.ops.operands import check_dtypes, is_int
+from minigrad.ops.select import Keep
 from minigrad.ops.windows import named_padding, window_for
 from minigrad.tensor import Tensor
 
@@ -37,7 +37,7 @@ class Conv2d(Function):
     def backward(self, grad: Tensor) -> tuple:
         x, w, _ = self.inputs
         if self.reads_output:
-            grad = KeepPositive.apply(grad, y=self.output.data)
+            grad = Keep.apply(grad, mask=self.output.data)
         return (
             Conv2dInputGrad.apply(grad, w, window=self.window, size=self.size) if self.needs[0] else None,
             Conv2dWeightGrad.apply(x, grad, window=self.window) if self.needs[1] else None,
@@ -167,7 +167,7 @@ def checked_window(
     """Return how the kernel moves. Arguments and errors: see `conv2d`."""
     if w.ndim != 4:
         raise ValueError(f"conv2d: expected a weight of shape (O, C/groups, kh, kw), got shape {w.shape}")
-    if not isinstance(groups, int) or groups < 1 or w.shape[0] % groups:
+    if not is_int(groups) or groups < 1 or w.shape[0] % groups:
         raise ValueError(
             f"conv2d: groups={groups!r} must be a positive int that divides the {w.shape[0]} output channels"
         )

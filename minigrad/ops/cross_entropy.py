@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import Array, array_module
-from minigrad.function import Function, is_grad_enabled
+from minigrad.backend import Array, array_module, quietly
+from minigrad.function import Function
+from minigrad.grad_mode import is_grad_enabled
 from minigrad.ops.activation import log_softmax, softmax
 from minigrad.ops.loss import check_reduction, of_one_shape, reduced
 from minigrad.ops.operands import beside, check_dtypes
@@ -219,10 +220,10 @@ class BinaryCrossEntropy(Function):
 
     reads = {0: (0, 1)}
 
+    @quietly
     def forward(self, p: Array, y: Array) -> Array:
         xp = array_module(p)
-        with np.errstate(divide="ignore"):
-            return -(y * xp.maximum(xp.log(p), -100) + (1 - y) * xp.maximum(xp.log1p(-p), -100))
+        return -(y * xp.maximum(xp.log(p), -100) + (1 - y) * xp.maximum(xp.log1p(-p), -100))
 
     def backward(self, grad: Tensor) -> tuple:
         p, y = self.inputs

@@ -10,6 +10,7 @@ import math
 from minigrad.backend import Array
 from minigrad.function import Function
 from minigrad.ops.operands import floating
+from minigrad.ops.select import Keep
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
@@ -21,7 +22,7 @@ def axes_of(name: str, x: Tensor, axis: Axis) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(x.ndim))
     given = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
-    axes = tuple(sorted({a % x.ndim for a in given if -x.ndim <= a < x.ndim}))
+    axes = tuple(sorted({int(a) % x.ndim for a in given if -x.ndim <= a < x.ndim}))
     if len(axes) != len(given):
         raise ValueError(f"{name}: axis {axis} does not fit shape {x.shape}")
     return axes
@@ -51,7 +52,9 @@ class Sum(Function):
 
 
 class Max(Function):
-    """y = max x  ⇒  g goes to the largest element; ties share it equally (as in `torch.amax`)."""
+    """y = max x  ⇒  g goes to the largest element; ties share it equally (as in `torch.amax`). A nan is larger than
+    every number, and the first one, in row-major order, gets all of g.
+    """
 
     reads = {0: (0,)}
     reads_output = True
@@ -63,17 +66,27 @@ class Max(Function):
 
     def backward(self, grad: Tensor) -> Tensor:
         (x,) = self.inputs
-        largest = _with_kept_axes(self.output, x.shape, self.axes)
-        is_nan = (x.data != x.data) & (largest.data != largest.data)  # a nan wins, as it does forwards
-        winners = ((x.data == largest.data) | is_nan).astype(grad.dtype)
-        share = Tensor._wrap(winners / winners.sum(axis=self.axes, keepdims=True))
-        return _with_kept_axes(grad, x.shape, self.axes) * share
+        largest = _with_kept_axes(self.output, x.shape, self.axes).data
+        winners = (x.data == largest) | _first_nans(x.data, self.axes)
+        count = winners.sum(axis=self.axes, keepdims=True).astype(grad.dtype)
+        share = _with_kept_axes(grad, x.shape, self.axes) / Tensor._wrap(count)
+        return Keep.apply(share.broadcast_to(x.shape), mask=winners)
 
 
 class Min(Max):
-    """y = min x  ⇒  g goes to the smallest element; ties share it equally (as in `torch.amin`)."""
+    """y = min x  ⇒  g goes to the smallest element; ties and nan as for the maximum."""
 
     pick = "min"
+
+
+def _first_nans(x: Array, axes: tuple[int, ...]) -> Array:
+    """Return a mask of the first nan, in row-major order, of all that is reduced together along `axes`."""
+    kept = [i for i in range(x.ndim) if i not in axes]
+    order = (*kept, *axes)
+    is_nan = (x != x).transpose(order)
+    flat = is_nan.reshape(*(x.shape[i] for i in kept), math.prod(x.shape[i] for i in axes))
+    first = (flat & (flat.cumsum(axis=-1) == 1)).reshape(is_nan.shape)
+    return first.transpose(sorted(range(x.ndim), key=order.__getitem__))
 
 
 class ArgExtreme(Function):

@@ -154,7 +154,7 @@ def squeeze(x: Tensor, axis: int | tuple[int, ...] | None = None) -> Tensor:
     """
     if axis is None:
         return reshape(x, tuple(n for n in x.shape if n != 1))
-    given = (axis,) if isinstance(axis, int) else tuple(axis)
+    given = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     if not all(-x.ndim <= a < x.ndim and x.shape[a] == 1 for a in given):
         raise ValueError(f"squeeze: axis {axis} of shape {x.shape} is not of length 1")
     removed = {a % x.ndim for a in given}

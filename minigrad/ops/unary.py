@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minigrad.backend import Array, array_module
+from minigrad.backend import Array, array_module, quietly
 from minigrad.function import Function
 from minigrad.ops.activation import sigmoid
 from minigrad.ops.elementwise import exp, mul, pow
@@ -35,6 +35,7 @@ class Log1p(Function):
 
     reads = {0: (0,)}
 
+    @quietly
     def forward(self, x: Array) -> Array:
         return array_module(x).log1p(x)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.kernels.conv import Pair, Window
+from minigrad.ops.operands import is_int
 from minigrad.tensor import Tensor
 
 
@@ -14,11 +15,10 @@ def pair(name: str, argument: str, value: Any, smallest: int) -> Pair:
     Raises:
         ValueError: it is neither, or smaller than `smallest`.
     """
-    both = (value, value) if isinstance(value, int) else value
-    is_pair = isinstance(both, (tuple, list)) and len(both) == 2 and all([isinstance(v, int) for v in both])
-    if not is_pair or min(both) < smallest:
+    both = value if isinstance(value, (tuple, list)) else (value, value)
+    if len(both) != 2 or not all([is_int(v) for v in both]) or min(both) < smallest:
         raise ValueError(f"{name}: {argument} must be an int >= {smallest} or a pair of them, got {value!r}")
-    return tuple(both)
+    return int(both[0]), int(both[1])
 
 
 def named_padding(name: str, padding: Any, kernel: Pair, stride: Any, dilation: Any) -> tuple[Any, Pair]:

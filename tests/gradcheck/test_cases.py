@@ -13,7 +13,9 @@ from minigrad.ops.casting import ToDevice
 from tests import strict_cupy
 
 COMPARISONS = {"equal", "greater", "greater_equal", "less", "less_equal", "not_equal"}
-WITHOUT_GRADIENT = COMPARISONS | {"all", "any", "argmax", "argmin", "argsort", "isfinite", "isinf", "isnan"}
+QUESTIONS = {"all", "any", "argmax", "argmin", "argsort", "isfinite", "isinf", "isnan"}
+BITWISE = {"bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor"}
+WITHOUT_GRADIENT = COMPARISONS | QUESTIONS | BITWISE
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 
@@ -76,7 +78,7 @@ def test_every_operation_has_a_case_or_no_gradient():
     assert not in_table & WITHOUT_GRADIENT
 
 
-@pytest.mark.parametrize("name", sorted(WITHOUT_GRADIENT))
+@pytest.mark.parametrize("name", sorted(COMPARISONS | QUESTIONS))
 def test_operations_without_gradient_return_none(device, name):
     x = Tensor([1.0, 2.0], requires_grad=True, device=device)
     operation = getattr(ops, name)
