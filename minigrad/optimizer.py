@@ -6,7 +6,7 @@ The update itself is a subclass's; see `optim.py`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -96,8 +96,13 @@ class Optimizer:
             raise TypeError(f"{self._name}: {name} must be a number, got {type(value).__name__}")
         return float(value)
 
-    def step(self) -> None:
-        """Update every parameter that has a gradient, in place."""
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient, in place.
+
+        Args:
+            closure: is called first, to compute the gradients; what it returns, the loss, is returned.
+        """
+        loss = closure() if closure is not None else None
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
@@ -106,6 +111,7 @@ class Optimizer:
                     with backend.use_device(p.device):
                         self._update(p.data, p.grad.data, self.state.setdefault(p, {}), group)
                     p._bump_version()
+        return loss
 
     def _update(self, p: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         """Update the array `p` of one parameter, given its gradient `g` (any memory layout; must not be changed)."""

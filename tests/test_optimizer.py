@@ -207,3 +207,16 @@ def test_state_of_another_class_is_refused():
 def test_wrong_arguments_are_named(make, error, reason):
     with pytest.raises(error, match=reason):
         make(Parameter(np.ones(2, np.float32)))
+
+
+def test_a_closure_computes_the_gradients_and_its_loss_is_returned():
+    p = Parameter([2.0])
+    optimizer = optim.SGD([p], lr=0.25)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (p * p).sum()
+        loss.backward()
+        return loss
+
+    assert optimizer.step(closure).item() == 4 and p.item() == 1 and optimizer.step() is None

@@ -155,18 +155,35 @@ def _rows(name: str, logits: Tensor, targets: Tensor, ignore_index: int) -> tupl
         raise ValueError(f"{name}: expected logits (N, C) and targets (N,), got {logits.shape} and {targets.shape}")
     if targets.dtype.kind not in "iu":
         raise TypeError(f"{name}: expected integer class numbers as targets, got {targets.dtype}")
-    targets = (targets.astype(np.int64) if targets.dtype.kind == "u" else targets).reshape(-1)
-    classes, ignored = logits.shape[classes_at], ignore_index
-    if targets.device == "cpu":
-        kept = targets.data[targets.data != ignore_index]
-        ignored = None if kept.size == targets.size else ignore_index
-        if kept.size and (kept.min() < 0 or kept.max() >= classes):
-            raise ValueError(f"{name}: targets must lie in 0..{classes - 1}, got {kept.min()}..{kept.max()}")
+    targets = targets.astype(np.int64) if targets.dtype.kind == "u" else targets
+    targets = targets if targets.ndim == 1 else targets.reshape(-1)
+    on_cpu = targets.device == "cpu"
+    ignored = _checked_targets(name, targets.data, logits.shape[classes_at], ignore_index) if on_cpu else ignore_index
     return _classes_last(logits), targets, ignored
+
+
+def _checked_targets(name: str, targets: Array, classes: int, ignore_index: int) -> int | None:
+    """Return the number to be ignored, or None where there is none; raise ValueError for a target out of range."""
+    if not targets.size:
+        return None
+    smallest, largest = targets.min(), targets.max()
+    if smallest <= ignore_index <= largest:
+        kept = targets[targets != ignore_index]
+        ignored = None if kept.size == targets.size else ignore_index
+        if not kept.size:
+            return ignored
+        smallest, largest = kept.min(), kept.max()
+    else:
+        ignored = None
+    if smallest < 0 or largest >= classes:
+        raise ValueError(f"{name}: targets must lie in 0..{classes - 1}, got {smallest}..{largest}")
+    return ignored
 
 
 def _classes_last(logits: Tensor) -> Tensor:
     """(N, C, …) or (C,) as rows (M, C)."""
+    if logits.ndim == 2:
+        return logits
     if logits.ndim > 2:
         logits = logits.permute(0, *range(2, logits.ndim), 1)
     return logits.reshape(math.prod(logits.shape[:-1]), logits.shape[-1])

@@ -69,9 +69,9 @@ def reshape(x: Tensor, *shape: int | tuple[int, ...]) -> Tensor:
     """
     new = shape_argument(shape)
     known = math.prod(n for n in new if n != -1)
-    fits = x.size == known if -1 not in new else known > 0 and x.size % known == 0
+    fits = x.numel() == known if -1 not in new else known > 0 and x.numel() % known == 0
     if new.count(-1) > 1 or not fits:
-        raise ValueError(f"reshape: shape {x.shape} with {x.size} elements does not fit {new}")
+        raise ValueError(f"reshape: shape {x.shape} with {x.numel()} elements does not fit {new}")
     return Reshape.apply(x, shape=new)
 
 
