@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo cifar10 pets test mutants lint format gradcheck bench clean
+.PHONY: help demo cifar10 pets test mutants lint format stubs types notebook gradcheck bench clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z0-9]*\):[^#]*## */\1\t/p' Makefile | expand -t 12
+	@awk -F ':.*## *' '/^[a-z0-9]+:.*## /{printf "%-12s%s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/.examples  ## handwritten digits: which one is it, and where is it? A few minutes, no download
 	$(RUN) -m examples.cifar10 --data digits
@@ -32,6 +32,15 @@ format: $(VENV)/.test  ## mend what ruff can mend
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
+stubs: $(VENV)/.test  ## write anew what editors see of the operators' table
+	$(RUN) -m tests.stubs
+
+types: $(VENV)/.types  ## README's code, the examples and a user's script, as a type checker sees them
+	$(RUN) -m pytest -q tests/test_types.py
+
+notebook: $(VENV)/.notebook  ## README's code in a notebook, which must show a figure, a bar and a table
+	$(RUN) -m pytest -q tests/test_notebook.py
+
 gradcheck: $(VENV)/.examples  ## every operation against finite differences, as a table
 	$(RUN) -m minigrad.gradcheck
 
@@ -47,6 +56,14 @@ $(VENV)/.examples: setup.cfg | $(VENV)/bin/python
 
 $(VENV)/.test: setup.cfg | $(VENV)/bin/python
 	$(RUN) -m pip install --quiet --editable ".[examples,test]"
+	@touch $@
+
+$(VENV)/.types: setup.cfg | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --editable ".[examples,test,types]"
+	@touch $@
+
+$(VENV)/.notebook: setup.cfg | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --editable ".[examples,test,notebook]"
 	@touch $@
 
 $(VENV)/.torch: setup.cfg | $(VENV)/bin/python

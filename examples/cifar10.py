@@ -134,7 +134,7 @@ def measure(model: nn.Module, test: Any, folder: Path, history: list[dict[str, f
     print("\n" + format_report(report))
     written = write_report(folder, report, history)
     predictions, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    written += [
+    figures = [
         plots.plot_confusion_matrix(
             np.array(report["confusion_matrix"]), test.classes, folder / "confusion_matrix.png"
         ),
@@ -143,8 +143,8 @@ def measure(model: nn.Module, test: Any, folder: Path, history: list[dict[str, f
         plots.plot_filters(next(iter(model.state_dict().values())), folder / "filters.png"),
     ]
     if history:
-        written.append(plots.plot_history(history, folder / "history.png"))
-    print("\nwritten:", *written, sep="\n  ")
+        figures.append(plots.plot_history(history, folder / "history.png"))
+    print("\nwritten:", *written, *(figure.path for figure in figures), sep="\n  ")
 
 
 def run(argv: Sequence[str]) -> None:
@@ -164,7 +164,7 @@ def run(argv: Sequence[str]) -> None:
         raise common.UsageError(f"the checkpoint is of an unknown model, {config['model']} on {config['data']}")
     device = common.choose_device(arguments.device)
 
-    if arguments.eval_only:
+    if arguments.eval_only and saved is not None:
         test = load_pictures(config["data"], arguments.data_dir, train=False)
         model = MODELS[config["model"]](num_classes=len(test.classes)).to(device)
         common.load_weights(model, saved, arguments.checkpoint)

@@ -6,6 +6,7 @@ import argparse
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count, takewhile
@@ -163,7 +164,7 @@ def note_command(module: str, argv: Sequence[str], arguments: argparse.Namespace
         return command
     with atomic_path(folder / "command.txt") as path:
         path.write_text(command + "\n")
-    return f"{command} --resume" + ("" if arguments.out else f" --out {shlex.quote(str(folder))}")
+    return f"{command} --resume" + ("" if arguments.out else f" --out {quoted([str(folder)])}")
 
 
 def command_line(module: str, argv: Sequence[str]) -> str:
@@ -172,7 +173,12 @@ def command_line(module: str, argv: Sequence[str]) -> str:
     if shutil.which(python) != sys.executable:  # `make` runs the one in .venv, which the shell need not know
         here = os.path.join(os.getcwd(), "")
         python = sys.executable.removeprefix(here)
-    return shlex.join([python, "-m", module, *argv])
+    return quoted([python, "-m", module, *argv])
+
+
+def quoted(arguments: Sequence[str]) -> str:
+    """Return arguments as they are written in a shell; Windows' shells know double quotes alone."""
+    return subprocess.list2cmdline(arguments) if sys.platform == "win32" else shlex.join(arguments)
 
 
 def load_weights(model: Module, checkpoint: Mapping[str, Any], path: Path) -> None:

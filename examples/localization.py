@@ -160,15 +160,15 @@ def measure(
         captions.append(f"{sign} {names[answer]} ({row[answer]:.0%})")
     ious, matrix = overlap(true_boxes, boxes), np.array(report["confusion_matrix"])
     written = write_report(folder, report, history)
-    written += [
+    figures = [
         plots.plot_box_gallery(validation.images, true_boxes, boxes, ious, captions, folder / "boxes.png"),
         plots.plot_iou_histogram(ious, folder / "iou.png", report["baselines"]["mean_iou"]),
         plots.plot_confusion_matrix(matrix, names, folder / "confusion_matrix.png"),
     ]
     if history:
         metrics = ("accuracy", "iou", "class_loss", "box_loss")
-        written.append(plots.plot_history(history, folder / "history.png", metrics))
-    print("\nwritten:", *written, sep="\n  ")
+        figures.append(plots.plot_history(history, folder / "history.png", metrics))
+    print("\nwritten:", *written, *(figure.path for figure in figures), sep="\n  ")
 
 
 def run(argv: Sequence[str]) -> None:
@@ -184,12 +184,12 @@ def run(argv: Sequence[str]) -> None:
     photos = read_photos(arguments.predict, config["size"])
     mg.manual_seed(config["seed"])
 
-    if arguments.checkpoint:
+    if arguments.checkpoint and saved is not None:
         model = build_model(config).to(device)
         common.load_weights(model, saved, arguments.checkpoint)
     else:
         model = train(config, arguments, folder, saved, device, argv)
-    if arguments.eval_only:
+    if arguments.eval_only and saved is not None:
         measure(model, load_pictures(config, arguments.data_dir, train=False), folder, saved["history"], device)
     if photos:
         draw_predictions(model, photos, NORMALIZE, config["classes"], folder / "predictions", device)

@@ -1,4 +1,7 @@
-"""The one table that says which Python syntax or Tensor method calls which operation."""
+"""The one table that says which Python syntax or Tensor method calls which operation.
+
+Editors and type checkers read the same table in `operators.pyi`, which `make stubs` writes.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,27 @@ def _reflected(op: Callable) -> Callable:
 
 
 def _equality(op: Callable) -> Callable:
-    def compare(self: Tensor, other: Any) -> Any:
+    def compare(self: Tensor, other: Any) -> Tensor:
         comparable = isinstance(other, (Tensor, int, float, np.generic, list, tuple)) or backend.is_array(other)
         return op(self, other) if comparable else NotImplemented  # `x == "text"` is False, as for any object
 
     return compare
+
+
+def _as(dtype: str) -> Callable:
+    def cast(x: Tensor) -> Tensor:
+        return ops.astype(x, dtype)
+
+    cast.__doc__ = f"Return `x` as {dtype}; see `astype`."
+    return cast
+
+
+def _on(device: str) -> Callable:
+    def move(x: Tensor) -> Tensor:
+        return ops.to(x, device)
+
+    move.__doc__ = f"Return `x` on {device!r}; see `to`."
+    return move
 
 
 def _in_place(op: Callable, sign: str) -> Callable:
@@ -125,22 +144,52 @@ OF_NUMPY = {
 QUESTIONS = {np.isnan, np.isinf, np.isfinite, np.signbit, np.logical_not, np.logical_and, np.logical_or}
 
 METHODS = {
+    # reductions
     "sum": ops.sum,
     "mean": ops.mean,
     "max": ops.max,
     "min": ops.min,
+    "amax": ops.amax,
+    "amin": ops.amin,
     "var": ops.var,
+    "std": ops.std,
+    "norm": ops.norm,
+    "prod": ops.prod,
+    "cumsum": ops.cumsum,
+    "any": ops.any,
+    "all": ops.all,
     "argmax": ops.argmax,
+    "argmin": ops.argmin,
+    "logsumexp": ops.logsumexp,
+    # shapes and places
     "reshape": ops.reshape,
+    "view": ops.reshape,
     "permute": ops.permute,
     "transpose": ops.transpose,
+    "t": ops.t,
     "broadcast_to": ops.broadcast_to,
+    "expand": ops.expand,
+    "repeat": ops.repeat,
     "flatten": ops.flatten,
     "squeeze": ops.squeeze,
     "unsqueeze": ops.unsqueeze,
+    "flip": ops.flip,
+    "roll": ops.roll,
+    "split": ops.split,
+    "chunk": ops.chunk,
+    "gather": ops.gather,
+    "sort": ops.sort,
+    "argsort": ops.argsort,
+    "topk": ops.topk,
+    # element by element
     "exp": ops.exp,
     "log": ops.log,
+    "expm1": ops.expm1,
+    "log1p": ops.log1p,
     "sqrt": ops.sqrt,
+    "rsqrt": ops.rsqrt,
+    "square": ops.square,
+    "pow": ops.pow,
     "sin": ops.sin,
     "cos": ops.cos,
     "tanh": ops.tanh,
@@ -148,17 +197,40 @@ METHODS = {
     "relu": ops.relu,
     "softmax": ops.softmax,
     "log_softmax": ops.log_softmax,
-    "logsumexp": ops.logsumexp,
     "abs": ops.absolute,
+    "sign": ops.sign,
+    "floor": ops.floor,
+    "ceil": ops.ceil,
+    "round": ops.round,
     "clip": ops.clip,
+    "clamp": ops.clip,
+    "isnan": ops.isnan,
+    "isinf": ops.isinf,
+    "isfinite": ops.isfinite,
+    "masked_fill": ops.masked_fill,
     "matmul": ops.matmul,
+    "mm": ops.matmul,
+    # copies
     "astype": ops.astype,
-    "clone": ops.clone,
+    "float": _as("float32"),
+    "double": _as("float64"),
+    "half": _as("float16"),
+    "long": _as("int64"),
+    "int": _as("int32"),
+    "bool": _as("bool"),
+    "type_as": ops.type_as,
     "to": ops.to,
+    "cpu": _on("cpu"),
+    "cuda": _on("cuda"),
+    "clone": ops.clone,
+    "contiguous": ops.contiguous,
+    # gradients
     "backward": sweep.backward,
 }
 
-for _name, _op in (SYNTAX | METHODS).items():
-    setattr(Tensor, _name, _op)
+PROPERTIES = {
+    "T": property(ops.transpose, doc="All axes in reverse order: the transpose of a matrix."),
+}
 
-Tensor.T = property(ops.transpose, doc="All axes in reverse order: the transpose of a matrix.")
+for _name, _op in (SYNTAX | METHODS | PROPERTIES).items():
+    setattr(Tensor, _name, _op)

@@ -9,16 +9,37 @@ What the Python syntax and the methods of a Tensor do (`+`, `x.sum()`, `x.backwa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minigrad import backend
 from minigrad.backend import Array
 
+if TYPE_CHECKING:
+    from minigrad.operators import Operators  # what the table adds to a Tensor, written down for editors
+else:
+    Operators = object
 
-class Tensor:
+
+class Size(int):
+    """A number of elements that remembers the shape, and tells it when it is called."""
+
+    shape: tuple[int, ...]
+
+    def __new__(cls, shape: tuple[int, ...]) -> Size:
+        size = super().__new__(cls, math.prod(shape))
+        size.shape = shape
+        return size
+
+    def __call__(self, dim: int | None = None) -> Any:
+        """Return the shape, or the length along one axis."""
+        return self.shape if dim is None else self.shape[dim]
+
+
+class Tensor(Operators):
     """An n-dimensional array with a gradient.
 
     Args:
@@ -104,9 +125,22 @@ class Tensor:
         return self._array.ndim
 
     @property
-    def size(self) -> int:
+    def size(self) -> Size:
+        """Number of elements; to be called, too: `x.size()` is the shape and `x.size(0)` a length, as in PyTorch."""
+        return Size(self._array.shape)
+
+    def numel(self) -> int:
         """Number of elements."""
         return self._array.size
+
+    def dim(self) -> int:
+        """Number of axes."""
+        return self.ndim
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made this Tensor."""
+        return self.node is None
 
     @property
     def dtype(self) -> np.dtype:
@@ -151,6 +185,10 @@ class Tensor:
         view = self.data.view()
         view.flags.writeable = False
         return view
+
+    def tolist(self) -> Any:
+        """Return the values as nested lists of Python numbers, or the number of a 0-dimensional Tensor."""
+        return backend.to_numpy(self.data).tolist()
 
     def item(self) -> float | int | bool:
         """Return the only element as a Python number.
@@ -209,6 +247,11 @@ class Tensor:
         alias = Tensor._wrap(self.data)
         alias._version = self._version
         return alias
+
+    def requires_grad_(self, flag: bool = True) -> Tensor:
+        """Set `requires_grad`. Returns itself."""
+        self.requires_grad = flag
+        return self
 
     def _bump_version(self) -> None:
         """Note that `data` was written in place; backward then refuses arrays that it saved before."""

@@ -18,7 +18,7 @@ def run(block):
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(compile(ast.Module([statement], []), "README.md", "exec"), namespace)
-        if printed.getvalue():
+        if ast.unparse(statement).startswith("print("):
             comment = lines[statement.end_lineno - 1].partition("  # ")[2]
             yield " ".join(printed.getvalue().split()), comment
 

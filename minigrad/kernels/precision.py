@@ -36,8 +36,8 @@ def in_float32(compute: Callable[..., Any], also_on_gpu: bool = True) -> Callabl
 
     @wraps(compute)
     def run(*args: Any, **options: Any) -> Any:
-        first = next((x for x in args or options.values() if hasattr(x, "dtype")), None)
-        if first is None or first.dtype != HALF or not (also_on_gpu or on_cpu(first)):
+        first = args[0] if args else next(iter(options.values()), None)
+        if getattr(first, "dtype", None) != HALF or not (also_on_gpu or on_cpu(first)):
             return compute(*args, **options)
         dtypes = {x.dtype for x in (*args, *options.values()) if hasattr(x, "dtype")}
         if any(dtype.kind == "f" and dtype != HALF for dtype in dtypes):

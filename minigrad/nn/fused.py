@@ -25,7 +25,7 @@ def conv_norm(conv: Conv2d, norm: BatchNorm2d, x: Tensor, shortcut: Tensor | Non
         return y.relu() if relu else y
     parameters = conv.weight, conv.bias, norm.weight, norm.bias
     recording = is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, shortcut, *parameters))
-    if norm.training or recording or is_observed():
+    if norm.training or recording or is_observed() or isinstance(conv.padding, str):
         return norm(conv(x), shortcut, relu)
     window = checked_window(x, conv.weight, conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups)
     shape = len(x), len(conv.weight), *window.output_size(x.shape[2:])
@@ -39,7 +39,7 @@ def take(modules: Sequence[Module], x: Tensor) -> tuple[int, Tensor]:
     """Apply the first of `modules`, or as many as can be computed together; return how many, and the result.
 
     Only the layers themselves are recognised: a subclass may compute something else, and so may a layer whose `forward`
-    somebody replaced, to watch it.
+    somebody replaced, or that has hooks.
     """
     if type(modules[0]) is not Conv2d or not _computes_as_its_class(modules[0]):
         return 1, modules[0](x)
@@ -55,5 +55,5 @@ def take(modules: Sequence[Module], x: Tensor) -> tuple[int, Tensor]:
 
 
 def _computes_as_its_class(module: Module) -> bool:
-    """Whether nobody put another `forward` into this one module."""
-    return "forward" not in vars(module)
+    """Whether nobody put another `forward` into this one module, or waits for its own output."""
+    return "forward" not in vars(module) and not module.hooks

@@ -11,6 +11,7 @@ from minigrad.kernels.precision import in_float32
 from minigrad.kernels.reduce import total
 from minigrad.ops.operands import floating
 from minigrad.ops.select import Keep, where
+from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
 
@@ -132,6 +133,7 @@ def tanh(x: Tensor) -> Tensor:
     return Tanh.apply(floating(x))
 
 
+@also(dim="axis")
 @in_float32
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Return e^x normalised to sum 1 along `axis`."""
@@ -139,6 +141,7 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
     return Softmax.apply(x, axis=_one_axis("softmax", x, axis))
 
 
+@also(dim="axis")
 @in_float32
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Return the logarithm of `softmax`, computed without leaving the log scale."""
@@ -146,6 +149,7 @@ def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     return LogSoftmax.apply(x, axis=_one_axis("log_softmax", x, axis))
 
 
+@also(dim="axis", keepdim="keepdims")
 @in_float32
 def logsumexp(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:
     """Return ln Σ eˣ along `axis`."""

@@ -18,9 +18,10 @@ from minigrad.backend import Array, array_module
 from minigrad.function import Function
 from minigrad.kernels.conv import Pair, Window
 from minigrad.kernels.precision import accumulator, in_float32
+from minigrad.ops.joining import pad
 from minigrad.ops.operands import check_dtypes, is_int
 from minigrad.ops.select import Keep
-from minigrad.ops.windows import window_for
+from minigrad.ops.windows import named_padding, window_for
 from minigrad.tensor import Tensor
 
 
@@ -126,7 +127,7 @@ def conv2d(
     w: Tensor,
     b: Tensor | None = None,
     stride: int | Pair = 1,
-    padding: int | Pair = 0,
+    padding: int | Pair | str = 0,
     dilation: int | Pair = 1,
     groups: int = 1,
     *,
@@ -138,7 +139,8 @@ def conv2d(
         x: (N, C, H, W).
         w: (O, C/groups, kh, kw).
         b: (O,), or None.
-        stride, padding, dilation: an int or a pair (vertical, horizontal); padding is zeros.
+        stride, padding, dilation: an int or a pair (vertical, horizontal); padding is zeros. "same" is the padding that
+            keeps the size of the picture, "valid" is none.
         groups: channels and filters are divided into this many independent convolutions.
         relu: whether negative results become 0, while they are at hand.
 
@@ -150,6 +152,9 @@ def conv2d(
         ValueError: shapes or arguments do not fit.
         TypeError: x, w and b differ in dtype.
     """
+    if isinstance(padding, str) and x.ndim == w.ndim == 4:
+        padding, (below, right) = named_padding("conv2d", padding, w.shape[2:], stride, dilation)
+        x = pad(x, ((0, 0), (0, 0), (0, below), (0, right))) if below or right else x
     window = checked_window(x, w, b, stride, padding, dilation, groups)
     return Conv2d.apply(x, w, b, window=window, relu=relu)
 

@@ -1,4 +1,4 @@
-"""Reductions: sum, mean, max, min, var, argmax.
+"""Reductions: sum, mean, max, min, var, argmax, any, all.
 
 `axis` is None (all axes), an int or a tuple of ints; `keepdims` leaves reduced axes with length 1, as in NumPy.
 """
@@ -13,12 +13,13 @@ from minigrad.function import Function
 from minigrad.kernels.precision import accumulator, in_float32
 from minigrad.ops.operands import floating
 from minigrad.ops.select import Keep
+from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
 Axis = int | tuple[int, ...] | None
 
 
-def _axes(name: str, x: Tensor, axis: Axis) -> tuple[int, ...]:
+def axes_of(name: str, x: Tensor, axis: Axis) -> tuple[int, ...]:
     """Return `axis` as a sorted tuple of non-negative ints."""
     if axis is None:
         return tuple(range(x.ndim))
@@ -27,6 +28,13 @@ def _axes(name: str, x: Tensor, axis: Axis) -> tuple[int, ...]:
     if len(axes) != len(given):
         raise ValueError(f"{name}: axis {axis} does not fit shape {x.shape}")
     return axes
+
+
+def one_axis(name: str, x: Tensor, axis: int) -> int:
+    """Return `axis`, one int, as a non-negative int."""
+    if isinstance(axis, (tuple, list)) or axis is None:
+        raise ValueError(f"{name}: expected one axis, got {axis}")
+    return axes_of(name, x, axis)[0]
 
 
 def _with_kept_axes(grad: Tensor, shape: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
@@ -85,45 +93,73 @@ def _first_nans(x: Array, axes: tuple[int, ...]) -> Array:
     return first.transpose(sorted(range(x.ndim), key=order.__getitem__))
 
 
-class ArgMax(Function):
-    """Where the largest element is; no gradient."""
+class ArgExtreme(Function):
+    """Where the largest or the smallest element is; no gradient."""
 
     differentiable = False
 
-    def forward(self, x: Array, axis: int | None) -> Array:
-        return x.argmax(axis=axis)
+    def forward(self, x: Array, axis: int | None, pick: str) -> Array:
+        return getattr(x, pick)(axis=axis)
 
 
+class Truth(Function):
+    """Whether any element, or every element, differs from 0; no gradient."""
+
+    differentiable = False
+
+    def forward(self, x: Array, axes: tuple[int, ...], keepdims: bool, pick: str) -> Array:
+        return getattr(x != 0, pick)(axis=axes, keepdims=keepdims)
+
+
+WITHOUT_INDICES = "dim=, as PyTorch gives values and indices then; here amax(dim=…) gives values, argmax(dim=…) indices"
+
+
+@also(dim="axis", keepdim="keepdims")
 def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Return the sum along `axis`, float16 being added up in float32."""
-    return Sum.apply(x, axes=_axes("sum", x, axis), keepdims=keepdims)
+    """Return the sum of all elements, or the sums along `axis`, float16 being added up in float32.
+
+    Args:
+        axis: an int, a tuple of ints, or None for all axes; PyTorch's name `dim` will do, too.
+        keepdims: whether the reduced axes stay, with length 1, so that the result broadcasts against x; or `keepdim`.
+
+    Raises:
+        ValueError: x has no such axis.
+    """
+    return Sum.apply(x, axes=axes_of("sum", x, axis), keepdims=keepdims)
 
 
+@also(dim="axis", keepdim="keepdims")
 def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Return the arithmetic mean along `axis`; integers give float32. The mean of nothing is nan."""
+    """Return the arithmetic mean, of all elements or along `axis`; arguments as `sum`. Integers give float32. The
+    mean of nothing is nan.
+    """
     x = floating(x)
-    axes = _axes("mean", x, axis)
+    axes = axes_of("mean", x, axis)
     count = math.prod([x.shape[a] for a in axes])
     return Sum.apply(x, axes=axes, keepdims=keepdims, scale=1 / count if count else math.nan)
 
 
+@also(dim="axis", keepdim="keepdims")
 @in_float32
 def var(x: Tensor, axis: Axis = None, keepdims: bool = False, correction: int = 1) -> Tensor:
-    """Return the variance Σ(x − x̄)²/(n − correction) along `axis`.
+    """Return the variance Σ(x − x̄)²/(n − correction), of all elements or along `axis`; arguments as `sum`.
 
     As in PyTorch the default is the unbiased estimate; `correction=0` divides by n, as NumPy does and as normalisation
     layers need.
     """
     x = floating(x)
-    axes = _axes("var", x, axis)
+    axes = axes_of("var", x, axis)
     count = math.prod([x.shape[a] for a in axes])
     centred = x - x.mean(axis, keepdims=True)
     scale = 1 / (count - correction) if count > correction else math.nan
     return Sum.apply(centred * centred, axes=axes, keepdims=keepdims, scale=scale)
 
 
+@also(keepdim="keepdims", dim=WITHOUT_INDICES)
 def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Return the largest element along `axis`.
+    """Return the largest element, of all or along `axis`; arguments as `sum`.
+
+    PyTorch's `max(dim=…)` gives indices, too, so that name is not taken: use `amax(dim=…)` and `argmax(dim=…)`.
 
     Raises:
         ValueError: there are no elements along `axis`.
@@ -131,8 +167,9 @@ def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return Max.apply(x, axes=_nonempty_axes("max", x, axis), keepdims=keepdims)
 
 
+@also(keepdim="keepdims", dim=WITHOUT_INDICES)
 def min(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Return the smallest element along `axis`.
+    """Return the smallest element, of all or along `axis`; see `max`.
 
     Raises:
         ValueError: there are no elements along `axis`.
@@ -140,16 +177,54 @@ def min(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return Min.apply(x, axes=_nonempty_axes("min", x, axis), keepdims=keepdims)
 
 
-def argmax(x: Tensor, axis: int | None = None) -> Tensor:
+@also(dim="axis", keepdim="keepdims")
+def amax(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the largest element, of all or along `axis`: `max` under the name that PyTorch has for it."""
+    return max(x, axis, keepdims)
+
+
+@also(dim="axis", keepdim="keepdims")
+def amin(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the smallest element, of all or along `axis`: `min` under the name that PyTorch has for it."""
+    return min(x, axis, keepdims)
+
+
+@also(dim="axis", keepdim="keepdims")
+def argmax(x: Tensor, axis: int | None = None, keepdims: bool = False) -> Tensor:
     """Return the index (int64) of the largest element along `axis`, the first one of equals; of the flat Tensor if
     None.
     """
-    _nonempty_axes("argmax", x, axis)
-    return ArgMax.apply(x, axis=axis)
+    return _arg("argmax", x, axis, keepdims)
+
+
+@also(dim="axis", keepdim="keepdims")
+def argmin(x: Tensor, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """Return the index (int64) of the smallest element along `axis`, the first one of equals; of the flat Tensor if
+    None.
+    """
+    return _arg("argmin", x, axis, keepdims)
+
+
+def _arg(name: str, x: Tensor, axis: int | None, keepdims: bool) -> Tensor:
+    axes = _nonempty_axes(name, x, axis)
+    found = ArgExtreme.apply(x, axis=axis, pick=name)
+    return found.reshape(tuple(1 if i in axes else n for i, n in enumerate(x.shape))) if keepdims else found
+
+
+@also(dim="axis", keepdim="keepdims")
+def any(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return whether any element is not 0, of all or along `axis`: booleans. Arguments as `sum`."""
+    return Truth.apply(x, axes=axes_of("any", x, axis), keepdims=keepdims, pick="any")
+
+
+@also(dim="axis", keepdim="keepdims")
+def all(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return whether no element is 0, of all or along `axis`: booleans. Arguments as `sum`."""
+    return Truth.apply(x, axes=axes_of("all", x, axis), keepdims=keepdims, pick="all")
 
 
 def _nonempty_axes(name: str, x: Tensor, axis: Axis) -> tuple[int, ...]:
-    axes = _axes(name, x, axis)
-    if not all(x.shape[a] for a in axes):
+    axes = axes_of(name, x, axis)
+    if 0 in [x.shape[a] for a in axes]:
         raise ValueError(f"{name}: shape {x.shape} has no elements along axis {axis}")
     return axes

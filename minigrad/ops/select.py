@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy as np
 from minigrad import kernels
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
-from minigrad.ops.operands import Number, floating, operands, shape_of, sum_to
+from minigrad.ops.operands import Number, Operand, floating, operands, shape_of, sum_to
+from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
 
@@ -62,7 +64,7 @@ class Maximum(Function):
         a_is_nan, b_is_nan = a != a, b != b
         to_a = self.wins(a, b) | (a_is_nan & (b == b))
         to_b = self.wins(b, a) | (b_is_nan & (a == a))
-        xp = array_module(to_a)
+        xp = array_module(grad.data)
         share = Tensor._wrap(xp.where(to_a | to_b, 1, 0.5).astype(grad.dtype))
         return (
             sum_to(Keep.apply(grad * share, mask=~to_b), a_shape) if self.needs[0] else None,
@@ -95,6 +97,7 @@ class Where(Function):
         )
 
 
+@also(min="low", max="high")
 def clip(x: Tensor, low: Number | None = None, high: Number | None = None) -> Tensor:
     """Return x limited to [low, high]; None leaves a side open.
 
@@ -108,17 +111,17 @@ def clip(x: Tensor, low: Number | None = None, high: Number | None = None) -> Te
     return Clip.apply(x, low=low, high=high)
 
 
-def maximum(a: Tensor, b: Tensor | Number) -> Tensor:
+def maximum(a: Operand, b: Operand) -> Tensor:
     """Return the larger of a and b, elementwise."""
     return Maximum.apply(*operands("maximum", a, b))
 
 
-def minimum(a: Tensor, b: Tensor | Number) -> Tensor:
+def minimum(a: Operand, b: Operand) -> Tensor:
     """Return the smaller of a and b, elementwise."""
     return Minimum.apply(*operands("minimum", a, b))
 
 
-def where(condition: Tensor | Array, a: Tensor | Number, b: Tensor | Number) -> Tensor:
+def where(condition: Tensor | Array, a: Operand, b: Operand) -> Tensor:
     """Return a where `condition` (booleans) holds, and b elsewhere; all three broadcast.
 
     Raises:
@@ -144,8 +147,8 @@ class Relation(Function):
         return relation(*arrays)
 
 
-def _comparison(name: str, relation: Any, sign: str) -> Any:
-    def compare(a: Tensor, b: Tensor | Number) -> Tensor:
+def _comparison(name: str, relation: Any, sign: str) -> Callable[[Operand, Operand], Tensor]:
+    def compare(a: Operand, b: Operand) -> Tensor:
         return Relation.apply(*operands(name, a, b), relation=relation)
 
     compare.__name__ = compare.__qualname__ = name

@@ -21,6 +21,26 @@ def pair(name: str, argument: str, value: Any, smallest: int) -> Pair:
     return int(both[0]), int(both[1])
 
 
+def named_padding(name: str, padding: Any, kernel: Pair, stride: Any, dilation: Any) -> tuple[Any, Pair]:
+    """Return padding in numbers, and how many more rows and columns are to be added at the bottom and on the right.
+
+    "valid" is none. "same" keeps the size of the picture: dilation·(k − 1) in all, an odd one at the end, as PyTorch.
+
+    Raises:
+        ValueError: `padding` is another text, or "same" with a stride.
+    """
+    if not isinstance(padding, str):
+        return padding, (0, 0)
+    if padding not in ("same", "valid"):
+        raise ValueError(f"{name}: padding must be numbers, 'same' or 'valid', got {padding!r}")
+    if padding == "valid":
+        return 0, (0, 0)
+    if pair(name, "stride", stride, 1) != (1, 1):
+        raise ValueError(f"{name}: padding='same' needs stride 1, got {stride}")
+    height, width = (d * (k - 1) for k, d in zip(kernel, pair(name, "dilation", dilation, 1), strict=True))
+    return (height // 2, width // 2), (height % 2, width % 2)
+
+
 def window_for(
     name: str, x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any = 1, groups: int = 1
 ) -> Window:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,8 @@ from minigrad.plots.look import COLORS, LOOK, PathLike, hide_frame, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from minigrad.plots.picture import Picture
 
 # The gallery's measures in inches: above each block, above each picture, between two pictures.
 HEADING, CAPTION, GAP = 0.5, 0.45, 0.08
@@ -25,9 +26,9 @@ def plot_gallery(
     predictions: ArrayLike,
     confidences: ArrayLike,
     class_names: Sequence[str],
-    path: PathLike,
+    path: PathLike | None = None,
     count: int = 16,
-) -> Path:
+) -> Picture:
     """Show some of the right and some of the wrong predictions: what was predicted, how surely, and the truth.
 
     The first ``count`` of each kind are shown, in the order given: whoever wants the most confident errors sorts first.
@@ -38,7 +39,7 @@ def plot_gallery(
         predictions: (N,) predicted classes as integers.
         confidences: (N,) probabilities of the predicted classes, in 0..1.
         class_names: the names, indexed by labels and predictions.
-        path: the PNG file to write.
+        path: the PNG file to write, or None.
         count: the most pictures per block.
 
     Raises:
@@ -70,7 +71,7 @@ def plot_gallery(
                 caption += f"\ntrue: {class_names[labels[index]]}"
                 _draw_tile(figure.add_axes(box), images[index], caption, COLORS[color])
             top -= block_height
-    return Path(path)
+    return figure
 
 
 def _draw_tile(ax: Axes, image: np.ndarray, caption: str, color: str) -> None:
@@ -100,7 +101,7 @@ def _check_gallery(
             raise ValueError(f"plot_gallery: {name} must be floating point in 0..1, got {found}")
 
 
-def plot_filters(weights: ArrayLike, path: PathLike, limit: int = 64) -> Path:
+def plot_filters(weights: ArrayLike, path: PathLike | None = None, limit: int = 64) -> Picture:
     """Show a convolution's filters as tiles on one common scale, symmetric about zero.
 
     With three input channels a filter is a colour picture: each channel is ``0.5 + w / (2 max|w|)``, so that mid-grey
@@ -109,7 +110,7 @@ def plot_filters(weights: ArrayLike, path: PathLike, limit: int = 64) -> Path:
 
     Args:
         weights: (O, C, kh, kw), PyTorch's order.
-        path: the PNG file to write.
+        path: the PNG file to write, or None.
         limit: show no more than the first so many filters and input channels.
 
     Raises:
@@ -144,7 +145,7 @@ def plot_filters(weights: ArrayLike, path: PathLike, limit: int = 64) -> Path:
             ax.set_xlabel(f"red, green and blue: mid-grey is 0, the full range ±{strongest:.2g}")
         else:
             figure.colorbar(image, ax=ax, location="bottom", label="weight", aspect=40)
-    return Path(path)
+    return figure
 
 
 def _mosaic(tiles: np.ndarray, columns: int, blank: float) -> np.ndarray:

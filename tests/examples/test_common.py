@@ -238,3 +238,9 @@ def test_resuming_takes_the_newest_of_the_numbered_runs(tmp_path):
     assert common.run_folder(None, default, resume=True) == default
     newest = hold_a_run(tmp_path / "digits-2")
     assert common.run_folder(None, default, resume=True) == newest
+
+
+@pytest.mark.parametrize(("platform", "expected"), [("linux", "a 'my run'"), ("win32", 'a "my run"')])
+def test_commands_are_quoted_as_the_systems_shell_reads_them(monkeypatch, platform, expected):
+    monkeypatch.setattr(common.sys, "platform", platform)
+    assert common.quoted(["a", "my run"]) == expected

@@ -169,7 +169,7 @@ def test_the_sum_of_no_losses_is_zero(device):
         (lambda: nn.Conv2d(1, 1, 1.0), "Conv2d: kernel_size"),
         (lambda: nn.Conv2d(1, 1, 1, stride=0), "Conv2d: stride must be an int >= 1"),
         (lambda: nn.Conv2d(1, 1, 1, padding=-1), "Conv2d: padding must be an int >= 0"),
-        (lambda: nn.Conv2d(1, 1, 1, padding="same"), "Conv2d: padding"),
+        (lambda: nn.Conv2d(1, 1, 1, padding="half"), "Conv2d: padding"),
         (lambda: nn.Conv2d(1, 1, 1, dilation=(1, 0)), "Conv2d: dilation must be an int >= 1"),
         (lambda: nn.BatchNorm2d(0), "BatchNorm2d: num_features must be a positive int"),
         (lambda: nn.AdaptiveAvgPool2d(0), "AdaptiveAvgPool2d: output_size must be an int >= 1"),

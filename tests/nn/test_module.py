@@ -112,15 +112,24 @@ def test_a_buffer_that_was_deleted_is_gone():
     net.mean = "no buffer any more"
 
 
-def test_layers_in_a_plain_list_are_not_found():
-    """As in PyTorch: only attributes count. `Sequential` is the list that is searched."""
+@pytest.mark.parametrize(
+    "hide", [lambda layer: [layer], lambda layer: (layer,), lambda layer: {"a": layer}, lambda layer: [1, [[layer]]]]
+)
+def test_layers_in_a_plain_list_are_not_found_and_that_is_said(hide):
+    """As in PyTorch only attributes count; but there nothing is said."""
 
     class Listed(nn.Module):
         def __init__(self):
             super().__init__()
-            self.layers = [nn.Linear(1, 1)]
+            self.layers = []
 
-    assert list(Listed().parameters()) == []
+    inner = Listed()
+    net = nn.Sequential(inner)
+    inner.layers = hide(layer := nn.Linear(1, 1))
+    with pytest.warns(UserWarning, match=r"Listed.layers is a plain \w+, .* use nn.ModuleList"):
+        assert list(net.parameters()) == []
+    inner.head = layer  # found now, so that the list may keep it, too
+    assert len(list(net.parameters())) == 2
 
 
 def test_a_module_without_forward_says_so():
