@@ -213,6 +213,17 @@ def test_clip_to_nothing_leaves_zeros():
     assert clipped([3, -4], 0) == (5, [0, 0])
 
 
+def test_clip_keeps_the_dtype_of_each_gradient(device):
+    params = make_params(device, np.float32, [(2,)]) + make_params(device, np.float64, [(2,)])
+    for p in params:
+        p.grad = Tensor(np.array([3.0, 4.0], p.dtype), device=device)
+    norm = optim.clip_grad_norm(params, 1.0)
+    assert norm.item() == pytest.approx(math.sqrt(50))
+    assert [p.grad.dtype for p in params] == [p.dtype for p in params]
+    for p in params:
+        np.testing.assert_allclose(p.grad.numpy(), np.array([3, 4]) / math.sqrt(50), rtol=1e-5)
+
+
 def test_clip_takes_one_parameter():
     p = Parameter(np.zeros(2))
     p.grad = Tensor(np.array([3.0, 4.0]))

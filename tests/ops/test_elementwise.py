@@ -131,3 +131,10 @@ def test_large_and_small_exponents(device):
     assert show(ops.exp(x)) == [0, 1] and gradients(ops.exp(x), x)[0].tolist() == [0, 1]
     with np.errstate(over="ignore"):
         assert ops.exp(Tensor([1e4], device=device)).item() == math.inf
+
+
+def test_integers_divided_are_float32(device):
+    x = Tensor([1, 2], device=device)
+    for y in (x / x, x / 2, 2 / x, x / 2.0):
+        assert y.dtype == np.float32
+    assert show(x / 4) == [0.25, 0.5]

@@ -109,3 +109,21 @@ def test_comparisons_give_booleans_without_gradient(device, relation):
 def test_nothing_compares_with_nan(device):
     x = Tensor([math.nan], device=device)
     assert [c.item() for c in (x == x, x != x, x < 1, x > 1)] == [False, True, False, False]
+
+
+@pytest.mark.parametrize("name", ["bitwise_and", "bitwise_or", "bitwise_xor"])
+@pytest.mark.parametrize("a, b", [([6, 1], [3, 3]), ([True, False], [True, True]), ([6, 1], 3)])
+def test_bits_as_in_numpy(device, name, a, b):
+    x, y = Tensor(a, device=device), Tensor(b, device=device) if isinstance(b, list) else b
+    result = getattr(ops, name)(x, y)
+    assert result.dtype == x.dtype and show(result) == getattr(np, name)(a, b).tolist()
+    for floats in ((x, 0.5), (0.5, x), (x, leaf([1, 2], device)), (leaf([1, 2], device), x)):
+        with pytest.raises(TypeError, match=f"{name}: expected booleans or integers, got floating point"):
+            getattr(ops, name)(*floats)
+
+
+def test_bits_are_turned_round(device):
+    assert show(ops.bitwise_not(Tensor([True, False], device=device))) == [False, True]
+    assert show(ops.bitwise_not(Tensor([0, 5], device=device))) == [-1, -6]
+    with pytest.raises(TypeError, match="bitwise_not: expected booleans or integers"):
+        ops.bitwise_not(leaf([1], device))
