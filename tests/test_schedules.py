@@ -150,7 +150,7 @@ def test_something_else_than_an_optimizer_is_refused():
         optim.StepLR([0.1], 3)
 
 
-# ---- schedules of one line ---------------------------------------------------------------------------------------------
+# ---- schedules of one line -------------------------------------------------------------------------------------------
 
 SHORT = {
     "multi step": lambda lib, o: lib.MultiStepLR(o, [5, 2, 9], gamma=0.3),
