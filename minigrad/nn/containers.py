@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -31,8 +32,9 @@ class Row(Module):
         self._refill(modules)
 
     def append(self, module: Module) -> Row:
-        """Add a module at the end. Returns itself."""
-        self.add_module(str(len(self)), module)
+        """Add a module at the end, under the first number from its place on that is free. Returns itself."""
+        names = dict(self.named_children())
+        self.add_module(next(str(n) for n in itertools.count(len(names)) if str(n) not in names), module)
         return self
 
     def extend(self, modules: Iterable[Module]) -> Row:
@@ -40,6 +42,9 @@ class Row(Module):
         for module in modules:
             self.append(module)
         return self
+
+    def __iadd__(self, modules: Iterable[Module]) -> Row:
+        return self.extend(modules)
 
     def insert(self, index: int, module: Module) -> None:
         """Put a module in front of number `index`; those behind are renumbered."""

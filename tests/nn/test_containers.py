@@ -28,6 +28,7 @@ def test_a_module_list_is_changed_as_a_list():
     layers[1] = d
     assert list(layers) == [a, d, c]
     layers.insert(1, b)
+    layers += []
     assert list(layers) == [a, b, d, c]
     del layers[0]
     assert list(layers) == [b, d, c] and list(layers.state_dict())[::2] == ["0.weight", "1.weight", "2.weight"]
@@ -39,6 +40,7 @@ def test_a_sequential_is_sliced_and_its_layers_replaced():
     part = net[1:]
     assert isinstance(part, nn.Sequential) and part[1] is net[2]
     assert list(part.state_dict()) == ["2.weight", "2.bias"]  # the names stay, as in PyTorch
+    assert len(part.append(nn.Linear(1, 1))) == 3 and part[1] is net[2]  # "2" was taken
     net[-1] = nn.Linear(2, 5)
     assert net(Tensor([[1.0, 2.0]])).shape == (1, 5)
     del net[1]
