@@ -24,14 +24,13 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     """Return a @ b, as `numpy.matmul`. On the CPU two matrices are multiplied in parts, by rows of `a` or by columns of
     `b`, and two stacks of as many matrices (k, M, K) and (k, K, N) by matrices or by columns of all `b`.
     """
-    if a.dtype == b.dtype == HALF and on_cpu(a):  # BLAS knows no float16
+    if a.itemsize == 2 and a.dtype == b.dtype == HALF and on_cpu(a):  # BLAS knows no float16
         product = matmul(a.astype(SINGLE), b.astype(SINGLE))
         out = np.empty(product.shape, dtype=HALF) if out is None else out
         out[...] = product
         return out
     task_bytes = a.size * b.shape[-1] // MULTIPLY_ADDS_PER_BYTE
-    matched = a.ndim == b.ndim and a.ndim in (2, 3) and a.shape[:-2] == b.shape[:-2]
-    if not worth_splitting(task_bytes) or not matched or not on_cpu(a):
+    if not worth_splitting(task_bytes) or not on_cpu(a) or not _alike(a, b):
         return array_module(a).matmul(a, b, out=out)
     *stack, rows, _ = a.shape
     columns = b.shape[-1]
@@ -52,6 +51,11 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     else:
         split(lambda part: np.matmul(a, b[:, part], out=product[:, part]), columns, a, task_bytes)
     return product
+
+
+def _alike(a: Array, b: Array) -> bool:
+    """Whether these are two matrices, or two stacks of as many."""
+    return a.ndim == b.ndim and a.ndim in (2, 3) and a.shape[:-2] == b.shape[:-2]
 
 
 def add_product(total: Array | None, a: Array, b: Array, scratch: Scratch) -> Array:

@@ -169,8 +169,8 @@ def _rows(name: str, logits: Tensor, targets: Tensor, ignore_index: int) -> tupl
 
 def _checked_targets(name: str, targets: Array, classes: int, ignore_index: int) -> int | None:
     """Return the number to be ignored, or None where there is none; raise ValueError for a target out of range."""
-    if not targets.size:
-        return None
+    if not targets.size or targets.view(f"u{targets.itemsize}").max() < classes:  # no negative number is as small
+        return None if ignore_index < 0 or not (targets == ignore_index).any() else ignore_index
     smallest, largest = targets.min(), targets.max()
     if smallest <= ignore_index <= largest:
         kept = targets[targets != ignore_index]
