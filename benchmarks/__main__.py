@@ -16,6 +16,7 @@ from benchmarks.frameworks import LOADERS, installed
 from benchmarks.rows import Row
 from benchmarks.tables import TABLES, Table
 from minigrad.files import atomic_path
+from minigrad.output import tolerant_program
 
 BUSY = 0.5  # load average from which on times are not to be trusted
 BUSY_ADVICE = "If other programs still run, the ratios mislead: PyTorch's threads wait for each other and lose most."
@@ -26,6 +27,11 @@ IMPORTS_TITLE = "time of `import minigrad` in a fresh interpreter, with NumPy al
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure what the command line asks for; return the exit status."""
+    with tolerant_program():
+        return _main(arguments)
+
+
+def _main(arguments: list[str] | None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     # Asked for by name or for a list, a row may be in any table.
