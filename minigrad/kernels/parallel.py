@@ -14,6 +14,7 @@ the order matters, or where one large part for each thread is best, the parts ar
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections import deque
@@ -38,21 +39,60 @@ _state = _State()
 _lock = threading.Lock()  # so that no job comes into a queue behind the None that ends its threads
 
 
+_num_threads: int | None = None  # not known before it is asked for: a wrong setting is no reason to fail at import
+
+
+def get_num_threads() -> int:
+    """Return how many threads the kernels use: `MINIGRAD_NUM_THREADS`; by default, one per core that may be used.
+
+    Raises:
+        ValueError: `MINIGRAD_NUM_THREADS` is not a positive number.
+    """
+    global _num_threads
+    if _num_threads is None:
+        _num_threads = _default_threads()
+    return _num_threads
+
+
 def _default_threads() -> int:
     allowed = os.environ.get("MINIGRAD_NUM_THREADS", "")
     if allowed and not (allowed.isdecimal() and int(allowed) > 0):
         raise ValueError(f"MINIGRAD_NUM_THREADS: expected a positive number, got {allowed!r}")
     if allowed:
         return int(allowed)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, math.ceil(min(_cpu_quotas(), default=cores))))
 
 
-_num_threads = _default_threads()
+def _cpu_quotas(root: str = "/") -> Iterator[float]:
+    """Yield how many cores each control group that this process is in may use at once, where there is a limit.
+
+    This is what `docker --cpus=1.5` sets: of every period of 100 ms, so many microseconds on all cores together.
+    Linux's documentation, "Control Group v2" (`cpu.max`: quota and period) and "CFS Bandwidth Control" (version 1: a
+    file for each). A container sees its own group as `/`, and a group is also held by the limits of those above it.
+    """
+    for line in _read(root, "proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        mount = f"sys/fs/cgroup/{'cpu' if controllers else ''}"
+        groups = [part for part in path.split("/") if part not in ("", "..")]
+        for depth in range(len(groups) + 1):
+            folder = os.path.join(mount, *groups[:depth])
+            if controllers:
+                limit = [_read(root, f"{folder}/cpu.cfs_{name}_us") for name in ("quota", "period")]
+            else:
+                limit = _read(root, f"{folder}/cpu.max").split()
+            if len(limit) == 2 and all(number.strip().isdecimal() for number in limit) and int(limit[1]):
+                yield int(limit[0]) / int(limit[1])  # without a limit the quota is "max" or -1
 
 
-def get_num_threads() -> int:
-    """Return how many threads the kernels use: by default, one per core; or `MINIGRAD_NUM_THREADS`."""
-    return _num_threads
+def _read(root: str, path: str) -> str:
+    try:
+        with open(os.path.join(root, path), encoding="ascii", errors="replace") as file:
+            return file.read()
+    except OSError:  # another system, or another version of control groups
+        return ""
 
 
 def set_num_threads(n: int) -> None:
@@ -69,7 +109,7 @@ def set_num_threads(n: int) -> None:
         _hold_blas_to_one_thread.cache_clear()
     with _lock:
         if _jobs.cache_info().currsize:
-            for _ in range(_num_threads - 1):
+            for _ in range(get_num_threads() - 1):
                 _jobs().put(None)
             _jobs.cache_clear()
         _num_threads = n
@@ -110,7 +150,7 @@ def _jobs() -> Any:
             job.run()
             del job  # its result must not live until the next one comes
 
-    for i in range(_num_threads - 1):
+    for i in range(get_num_threads() - 1):
         threading.Thread(target=work, name=f"minigrad {i + 1}", daemon=True).start()
     return jobs
 
@@ -134,7 +174,7 @@ def _hold_blas_to_one_thread() -> Any:
 
 def worth_splitting(task_bytes: int) -> bool:
     """Whether there are threads for work that touches so many bytes, and it is enough to occupy them."""
-    return _num_threads > 1 and task_bytes >= SMALLEST_TASK_BYTES
+    return task_bytes >= SMALLEST_TASK_BYTES and get_num_threads() > 1
 
 
 def split(task: Callable[[slice], Any], n: int, array: Any, task_bytes: int) -> list[Any]:
@@ -197,7 +237,7 @@ def slices(n: int, count: int) -> list[slice]:
 def _threads_for(n: int, array: Any, task_bytes: int) -> int:
     if task_bytes < SMALLEST_TASK_BYTES or _state.splitting or not on_cpu(array):
         return 1
-    return max(1, min(_num_threads, n, 1 + task_bytes // SMALLEST_TASK_BYTES))
+    return max(1, min(get_num_threads(), n, 1 + task_bytes // SMALLEST_TASK_BYTES))
 
 
 def _abandoning(task: Callable[[Any], None], left: deque) -> Callable[[Any], None]:
