@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from minigrad.files import atomic_path
 
+WIDTH = 100  # columns of what is printed
 CONFUSED_PAIRS = 5
 CALIBRATION_BINS = 10
 SCORES = ("precision", "recall", "f1")
@@ -135,7 +136,7 @@ def format_report(report: Mapping[str, Any]) -> str:
     ]
     rule = "-" * len(header)
     sentences = [
-        textwrap.fill(f"{topic + ':':<12}{text}", width=100, subsequent_indent=" " * 12)
+        textwrap.fill(f"{topic + ':':<12}{text}", width=WIDTH, subsequent_indent=" " * 12)
         for topic, text in _sentences(report).items()
     ]
     return "\n".join([header, rule, *lines[:-1], rule, lines[-1], "", *sentences]) + "\n"
