@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo cifar10 pets test lint format gradcheck bench clean
+.PHONY: help demo cifar10 pets test lint format stubs types gradcheck bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## */\1\t/p' Makefile | expand -t 12
@@ -29,6 +29,12 @@ format: $(VENV)/.test  ## mend what ruff can mend
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
+stubs: $(VENV)/.test  ## write anew what editors see of the operators' table
+	$(RUN) -m tests.stubs
+
+types: $(VENV)/.types  ## README's code, the examples and a user's script, as a type checker sees them
+	$(RUN) -m pytest -q tests/test_types.py
+
 gradcheck: $(VENV)/.examples  ## every operation against finite differences, as a table
 	$(RUN) -m minigrad.gradcheck
 
@@ -44,6 +50,10 @@ $(VENV)/.examples: setup.cfg | $(VENV)/bin/python
 
 $(VENV)/.test: setup.cfg | $(VENV)/bin/python
 	$(RUN) -m pip install --quiet --editable ".[examples,test]"
+	@touch $@
+
+$(VENV)/.types: setup.cfg | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --editable ".[examples,test,types]"
 	@touch $@
 
 $(VENV)/.torch: setup.cfg | $(VENV)/bin/python

@@ -10,7 +10,8 @@ top_level = {name.split("/")[0] for name in names if ".dist-info" not in name.sp
 if top_level != {"minigrad"}:
     sys.exit(f"{wheel.name}: top-level names are {sorted(top_level)}, expected minigrad alone")
 root = Path(__file__).resolve().parent.parent
-missing = {str(p.relative_to(root)) for p in (root / "minigrad").rglob("*.py")} - set(names)
+kinds = ("*.py", "*.pyi", "py.typed")
+missing = {str(p.relative_to(root)) for kind in kinds for p in (root / "minigrad").rglob(kind)} - set(names)
 if missing:
     sys.exit(f"{wheel.name}: misses {sorted(missing)}")
 if not any(name.endswith("LICENSE") for name in names):

@@ -152,7 +152,7 @@ def measure(model: nn.Module, test: Any, folder: Path, history: list[dict[str, f
     written = write_report(folder, report, history)
     print("\n" + format_report(report))
     answers = targets, probabilities.argmax(axis=1), probabilities.max(axis=1)
-    written += [
+    figures = [
         plots.plot_confusion_matrix(
             np.array(report["confusion_matrix"]), test.classes, folder / "confusion_matrix.png"
         ),
@@ -162,8 +162,8 @@ def measure(model: nn.Module, test: Any, folder: Path, history: list[dict[str, f
         plots.plot_filters(next(iter(model.state_dict().values())), folder / "filters.png"),
     ]
     if history:
-        written.append(plots.plot_history(history, folder / "history.png"))
-    print("\nwritten:", *written, sep="\n  ")
+        figures.append(plots.plot_history(history, folder / "history.png"))
+    print("\nwritten:", *written, *(figure.path for figure in figures), sep="\n  ")
 
 
 def make_config(arguments: argparse.Namespace, saved: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -236,12 +236,12 @@ def run(argv: Sequence[str]) -> None:
         config = make_config(arguments, saved)
         device = common.choose_device(arguments.device)
         photos = read_photos(arguments.predict, SIZE)
-        if arguments.checkpoint:
+        if arguments.checkpoint and saved is not None:
             model = MODELS[config["model"]](num_classes=len(config["classes"])).to(device)
             common.load_weights(model, saved, arguments.checkpoint)
         else:
             model = train(config, arguments, folder, saved, device, argv)
-        if arguments.eval_only:
+        if arguments.eval_only and saved is not None:
             measure(model, load_test(config, arguments.data_dir), folder, saved["history"], device)
         if photos:
             normalize = normalization(config["data"])

@@ -19,6 +19,7 @@ from datasets import data_root
 from datasets.transforms import Normalize
 from minigrad import backend, nn
 from minigrad.data import DataLoader, TensorDataset
+from minigrad.progress import progress
 from minigrad.serialize import CheckpointError
 
 BATCH = 32
@@ -81,7 +82,7 @@ def _compute(backbone: nn.Module, images: np.ndarray, normalize: Normalize, devi
     loader = DataLoader(TensorDataset(images), BATCH, transform=normalize, seed=0, num_workers=1, device=device)
     maps = []
     try:
-        with tqdm(total=len(images), desc=title, unit="img", leave=False, dynamic_ncols=True, disable=None) as bar:
+        with progress(total=len(images), desc=title, unit="img") as bar:
             for (batch,) in loader:
                 maps.append(backend.to_numpy(backbone.feature_map(batch).data))
                 bar.update(len(batch))

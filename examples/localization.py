@@ -181,7 +181,7 @@ def measure(model: Localizer, pictures: BoxDataset, folder: Path, history: list[
         for target, answer, confidence in zip(targets, predictions, confidences, strict=True)
     ]
     matrix, answers = np.array(report["confusion_matrix"]), (targets, predictions, confidences)
-    written += [
+    figures = [
         plots.plot_box_gallery(pictures.images, true_boxes, boxes, ious, captions, folder / "boxes.png"),
         plots.plot_iou_histogram(ious, folder / "iou.png", report["baselines"]["mean_iou"]),
         plots.plot_confusion_matrix(matrix, names, folder / "confusion_matrix.png"),
@@ -189,8 +189,8 @@ def measure(model: Localizer, pictures: BoxDataset, folder: Path, history: list[
     ]
     if history:
         metrics = ("accuracy", "iou", "class_loss", "box_loss")
-        written.append(plots.plot_history(history, folder / "history.png", metrics))
-    print("\nwritten:", *written, sep="\n  ")
+        figures.append(plots.plot_history(history, folder / "history.png", metrics))
+    print("\nwritten:", *written, *(figure.path for figure in figures), sep="\n  ")
 
 
 def run(argv: Sequence[str]) -> None:
@@ -207,19 +207,19 @@ def _run(arguments: argparse.Namespace, folder: Path, saved: Mapping[str, Any] |
     photos = read_photos(arguments.predict, config["size"])
     mg.manual_seed(config["seed"])
 
-    if arguments.checkpoint:
+    if arguments.checkpoint and saved is not None:
         model = build_model(config).to(device)
         common.load_weights(model, saved, arguments.checkpoint)
     else:
         model = train(config, arguments, folder, saved, device, argv)
-    if _measures_folder(arguments):
+    if _measures_folder(arguments) and saved is not None:
         pictures = load_labelled_folder(config, arguments.data_dir)
         print(f"all {common.counted(len(pictures), 'photo')} that {arguments.data_dir} has boxes for")
         if config["data"] == "folder":
             print("if the network learned from this folder, it has seen most of them; "
                   "without --data folder only those held out are measured")  # fmt: skip
         measure(model, pictures, folder, saved["history"], device)
-    elif arguments.eval_only:
+    elif arguments.eval_only and saved is not None:
         measure(model, load_pictures(config, arguments.data_dir, train=False), folder, saved["history"], device)
     if photos:
         draw_predictions(model, photos, NORMALIZE, config["classes"], folder / PREDICTIONS, device)

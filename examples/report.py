@@ -52,7 +52,8 @@ def classification_report(targets: ArrayLike, probabilities: ArrayLike, class_na
     labels = np.arange(len(class_names))
     pairs = len(labels) * targets + predictions
     matrix = np.bincount(pairs, minlength=len(labels) ** 2).reshape(len(labels), -1)
-    scores = precision_recall_fscore_support(targets, predictions, labels=labels, zero_division=0)
+    options: Any = {"labels": labels, "zero_division": 0}  # any, because scikit-learn says nothing of its types
+    scores: Any = precision_recall_fscore_support(targets, predictions, **options)
     precision, recall, f1, support = (values.tolist() for values in scores)
     per_class = {
         name: {"precision": p, "recall": r, "f1": f, "support": n}

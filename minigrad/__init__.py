@@ -10,7 +10,7 @@ Where to read first: `tensor.py`, `function.py`, `sweep.py`, then any file in `o
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minigrad import nn, ops, optim
 from minigrad.backend import array_module, cuda_is_available, manual_seed
@@ -20,6 +20,10 @@ from minigrad.kernels.parallel import get_num_threads, set_num_threads
 from minigrad.operators import METHODS as _METHODS  # noqa: F401 - importing it gives Tensor its operators
 from minigrad.sweep import grad
 from minigrad.tensor import Parameter, Tensor
+
+if TYPE_CHECKING:
+    from minigrad.serialize import load, save
+    from minigrad.torch_file import load_torch
 
 __version__ = "0.1.0"
 
@@ -54,3 +58,7 @@ def __getattr__(name: str) -> Any:
     if name not in _LATE:
         raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
     return getattr(importlib.import_module(_LATE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATE})

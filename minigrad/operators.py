@@ -1,4 +1,7 @@
-"""The one table that says which Python syntax or Tensor method calls which operation."""
+"""The one table that says which Python syntax or Tensor method calls which operation.
+
+Editors and type checkers read the same table in `operators.pyi`, which `make stubs` writes.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ def _reflected(op: Callable) -> Callable:
 
 
 def _equality(op: Callable) -> Callable:
-    def compare(self: Tensor, other: Any) -> Any:
+    def compare(self: Tensor, other: Any) -> Tensor:
         return NotImplemented if other is None else op(self, other)  # `x == None` is False, as for any object
 
     return compare
@@ -80,7 +83,9 @@ METHODS = {
     "backward": sweep.backward,
 }
 
-for _name, _op in (SYNTAX | METHODS).items():
-    setattr(Tensor, _name, _op)
+PROPERTIES = {
+    "T": property(ops.transpose, doc="All axes in reverse order: the transpose of a matrix."),
+}
 
-Tensor.T = property(ops.transpose, doc="All axes in reverse order: the transpose of a matrix.")
+for _name, _op in (SYNTAX | METHODS | PROPERTIES).items():
+    setattr(Tensor, _name, _op)

@@ -11,12 +11,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minigrad import backend
 from minigrad.backend import Array
+
+if TYPE_CHECKING:
+    from minigrad.operators import Operators  # what the table adds to a Tensor, written down for editors
+else:
+    Operators = object
 
 
 class GradMode(threading.local):
@@ -28,7 +33,7 @@ class GradMode(threading.local):
 grad_mode = GradMode()
 
 
-class Tensor:
+class Tensor(Operators):
     """An n-dimensional array with a gradient.
 
     Args:

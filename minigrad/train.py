@@ -1,9 +1,10 @@
 """The training loop that the examples share: progress, validation, history, checkpoints, and what to do when things go
 wrong.
 
-What is learned is up to the caller: an *objective* is a function `objective(model, batch) -> (loss, metrics)`, where
-`loss` is one number as a Tensor and `metrics` are further 0-dimensional Tensors by name, each a mean over the batch.
-The loop adds them up, weighted by batch size.
+What is learned is up to the caller: an *objective* is a function `objective(model, batch)` that returns the loss, one
+number as a Tensor, or `(loss, metrics)`, where `metrics` are further numbers by name, each a mean over the batch:
+Python's, NumPy's, or 0-dimensional Tensors. The loop adds them up, weighted by batch size. What else is to happen after
+an epoch is said by *callbacks*, see `callbacks.py`.
 
 Nothing is read back from a GPU at every step: losses are collected on the device and read together, every `READ_EVERY`
 steps.
@@ -21,18 +22,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from minigrad import backend, ops, optim
+from minigrad.callbacks import Callback
 from minigrad.data import DataLoader
 from minigrad.function import no_grad
 from minigrad.history import best_epoch, describe
 from minigrad.nn import Module
 from minigrad.output import tolerant_output
+from minigrad.progress import progress
 from minigrad.serialize import CheckpointError, load, save
 from minigrad.tensor import Tensor
 
-Objective = Callable[[Module, tuple[Tensor, ...]], tuple[Tensor, Mapping[str, Tensor]]]
+Metrics = Mapping[str, Any]
+Objective = Callable[[Any, tuple[Tensor, ...]], Tensor | tuple[Tensor, Metrics]]
 
 READ_EVERY = 10  # steps between two looks at the losses; a NaN is noticed after at most so many
 CHECKPOINT_NAME, BEST_NAME = "checkpoint.safetensors", "best.safetensors"
@@ -58,9 +62,12 @@ class Means:
         self.totals, self.count = dict(totals or {}), count
         self._unread: list[tuple[str, int, dict[str, Tensor]]] = []
 
-    def add(self, place: str, size: int, values: Mapping[str, Tensor]) -> None:
-        """Note the means `values` of a batch of `size` items; detached, so that no graph is kept. `place` names it."""
-        self._unread.append((place, size, {name: value.detach() for name, value in values.items()}))
+    def add(self, place: str, size: int, loss: Tensor, metrics: Metrics) -> None:
+        """Note the means of a batch of `size` items; detached, so that no graph is kept. `place` names it."""
+        values = {"loss": loss.detach()}
+        for name, value in metrics.items():
+            values[name] = value.detach() if isinstance(value, Tensor) else Tensor(float(value), device=loss.device)
+        self._unread.append((place, size, {name: _one_number(name, value) for name, value in values.items()}))
 
     def read(self) -> dict[str, float]:
         """Return the means so far.
@@ -81,18 +88,34 @@ class Means:
         return {name: total / self.count for name, total in self.totals.items()}
 
 
+def _one_number(name: str, value: Tensor) -> Tensor:
+    if value.size != 1:
+        raise ValueError(f"objective: expected one number as {name}, got a Tensor of shape {value.shape}")
+    return value.reshape(())
+
+
+def _measured(objective: Objective, model: Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, Metrics]:
+    """Call an objective; no metrics where it returns the bare loss."""
+    result = objective(model, batch)
+    loss, metrics = result if isinstance(result, tuple) else (result, {})
+    if not isinstance(loss, Tensor):
+        raise TypeError(f"objective: expected the loss as a Tensor, or (loss, metrics), got {type(loss).__name__}")
+    return loss, metrics
+
+
 class Trainer:
     """Trains a model on a loader, validates it after every epoch, and can stop and go on at any step.
 
     Args:
         model, optimizer: what is trained, and how.
         objective: see above.
-        train_loader, val_loader: batches to learn from, and to be measured on.
+        train_loader, val_loader: batches to learn from, and to be measured on; or None.
         epochs: passes over the training data.
-        folder: where the checkpoint is written: after each epoch, and when the run is interrupted.
+        folder: where the checkpoint is written: after each epoch, and when the run is interrupted. None for none.
         schedule: its `step()` is called after every optimizer step; or None.
         config: numbers and strings that are saved in the checkpoint, to build the same objects again.
         max_grad_norm: gradients are clipped to this norm; None for no clipping.
+        callbacks: called after each epoch, such as `EarlyStopping("val_loss")`.
         best: a metric of the validation, such as "accuracy" or "loss". The checkpoint of the epoch where it was best
             (largest, or smallest where the name ends in "loss") is kept beside the last one; None keeps the last alone.
 
@@ -107,17 +130,19 @@ class Trainer:
         optimizer: optim.Optimizer,
         objective: Objective,
         train_loader: DataLoader,
-        val_loader: DataLoader,
-        epochs: int,
-        folder: Path,
+        val_loader: DataLoader | None = None,
+        epochs: int = 1,
+        folder: str | Path | None = None,
         schedule: Any = None,
         config: Mapping[str, Any] | None = None,
         max_grad_norm: float | None = None,
+        callbacks: Iterable[Callback] = (),
         best: str | None = None,
     ) -> None:
         self.model, self.optimizer, self.objective, self.schedule = model, optimizer, objective, schedule
         self.train_loader, self.val_loader = train_loader, val_loader
-        self.epochs, self.folder, self.config = epochs, Path(folder), dict(config or {})
+        self.epochs, self.folder, self.config = epochs, None if folder is None else Path(folder), dict(config or {})
+        self.callbacks = list(callbacks)
         self.max_grad_norm, self.best = max_grad_norm, best
         self.history: list[dict[str, float]] = []
         self.step = 0  # optimizer steps so far, over all epochs
@@ -125,36 +150,50 @@ class Trainer:
         self._seconds = 0.0  # spent training in the epoch in progress
         self._lr = self._lr_max = 0.0  # of the last step, and the largest of the epoch in progress
         self._stop_requested = 0  # the signal that asked for it
+        self._stopped = False  # by a callback
 
     @property
     def checkpoint_path(self) -> Path:
-        """The file that `save_checkpoint` writes."""
+        """The file that `save_checkpoint` writes.
+
+        Raises:
+            ValueError: the trainer has no folder.
+        """
+        if self.folder is None:
+            raise ValueError("Trainer: without a folder there is no checkpoint")
         return self.folder / CHECKPOINT_NAME
 
     @property
     def best_path(self) -> Path:
-        """The file that keeps the best epoch."""
-        return self.folder / BEST_NAME
+        """The file that keeps the best epoch, beside `checkpoint_path`."""
+        return self.checkpoint_path.with_name(BEST_NAME)
 
     # ---- training ------------------------------------------------------------------------------------------------
 
     def fit(self) -> list[dict[str, float]]:
-        """Train until `epochs` are done and return the history.
+        """Train until `epochs` are done, or a callback stops it, and return the history.
 
         Raises:
             TrainingDiverged: the loss is no longer finite; the checkpoint of the last epoch is left as it was.
             TrainingInterrupted: Ctrl-C, or the system's SIGTERM or SIGHUP; the current step, or validation, was
-                finished and everything saved.
+                finished and everything saved, if there is a folder.
             OSError: a checkpoint could not be written; the one before is left as it was.
         """
+        self._stopped = False
         with tolerant_output(), self._interruptible():
-            while len(self.history) < self.epochs:
+            while len(self.history) < self.epochs and not self._stopped:
                 self._train_epoch()
-                validation = evaluate(self.model, self.objective, self.val_loader)
-                self._finish_epoch(validation)
+                self._finish_epoch()
+                for callback in self.callbacks:
+                    callback(self, self.history[-1])
                 if self._stop_requested:
                     raise TrainingInterrupted(f"stopped after epoch {len(self.history)}", self._stop_requested)
         return self.history
+
+    def stop(self, reason: str) -> None:
+        """End the training after this epoch: for callbacks. `reason` is printed."""
+        self._stopped = True
+        tqdm.write(f"stopped after epoch {len(self.history)}: {reason}")
 
     def _train_epoch(self) -> None:
         """Train the rest of the current epoch: all of it, or what an interrupted run left of it."""
@@ -165,9 +204,8 @@ class Trainer:
         size = min(len(self.train_loader.dataset), batches * self.train_loader.batch_size)
         title = f"epoch {epoch + 1}/{self.epochs}"
         shown = min(done * self.train_loader.batch_size, size)
-        style = {"unit": "img", "bar_format": BAR, "leave": False, "dynamic_ncols": True, "disable": None}
         with (
-            tqdm(total=size, initial=shown, desc=title, **style) as bar,
+            progress(total=size, initial=shown, desc=title, unit="img", bar_format=BAR) as bar,
             closing(self.train_loader.batches(start=done)) as loaded,  # whatever happens here, its threads end
         ):
             start = time.perf_counter()
@@ -181,16 +219,17 @@ class Trainer:
                 if self._stop_requested:
                     self._means.read()
                     self._seconds += time.perf_counter() - start
-                    self.save_checkpoint()
+                    if self.folder is not None:
+                        self.save_checkpoint()
                     where = f"stopped in epoch {epoch + 1} after step {self.step}"
                     raise TrainingInterrupted(where, self._stop_requested)
             self._means.read()
             self._seconds += time.perf_counter() - start
 
     def _train_step(self, batch: tuple[Tensor, ...]) -> None:
-        loss, metrics = self.objective(self.model, batch)
+        loss, metrics = _measured(self.objective, self.model, batch)
         self.step += 1
-        self._means.add(f"step {self.step}", len(batch[0]), {"loss": loss, **metrics})
+        self._means.add(f"step {self.step}", len(batch[0]), loss, metrics)
         self.optimizer.zero_grad()
         loss.backward()
         if self.max_grad_norm is not None:
@@ -201,7 +240,8 @@ class Trainer:
         if self.schedule is not None:
             self.schedule.step()
 
-    def _finish_epoch(self, validation: Mapping[str, float]) -> None:
+    def _finish_epoch(self) -> None:
+        validation = {} if self.val_loader is None else evaluate(self.model, self.objective, self.val_loader)
         training = self._means.read()
         row: dict[str, float] = {"epoch": len(self.history) + 1}
         row |= {f"train_{name}": value for name, value in training.items()}
@@ -209,11 +249,16 @@ class Trainer:
         row["lr"], row["lr_max"] = self._lr, self._lr_max
         row["seconds"] = round(self._seconds, 3)
         row["images_per_second"] = round(self._means.count / max(self._seconds, 1e-9), 1)
+        if self.best is not None and f"val_{self.best}" not in row:
+            raise KeyError(
+                f"Trainer: best={self.best!r}, but the validation measured {', '.join(validation) or 'nothing'}"
+            )
         self.history.append(row)
         self._means, self._seconds, self._lr_max = Means(), 0.0, 0.0
-        if self.best is not None and best_epoch(self.history, self.best) is row:
-            self._save(self.best_path)  # first: a run killed between the two repeats the epoch and writes both
-        self.save_checkpoint()
+        if self.folder is not None:
+            if self.best is not None and best_epoch(self.history, self.best) is row:
+                self._save(self.best_path)  # first: a run killed between the two repeats the epoch and writes both
+            self.save_checkpoint()
         tqdm.write(describe(row, self.epochs))
 
     @contextmanager
@@ -316,8 +361,8 @@ def evaluate(model: Module, objective: Objective, loader: DataLoader) -> dict[st
     means = Means()
     try:
         for index, batch in enumerate(loader):
-            loss, metrics = objective(model, batch)
-            means.add(f"validation batch {index + 1}", len(batch[0]), {"loss": loss, **metrics})
+            loss, metrics = _measured(objective, model, batch)
+            means.add(f"validation batch {index + 1}", len(batch[0]), loss, metrics)
         return means.read()
     finally:
         model.train(was_training)

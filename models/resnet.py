@@ -79,7 +79,7 @@ class ResNet(nn.Module):
         self.layer3 = _stage(128, 256, blocks[2], stride=2)
         self.layer4 = _stage(256, 512, blocks[3], stride=2)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(512, num_classes)
+        self.fc: nn.Module = nn.Linear(512, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 module.weight.data[...] = init.kaiming_normal(module.weight.shape, mode="fan_out")

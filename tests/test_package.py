@@ -72,12 +72,21 @@ LAYERS = [
     ["optimizer"],
     ["schedules"],
     ["nn", "optim", "data", "gradcheck", "serialize", "torch_file"],
+    ["progress", "callbacks"],
     ["train", "plots"],
 ]
 
 
+def running(node):
+    """The nodes below `node` but those that only type checkers read."""
+    yield node
+    if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+        for child in ast.iter_child_nodes(node):
+            yield from running(child)
+
+
 def imports_of(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in running(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "minigrad":
             parts = node.module.split(".")
             yield from [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names]

@@ -5,11 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from minigrad import Tensor, nn
+from minigrad import Tensor, nn, ops, optim
+from minigrad.callbacks import EarlyStopping
 from minigrad.data import DataLoader
 from minigrad.train import (
     READ_EVERY,
     Means,
+    Trainer,
     TrainingDiverged,
     TrainingInterrupted,
     describe,
@@ -86,14 +88,14 @@ def test_gradients_are_clipped_to_the_norm(tmp_path):
 def test_means_are_weighted_by_batch_size(device):
     means = Means()
     for loss, size in ((1.0, 3), (5.0, 1)):
-        means.add("here", size, {"loss": Tensor(loss, device=device), "accuracy": Tensor(loss / 10, device=device)})
+        means.add("here", size, Tensor(loss, device=device), {"accuracy": Tensor(loss / 10, device=device)})
     assert means.read() == pytest.approx({"loss": 2.0, "accuracy": 0.2})
     assert means.read() == pytest.approx({"loss": 2.0, "accuracy": 0.2})  # nothing is counted twice
 
 
 def test_means_keep_no_graph():
     means, weight = Means(), Tensor(2.0, requires_grad=True)
-    means.add("here", 1, {"loss": weight * weight})
+    means.add("here", 1, weight * weight, {})
     assert means._unread[0][2]["loss"].node is None
 
 
@@ -136,6 +138,99 @@ def test_describe_tells_epoch_losses_and_speed():
     assert (
         text == "epoch 2/5  |  training: loss 0.5000, accuracy 0.8000  |  validation: loss 0.7500  |  3.2 s, 123 img/s"
     )
+
+
+# ---- what a run can do without ---------------------------------------------------------------------------------------
+
+
+def line_through(points=12, **options):
+    """A trainer that fits y = 3x on plain arrays."""
+    x = np.linspace(-1, 1, points, dtype=np.float32).reshape(-1, 1)
+    model = nn.Linear(1, 1)
+    options = {"objective": lambda model, batch: ops.mse_loss(model(batch[0]), batch[1]), "epochs": 3} | options
+    return Trainer(model, optim.SGD(model.parameters(), 0.3), train_loader=DataLoader((x, 3 * x), 4, seed=0), **options)
+
+
+def test_a_run_needs_no_validation_no_metrics_and_no_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    history = line_through().fit()
+    assert list(history[0]) == ["epoch", "train_loss", "lr", "seconds", "images_per_second"]
+    assert history[2]["train_loss"] < history[0]["train_loss"]
+    assert list(tmp_path.iterdir()) == []
+    assert "validation" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("value", [0.5, np.float64(0.5), np.array(0.5), 1 / 2, Tensor(0.5), Tensor([0.5])])
+def test_metrics_may_be_any_kind_of_number(value):
+    trainer = line_through(objective=lambda model, batch: (ops.mse_loss(model(batch[0]), batch[1]), {"share": value}))
+    assert trainer.fit()[0]["train_share"] == 0.5
+
+
+def test_metrics_on_a_device_may_be_floats(tmp_path, device):
+    def measured(model, batch):
+        loss, _ = objective(model, batch)
+        return loss, {"accuracy": 0.25}
+
+    assert build(tmp_path, measured, device=device).fit()[0]["val_accuracy"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("result", "error"),
+    [(Tensor([1.0, 2.0]), r"one number as loss.*\(2,\)"), (3.0, "a Tensor.*float"), (None, "NoneType")],
+)
+def test_an_objective_that_returns_no_loss_is_named(result, error):
+    with pytest.raises((TypeError, ValueError), match=f"objective: expected .*{error}"):
+        line_through(objective=lambda model, batch: result).fit()
+
+
+def test_without_a_folder_ctrl_c_stops_all_the_same(capsys):
+    def pressed(model, batch):
+        press_ctrl_c()
+        return ops.mse_loss(model(batch[0]), batch[1])
+
+    with pytest.raises(TrainingInterrupted):
+        line_through(objective=pressed).fit()
+
+
+# ---- callbacks -------------------------------------------------------------------------------------------------------
+
+
+def test_a_callback_sees_every_epoch_and_can_stop(tmp_path):
+    seen = []
+
+    def watch(trainer, row):
+        seen.append((row["epoch"], read_checkpoint(trainer.checkpoint_path)["step"]))
+        if row["epoch"] == 2:
+            trainer.stop("two are enough")
+
+    assert len(line_through(epochs=5, folder=tmp_path, callbacks=[watch]).fit()) == 2
+    assert seen == [(1, 3), (2, 6)]
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "epochs"),
+    [("val_loss", [3, 2, 2, 2, 1], 4), ("val_loss", [3, 2, 2, 1, 1], 5), ("accuracy", [1, 2, 1, 1, 3], 4),
+     ("val_loss", [math.nan, 1, 1, 1], 4)],
+)  # fmt: skip
+def test_early_stopping_waits_for_a_better_value(metric, values, epochs):
+    trainer, stop = line_through(), EarlyStopping(metric, patience=2)
+    for value in values:
+        if trainer._stopped:
+            break
+        trainer.history.append({metric: value})
+        stop(trainer, trainer.history[-1])
+    assert len(trainer.history) == epochs
+
+
+def test_early_stopping_ends_a_run():
+    assert len(line_through(epochs=50, callbacks=[EarlyStopping("train_loss", 2, min_delta=1e9)]).fit()) == 3
+
+
+def test_early_stopping_names_what_there_is():
+    with pytest.raises(KeyError, match="no 'val_loss', but epoch, train_loss"):
+        line_through(callbacks=[EarlyStopping("val_loss")]).fit()
+    with pytest.raises(ValueError, match="patience >= 1"):
+        EarlyStopping(patience=0)
 
 
 # ---- a loss that is no number ----------------------------------------------------------------------------------------

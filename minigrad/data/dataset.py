@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from minigrad.data.checks import checked_seed
 from minigrad.tensor import Tensor
 
 Batch = tuple[np.ndarray, ...]
+Data = Any  # a Dataset, or what `as_dataset` makes one of
 
 
 class Dataset:
@@ -94,6 +96,36 @@ class TensorDataset(Dataset):
         return tuple(array[indices] for array in self.arrays)
 
 
+class _Items(Dataset):
+    """Whatever has items and a length."""
+
+    def __init__(self, items: Sequence[tuple]) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> tuple:
+        return self.items[index]
+
+
+def as_dataset(data: Data) -> Dataset:
+    """Return `data` as a Dataset: an array, a tuple of arrays, or something with items and a length.
+
+    Raises:
+        TypeError: it is none of these.
+        ValueError: the arrays do not fit each other.
+    """
+    if hasattr(data, "batch") and hasattr(data, "__len__"):
+        return data
+    arrays = data if isinstance(data, tuple) else (data,)
+    if arrays and all(isinstance(array, np.ndarray | Tensor) for array in arrays):
+        return TensorDataset(*arrays)
+    if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(data, str | bytes | dict):
+        return _Items(data)
+    raise TypeError(f"expected a Dataset, arrays, or a list of items, got {type(data).__name__}")
+
+
 class Subset(Dataset):
     """The items of `dataset` at `indices`, in that order.
 
@@ -102,7 +134,8 @@ class Subset(Dataset):
         IndexError: an index is outside the data set.
     """
 
-    def __init__(self, dataset: Dataset, indices: Sequence[int] | np.ndarray) -> None:
+    def __init__(self, dataset: Data, indices: Sequence[int] | np.ndarray) -> None:
+        dataset = as_dataset(dataset)
         indices = np.asarray(indices)
         if indices.ndim != 1 or (indices.size and indices.dtype.kind not in "iu"):
             raise ValueError(f"Subset: expected a flat list of ints, got {indices.dtype} of shape {indices.shape}")
@@ -123,7 +156,7 @@ class Subset(Dataset):
         return self.dataset.batch(self.indices[indices])
 
 
-def random_split(dataset: Dataset, lengths: Sequence[int | float], seed: int | None = None) -> list[Subset]:
+def random_split(dataset: Data, lengths: Sequence[int | float], seed: int | None = None) -> list[Subset]:
     """Split `dataset` at random into disjoint subsets that together cover it.
 
     Args:
@@ -134,6 +167,7 @@ def random_split(dataset: Dataset, lengths: Sequence[int | float], seed: int | N
     Raises:
         ValueError: a length is negative, or the lengths do not sum to the size of the data set or to 1.
     """
+    dataset = as_dataset(dataset)
     size = len(dataset)
     if any(length < 0 for length in lengths):
         raise ValueError(f"random_split: expected lengths >= 0, got {list(lengths)}")

@@ -6,16 +6,17 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 
 from minigrad import backend
 from minigrad.data.checks import check_batch, checked_int, checked_seed
-from minigrad.data.dataset import Batch, Dataset
+from minigrad.data.dataset import Batch, Data, as_dataset
 from minigrad.tensor import Tensor
 
 Transform = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-BatchTransform = Callable[[Batch, np.random.Generator], Batch]
+BatchTransform = Callable[[Any, np.random.Generator], Batch]  # the first argument is a Batch, of known length
 
 
 class DataLoader:
@@ -26,7 +27,8 @@ class DataLoader:
     thread. Leaving the loop early, by `break` or an exception, stops the workers.
 
     Args:
-        dataset: gives the batches as arrays, see `Dataset.batch`.
+        dataset: gives the batches as arrays, see `Dataset.batch`. An array or a tuple of arrays will do, too, as in
+            `TensorDataset`, and so will a list of items, or whatever has items that are tuples, and a length.
         batch_size: items per batch; the last batch may be smaller.
         shuffle: visit the items in a new random order in every epoch.
         drop_last: leave out a last batch that is not full.
@@ -50,7 +52,7 @@ class DataLoader:
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Data,
         batch_size: int = 1,
         shuffle: bool = False,
         drop_last: bool = False,
@@ -61,13 +63,11 @@ class DataLoader:
         device: str = "cpu",
         batch_transform: BatchTransform | None = None,
     ) -> None:
-        if not (hasattr(dataset, "batch") and hasattr(dataset, "__len__")):
-            raise TypeError(f"DataLoader: expected a Dataset, got {type(dataset).__name__}")
         for name, function in (("transform", transform), ("batch_transform", batch_transform)):
             if function is not None and not callable(function):
                 raise TypeError(f"DataLoader: {name} must be callable, got {type(function).__name__}")
         backend.device_module(device)  # a missing GPU is an error now, not in the first batch
-        self.dataset = dataset
+        self.dataset = as_dataset(dataset)
         self.batch_size = checked_int("DataLoader: batch_size", batch_size, minimum=1)
         self.shuffle = shuffle
         self.drop_last = drop_last

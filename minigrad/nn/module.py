@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minigrad import backend
 from minigrad.backend import Array
 from minigrad.tensor import Parameter, Tensor
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _observers: list[Callable[[Module, Any], None]] = []
 
@@ -45,7 +48,7 @@ class Module:
 
     _buffers: dict[str, Tensor | None]
 
-    def __new__(cls, *_: Any, **__: Any) -> Module:
+    def __new__(cls, *_: Any, **__: Any) -> Self:
         module = super().__new__(cls)
         module._buffers = {}  # here, so that nothing breaks in a subclass that forgets super().__init__()
         return module
@@ -62,6 +65,10 @@ class Module:
         for observe in _observers:
             observe(self, output)
         return output
+
+    if TYPE_CHECKING:  # what a Module has beside this is its subclass's own business
+
+        def __getattr__(self, name: str) -> Any: ...
 
     # ---- finding things --------------------------------------------------------------------------------------------
 
@@ -185,17 +192,17 @@ class Module:
 
     # ---- modes -----------------------------------------------------------------------------------------------------
 
-    def train(self, mode: bool = True) -> Module:
+    def train(self, mode: bool = True) -> Self:
         """Switch this module and all inside it to training (or, with False, to evaluation). Returns itself."""
         for module in self.modules():
             module.training = mode
         return self
 
-    def eval(self) -> Module:
+    def eval(self) -> Self:
         """Switch to evaluation: batch norm uses its running statistics, dropout does nothing. Returns itself."""
         return self.train(False)
 
-    def requires_grad_(self, flag: bool = True) -> Module:
+    def requires_grad_(self, flag: bool = True) -> Self:
         """Freeze (False) or free all parameters. Returns itself."""
         for parameter in self.parameters():
             parameter.requires_grad = flag
@@ -206,7 +213,7 @@ class Module:
         for parameter in self.parameters():
             parameter.grad = None
 
-    def to(self, device: str) -> Module:
+    def to(self, device: str) -> Self:
         """Move all parameters, buffers and gradients to `device`, in place, so that optimizers keep their hold.
         Returns itself.
         """

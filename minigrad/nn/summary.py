@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,42 @@ from minigrad.nn.module import Module, observed
 from minigrad.tensor import Parameter, Tensor
 
 
-def summary(model: Module, input_shape: tuple[int, ...]) -> str:
+class Table(str):
+    """Text in columns, which notebooks show as a table.
+
+    Attributes:
+        lines: the cells of each line; the first line has the titles, the last one the totals.
+    """
+
+    lines: list[tuple[str, ...]]
+
+    def __new__(cls, lines: list[tuple[str, ...]]) -> Table:
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        text = [
+            "  ".join(c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
+            for line in lines
+        ]
+        rule = "-" * len(text[0])
+        table = super().__new__(cls, "\n".join([text[0], rule, *text[1:-1], rule, text[-1]]))
+        table.lines = lines
+        return table
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        title, *body, total = ["".join(f"<td>{escape(cell)}</td>" for cell in line) for line in self.lines]
+        rows = [f"<tr>{line}</tr>" for line in body]
+        head, foot = (line.replace("td>", "th>") for line in (title, total))
+        return (
+            f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody><tfoot><tr>{foot}</tr></tfoot></table>"
+        )
+
+
+def summary(model: Module, input_shape: tuple[int, ...]) -> Table:
     """Return a table with one row per layer: name, output shape, parameters and multiply-adds for one input.
+
+    It is a string, to be printed; notebooks and the interactive Python show it by themselves.
 
     Args:
         model: runs once, in evaluation mode, on zeros; it is left as it was.
@@ -47,13 +82,7 @@ def summary(model: Module, input_shape: tuple[int, ...]) -> str:
     lines = [("layer", "kind", "output shape", "parameters", "multiply-adds")]
     lines += [(name, kind, shape, f"{own:,}", f"{work:,}") for name, kind, shape, own, work in rows]
     lines += [("total", type(model).__name__, "", f"{total:,}", f"{sum(row[4] for row in rows):,}")]
-    widths = [max(len(line[i]) for line in lines) for i in range(5)]
-    text = [
-        "  ".join(c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
-        for line in lines
-    ]
-    rule = "-" * len(text[0])
-    return "\n".join([text[0], rule, *text[1:-1], rule, text[-1]])
+    return Table(lines)
 
 
 def _multiply_adds(module: Module, output: Tensor) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
-from minigrad.ops.operands import Number, floating, operands, shape_of, sum_to
+from minigrad.ops.operands import Operand, floating, operands, shape_of, sum_to
 from minigrad.ops.select import where
 from minigrad.tensor import Tensor
 
@@ -107,22 +107,22 @@ class Pow(Function):
         return grad_a, grad_b
 
 
-def add(a: Tensor, b: Tensor | Number) -> Tensor:
+def add(a: Operand, b: Operand) -> Tensor:
     """Return a + b."""
     return Add.apply(*operands("add", a, b))
 
 
-def sub(a: Tensor, b: Tensor | Number) -> Tensor:
+def sub(a: Operand, b: Operand) -> Tensor:
     """Return a − b."""
     return Sub.apply(*operands("sub", a, b))
 
 
-def mul(a: Tensor, b: Tensor | Number) -> Tensor:
+def mul(a: Operand, b: Operand) -> Tensor:
     """Return a·b."""
     return Mul.apply(*operands("mul", a, b))
 
 
-def div(a: Tensor, b: Tensor | Number) -> Tensor:
+def div(a: Operand, b: Operand) -> Tensor:
     """Return a/b; integers give float32."""
     return Div.apply(*operands("div", a, b, to_float=True))
 
@@ -132,7 +132,7 @@ def neg(x: Tensor) -> Tensor:
     return Neg.apply(x)
 
 
-def pow(a: Tensor, b: Tensor | Number) -> Tensor:
+def pow(a: Operand, b: Operand) -> Tensor:
     """Return a raised to the power b. For a < 0 the gradient with respect to b is nan, as the logarithm is."""
     return Pow.apply(*operands("pow", a, b))
 

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.backend import Array
 from minigrad.tensor import Tensor
 
 Number = int | float
+Operand = Tensor | Array | Number
 
 
 def operands(name: str, a: Any, b: Any, to_float: bool = False) -> tuple[Any, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
-from minigrad.ops.operands import Number, floating, operands, shape_of, sum_to
+from minigrad.ops.operands import Number, Operand, floating, operands, shape_of, sum_to
 from minigrad.tensor import Tensor
 
 
@@ -89,17 +90,17 @@ def clip(x: Tensor, low: Number | None = None, high: Number | None = None) -> Te
     return Clip.apply(x, low=low, high=high)
 
 
-def maximum(a: Tensor, b: Tensor | Number) -> Tensor:
+def maximum(a: Operand, b: Operand) -> Tensor:
     """Return the larger of a and b, elementwise."""
     return Maximum.apply(*operands("maximum", a, b))
 
 
-def minimum(a: Tensor, b: Tensor | Number) -> Tensor:
+def minimum(a: Operand, b: Operand) -> Tensor:
     """Return the smaller of a and b, elementwise."""
     return Minimum.apply(*operands("minimum", a, b))
 
 
-def where(condition: Tensor | Array, a: Tensor | Number, b: Tensor | Number) -> Tensor:
+def where(condition: Tensor | Array, a: Operand, b: Operand) -> Tensor:
     """Return a where `condition` (booleans) holds, and b elsewhere; all three broadcast.
 
     Raises:
@@ -125,8 +126,8 @@ class Compare(Function):
         return relation(a, b)
 
 
-def _comparison(name: str, relation: Any, sign: str) -> Any:
-    def compare(a: Tensor, b: Tensor | Number) -> Tensor:
+def _comparison(name: str, relation: Any, sign: str) -> Callable[[Operand, Operand], Tensor]:
+    def compare(a: Operand, b: Operand) -> Tensor:
         return Compare.apply(*operands(name, a, b), relation=relation)
 
     compare.__name__ = compare.__qualname__ = name

@@ -1,6 +1,7 @@
-"""Pictures of a training run, written as PNG files.
+"""Pictures of a training run: figures, which notebooks show, and PNG files.
 
-Every function takes NumPy arrays or plain lists, checks them, draws one figure and returns the path of its file.
+Every function takes NumPy arrays or plain lists, checks them, draws one figure and returns it. Given a path, it writes
+the figure there first; `figure.path` says where.
 Matplotlib is imported only when a picture is drawn, and only its object-oriented part: no display, no pyplot.
 All pictures share one look, which `look.py` defines once.
 

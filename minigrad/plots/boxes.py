@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,8 @@ from minigrad.plots.look import COLORS, LOOK, PathLike, new_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.patches import Rectangle
+
+    from minigrad.plots.picture import Picture
 
 TRUE = {"edgecolor": COLORS["sky"], "linestyle": "-", "label": "true box"}
 PREDICTED = {"edgecolor": COLORS["yellow"], "linestyle": (0, (4, 2)), "label": "predicted box"}
@@ -35,9 +36,9 @@ def plot_box_gallery(
     boxes: ArrayLike,
     ious: ArrayLike,
     captions: Sequence[str],
-    path: PathLike,
+    path: PathLike | None = None,
     count: int = 6,
-) -> Path:
+) -> Picture:
     """Show the pictures whose boxes fit best, those in the middle (about the median), and those that fit worst.
 
     No picture is shown twice: where there are few, the blocks are shorter, and there are fewer blocks.
@@ -47,7 +48,7 @@ def plot_box_gallery(
         true_boxes, boxes: (N, 4), what is true and what was predicted.
         ious: (N,) intersection over union of each pair, in 0..1.
         captions: N texts of one line, written above the pictures; the IoU is added below.
-        path: the PNG file to write.
+        path: the PNG file to write, or None.
         count: the most pictures in each block.
 
     Raises:
@@ -75,7 +76,7 @@ def plot_box_gallery(
                 ax.set_title(caption, fontsize=9, fontweight="normal", loc="center", pad=4)
         legend = figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 0), ncols=2, borderaxespad=0)
         legend.set_in_layout(True)
-    return Path(path)
+    return figure
 
 
 def _blocks(ious: np.ndarray, count: int) -> dict[str, np.ndarray]:
@@ -94,14 +95,16 @@ def _blocks(ious: np.ndarray, count: int) -> dict[str, np.ndarray]:
     }
 
 
-def plot_detection(image: ArrayLike, box: ArrayLike, caption: str, path: PathLike, aspect: float = 1.0) -> Path:
+def plot_detection(
+    image: ArrayLike, box: ArrayLike, caption: str, path: PathLike | None = None, aspect: float = 1.0
+) -> Picture:
     """Show one photo with the box that was predicted for it.
 
     Args:
         image: (3, H, W), uint8.
         box: (4,).
         caption: written above the photo.
-        path: the PNG file to write.
+        path: the PNG file to write, or None.
         aspect: height of the photo over its width as it is to be shown, whatever the shape of `image`.
 
     Raises:
@@ -119,15 +122,15 @@ def plot_detection(image: ArrayLike, box: ArrayLike, caption: str, path: PathLik
         _draw_photo(ax, image, aspect)
         _draw_box(ax, box, PREDICTED, linewidth=2.5)
         ax.set_title(caption)
-    return Path(path)
+    return figure
 
 
-def plot_iou_histogram(ious: ArrayLike, path: PathLike, baseline: float | None = None) -> Path:
+def plot_iou_histogram(ious: ArrayLike, path: PathLike | None = None, baseline: float | None = None) -> Picture:
     """Draw how many boxes reach which IoU; those of 0.5 and more, which count as found, are filled.
 
     Args:
         ious: (N,) in 0..1.
-        path: the PNG file to write.
+        path: the PNG file to write, or None.
         baseline: a mean IoU to compare with, such as that of always answering the mean box; marked by a line.
 
     Raises:
@@ -154,7 +157,7 @@ def plot_iou_histogram(ious: ArrayLike, path: PathLike, baseline: float | None =
         ax.yaxis.get_major_locator().set_params(integer=True)
         ax.set_title(f"How well {len(ious):,} boxes fit", pad=46)
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
-    return Path(path)
+    return figure
 
 
 def _draw_photo(ax: Axes, image: np.ndarray, aspect: float | None = None) -> None:

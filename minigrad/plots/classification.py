@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.plots.look import COLORS, PathLike, hide_frame, new_figure, percent, room, shorten
 
+if TYPE_CHECKING:
+    from minigrad.plots.picture import Picture
 
-def plot_confusion_matrix(matrix: ArrayLike, class_names: Sequence[str], path: PathLike) -> Path:
+
+def plot_confusion_matrix(matrix: ArrayLike, class_names: Sequence[str], path: PathLike | None = None) -> Picture:
     """Draw a confusion matrix: counts as numbers, each cell coloured by its share of the row.
 
     The share on the diagonal is the class's recall. The colours follow the square root of the share, because the errors
@@ -20,7 +23,7 @@ def plot_confusion_matrix(matrix: ArrayLike, class_names: Sequence[str], path: P
     Args:
         matrix: (K, K) integer counts, rows = true class, columns = predicted class, as scikit-learn makes it.
         class_names: the K names.
-        path: the PNG file to write.
+        path: the PNG file to write, or None.
 
     Raises:
         ValueError: the matrix is empty, not square or not of counts, or the number of names is not K.
@@ -55,7 +58,7 @@ def plot_confusion_matrix(matrix: ArrayLike, class_names: Sequence[str], path: P
         bar.ax.yaxis.set_major_formatter(percent)
         bar.set_label("share of the row (on the diagonal: recall)")
         bar.outline.set_visible(False)
-    return Path(path)
+    return figure
 
 
 def _readable_on(background: Sequence[float]) -> str:
@@ -65,12 +68,12 @@ def _readable_on(background: Sequence[float]) -> str:
     return "black" if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else "white"
 
 
-def plot_class_metrics(per_class: Mapping[str, Mapping[str, float]], path: PathLike) -> Path:
+def plot_class_metrics(per_class: Mapping[str, Mapping[str, float]], path: PathLike | None = None) -> Picture:
     """Draw recall, precision and F1 of every class, best F1 on top, and their macro averages as lines.
 
     Args:
         per_class: class name -> ``{"precision": ..., "recall": ..., "f1": ...}``, all in 0..1; other keys are ignored.
-        path: the PNG file to write.
+        path: the PNG file to write, or None.
 
     Raises:
         ValueError: there is no class, or a class lacks one of the metrics or has it outside 0..1.
@@ -106,4 +109,4 @@ def plot_class_metrics(per_class: Mapping[str, Mapping[str, float]], path: PathL
         ax.xaxis.set_major_formatter(percent)
         ax.set_title("Recall, precision and F1 of each class (dashed: macro averages)", pad=30)
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2, handletextpad=0.1)
-    return Path(path)
+    return figure

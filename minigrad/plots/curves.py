@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,19 +12,21 @@ from minigrad.plots.look import COLORS, PathLike, new_figure, percent
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from minigrad.plots.picture import Picture
+
 TITLES = {"iou": "IoU"}  # of metrics whose name does not say how it is written
 
 
 def plot_history(
-    history: Sequence[Mapping[str, Any]], path: PathLike, metrics: Sequence[str] = ("loss", "accuracy")
-) -> Path:
+    history: Sequence[Mapping[str, Any]], path: PathLike | None = None, metrics: Sequence[str] = ("loss", "accuracy")
+) -> Picture:
     """Draw each metric's training and validation curve over the epochs, and the learning rate below them.
 
     Args:
         history: one row per epoch, such as ``{"epoch": 1, "train_loss": 1.9, "val_loss": 1.7, "lr_max": 0.1, ...}``; a
             missing, None or non-finite value is left out and the curve goes on to the next one. The learning rate is
             the largest of each epoch, ``lr_max``; where there is none, ``lr``.
-        path: the PNG file to write.
+        path: the PNG file to write, or None.
         metrics: one panel each, with the curves ``train_<metric>`` and ``val_<metric>``; from four on in rows of two.
             Less is better where the name ends in "loss", more otherwise; where it ends in "accuracy" or "iou", the
             values are shares in 0..1.
@@ -54,7 +55,7 @@ def plot_history(
         if len(history) == 1:
             epoch = history[0].get("epoch", 1)
             ax.set_xlim(epoch - 0.5, epoch + 0.5)
-    return Path(path)
+    return figure
 
 
 def _draw_learning_rate(ax: Axes, history: Sequence[Mapping[str, Any]]) -> None:

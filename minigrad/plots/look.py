@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import unicodedata
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minigrad.files import atomic_path
@@ -18,7 +18,8 @@ from minigrad.plots.fonts import FAMILY, use_fonts_for_all_letters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+
+    from minigrad.plots.picture import Picture
 
 PathLike = str | os.PathLike[str]
 
@@ -64,23 +65,23 @@ LOOK = {
 
 
 @contextmanager
-def new_figure(path: PathLike, width: float, height: float, layout: str = "compressed") -> Iterator[Figure]:
-    """Yield an empty figure (inches) in the shared look; write it to ``path`` when the block ends without an error.
+def new_figure(path: PathLike | None, width: float, height: float, layout: str = "compressed") -> Iterator[Picture]:
+    """Yield an empty figure (inches) in the shared look; when the block ends without an error, write it to ``path``,
+    if there is one.
 
     Args:
         layout: Matplotlib's name of a layout engine; "none" for a figure whose axes are placed by hand.
     """
-    from matplotlib import style
-    from matplotlib.figure import Figure
+    from minigrad.plots.picture import Picture, shared_look
 
-    # "default" first, so that a user's own matplotlibrc does not change the pictures.
-    with style.context(["default", LOOK]):
-        figure = Figure(figsize=(width, height), layout=layout)
+    with shared_look():
+        figure = Picture(figsize=(width, height), layout=layout)
         yield figure
         use_fonts_for_all_letters(figure)
-        with atomic_path(path) as temporary, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", r"Glyph \d+")  # said once, by the line above
+    if path is not None:
+        with atomic_path(path) as temporary:
             figure.savefig(temporary, format="png")
+        figure.path = Path(path)
 
 
 def shorten(name: str, letters: int = LETTERS) -> str:

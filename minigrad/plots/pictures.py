@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,6 +13,8 @@ from minigrad.plots.look import COLORS, LOOK, PathLike, hide_frame, new_figure, 
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from minigrad.plots.picture import Picture
 
 # The gallery's measures in inches: above each block, above each picture, between two pictures.
 HEADING, CAPTION, GAP = 0.5, 0.45, 0.08
@@ -26,9 +27,9 @@ def plot_gallery(
     predictions: ArrayLike,
     confidences: ArrayLike,
     class_names: Sequence[str],
-    path: PathLike,
+    path: PathLike | None = None,
     count: int = 16,
-) -> Path:
+) -> Picture:
     """Show some of the right and some of the wrong predictions: what was predicted, how surely, and the truth.
 
     The first ``count`` of each kind are shown, in the order given.
@@ -39,7 +40,7 @@ def plot_gallery(
         predictions: (N,) predicted classes as integers.
         confidences: (N,) probabilities of the predicted classes, in 0..1.
         class_names: the names, indexed by labels and predictions.
-        path: the PNG file to write.
+        path: the PNG file to write, or None.
         count: the most pictures per block.
 
     Raises:
@@ -61,9 +62,9 @@ def plot_confident_errors(
     predictions: ArrayLike,
     confidences: ArrayLike,
     class_names: Sequence[str],
-    path: PathLike,
+    path: PathLike | None = None,
     count: int = 32,
-) -> Path:
+) -> Picture:
     """Show the wrong predictions that the network was surest of, the surest first.
 
     These tell the most: wrong labels, pictures that nobody could name, and what the network has learned instead.
@@ -99,8 +100,8 @@ def _draw_blocks(
     predictions: np.ndarray,
     confidences: np.ndarray,
     class_names: Sequence[str],
-    path: PathLike,
-) -> Path:
+    path: PathLike | None = None,
+) -> Picture:
     names = [shorten(name, LETTERS) for name in class_names]
     # A tile is at least as wide as the longest caption, whose letters of 9 points take about 0.07 inches each.
     tile = max(1.5, 0.07 * (max(map(room, names)) + len("✓  (100%)")))
@@ -123,24 +124,24 @@ def _draw_blocks(
                 caption += f"\ntrue: {names[labels[index]]}"
                 _draw_tile(figure.add_axes(box), images[index], caption, COLORS[color])
             top -= block_height
-    return Path(path)
+    return figure
 
 
 def plot_answers(
     image: ArrayLike,
     probabilities: ArrayLike,
     class_names: Sequence[str],
-    path: PathLike,
+    path: PathLike | None = None,
     aspect: float = 1.0,
     count: int = 5,
-) -> Path:
+) -> Picture:
     """Show one photo and, as bars beside it, what a classifier thinks is in it.
 
     Args:
         image: (3, H, W), uint8.
         probabilities: (K,), in 0..1.
         class_names: the K names.
-        path: the PNG file to write.
+        path: the PNG file to write, or None.
         aspect: height of the photo over its width as it is to be shown, whatever the shape of `image`.
         count: the most bars; the likeliest classes.
 
@@ -172,7 +173,7 @@ def plot_answers(
         bars.tick_params(axis="y", length=0)
         bars.xaxis.set_major_formatter(percent)
         bars.set_title(f"{shorten(class_names[likeliest[0]])} ({shares[0]:.0%})")
-    return Path(path)
+    return figure
 
 
 def _draw_tile(ax: Axes, image: np.ndarray, caption: str, color: str) -> None:
@@ -207,7 +208,7 @@ def _check_gallery(
             raise ValueError(f"{function}: {name} must be floating point in 0..1, got {found}")
 
 
-def plot_filters(weights: ArrayLike, path: PathLike, limit: int = 64) -> Path:
+def plot_filters(weights: ArrayLike, path: PathLike | None = None, limit: int = 64) -> Picture:
     """Show a convolution's filters as tiles on one common scale, symmetric about zero.
 
     With three input channels a filter is a colour picture: each channel is ``0.5 + w / (2 max|w|)``, so that mid-grey
@@ -216,7 +217,7 @@ def plot_filters(weights: ArrayLike, path: PathLike, limit: int = 64) -> Path:
 
     Args:
         weights: (O, C, kh, kw), PyTorch's order.
-        path: the PNG file to write.
+        path: the PNG file to write, or None.
         limit: show no more than the first so many filters and input channels.
 
     Raises:
@@ -251,7 +252,7 @@ def plot_filters(weights: ArrayLike, path: PathLike, limit: int = 64) -> Path:
             ax.set_xlabel(f"red, green and blue: mid-grey is 0, the full range ±{strongest:.2g}")
         else:
             figure.colorbar(image, ax=ax, location="bottom", label="weight", aspect=40)
-    return Path(path)
+    return figure
 
 
 def _mosaic(tiles: np.ndarray, columns: int, blank: float) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigrad import backend
-from minigrad.data import DataLoader, TensorDataset
+from minigrad.data import DataLoader, TensorDataset, random_split
 from minigrad.tensor import Tensor
 from tests.data.helpers import Items, numbered
 
@@ -201,6 +201,20 @@ def test_wrong_arguments_are_named(options, error, reason):
         DataLoader(numbered(), **options)
 
 
-def test_something_else_than_a_data_set_is_refused():
-    with pytest.raises(TypeError, match="expected a Dataset, got list"):
-        DataLoader([1, 2, 3])
+@pytest.mark.parametrize("data", [3, "text", {"x": 1}, None])
+def test_something_else_than_a_data_set_is_refused(data):
+    with pytest.raises(TypeError, match=f"expected a Dataset, arrays, or a list of items, got {type(data).__name__}"):
+        DataLoader(data)
+
+
+def test_arrays_and_lists_of_items_are_data_sets():
+    x, y = np.arange(6.0).reshape(3, 2), np.arange(3)
+    for data in ((x, y), [(x[i], y[i]) for i in range(3)], (Tensor(x), Tensor(y)), TensorDataset(x, y)):
+        first, second = next(iter(DataLoader(data, 2)))
+        np.testing.assert_array_equal(first.numpy(), x[:2])
+        np.testing.assert_array_equal(second.numpy(), y[:2])
+        assert sorted(len(part) for part in random_split(data, [2, 1])) == [1, 2]
+    (batch,) = next(iter(DataLoader(x, 3)))
+    np.testing.assert_array_equal(batch.numpy(), x)
+    with pytest.raises(ValueError, match="same length"):
+        DataLoader((x, y[:2]))

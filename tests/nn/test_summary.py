@@ -102,3 +102,14 @@ def test_a_layer_used_twice_counts_its_parameters_once_and_own_parameters_are_sh
 
     table = rows(nn.summary(Twice(), (4,)))
     assert table["(own)"] == ["Twice", "(4,)", "3", "0"] and table["total"] == ["Twice", "23", "32"]
+
+
+def test_notebooks_show_a_table_and_the_prompt_shows_the_text():
+    class Odd(nn.Linear):
+        pass
+
+    Odd.__name__ = "<Odd>"
+    table = summary(nn.Sequential(Odd(2, 3)), (2,))
+    html = table._repr_html_()
+    assert html.count("<tr>") == 3 and "<td>&lt;Odd&gt;</td>" in html and "<th>output shape</th>" in html
+    assert repr(table) == str(table) == table and "\n" in table

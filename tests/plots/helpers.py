@@ -17,8 +17,9 @@ HISTORY = [
 NAMES = ["cat", "dog"]
 
 
-def assert_is_picture(path, folder, width=300, height=100):
+def assert_is_picture(figure, folder, width=300, height=100):
     """The one file in the folder is a PNG of at least this many pixels that shows more than one colour."""
+    path = figure.path
     assert os.listdir(folder) == [path.name]
     with Image.open(path) as picture:
         assert picture.format == "PNG"

@@ -29,8 +29,8 @@ def captions(figure) -> list[list[str]]:
 
 
 def test_gallery_shows_best_typical_and_worst(tmp_path, figures):
-    path = plots.plot_box_gallery(**GALLERY, path=tmp_path / "boxes.png", count=2)
-    assert_is_picture(path, tmp_path, 600, 600)
+    figure = plots.plot_box_gallery(**GALLERY, path=tmp_path / "boxes.png", count=2)
+    assert_is_picture(figure, tmp_path, 600, 600)
     (figure,) = figures
     best, typical, worst = captions(figure)
     assert best == ["picture 3", "picture 1"]
@@ -65,8 +65,8 @@ def test_pictures_keep_their_shape(tmp_path, figures):
 
 @pytest.mark.parametrize("aspect", [1.0, 0.4, 2.5])
 def test_detection_is_shown_in_the_photos_own_shape(tmp_path, figures, aspect):
-    path = plots.plot_detection(**DETECTION, path=tmp_path / "cat.png", aspect=aspect)
-    assert_is_picture(path, tmp_path, 100, 100)
+    figure = plots.plot_detection(**DETECTION, path=tmp_path / "cat.png", aspect=aspect)
+    assert_is_picture(figure, tmp_path, 100, 100)
     (ax,) = figures[0].axes
     extent = ax.get_window_extent()
     assert extent.height / extent.width == pytest.approx(aspect, rel=0.02)
@@ -77,15 +77,15 @@ def test_detection_is_shown_in_the_photos_own_shape(tmp_path, figures, aspect):
 def test_upper_left_corner_of_the_photo_is_the_origin_of_boxes(tmp_path):
     image = np.full((3, 100, 100), 128, np.uint8)
     image[:, :50, :50] = 0
-    path = plots.plot_detection(image, [0.6, 0.6, 0.9, 0.9], "", tmp_path / "x.png")
-    pixels = np.asarray(Image.open(path).convert("L"), dtype=int)
+    figure = plots.plot_detection(image, [0.6, 0.6, 0.9, 0.9], "", tmp_path / "x.png")
+    pixels = np.asarray(Image.open(figure.path).convert("L"), dtype=int)
     height, width = pixels.shape
     assert pixels[height // 4, width // 4] < 20 and abs(pixels[height // 4, 3 * width // 4] - 128) < 20
 
 
 def test_histogram_counts_every_box_once_and_splits_at_a_half(tmp_path, figures):
-    path = plots.plot_iou_histogram([0.0, 0.49, 0.5, 0.51, 1.0], tmp_path / "iou.png", baseline=0.36)
-    assert_is_picture(path, tmp_path, 800, 400)
+    figure = plots.plot_iou_histogram([0.0, 0.49, 0.5, 0.51, 1.0], tmp_path / "iou.png", baseline=0.36)
+    assert_is_picture(figure, tmp_path, 800, 400)
     (ax,) = figures[0].axes
     below, above = ax.containers
     assert sum(bar.get_height() for bar in below) == 2 and sum(bar.get_height() for bar in above) == 3
@@ -117,5 +117,5 @@ def test_what_does_not_fit_is_refused(tmp_path, name, arguments, message):
 def test_any_text_may_be_a_caption(tmp_path, recwarn):
     captions = [r"✗ $\foo$ taken for 5$ note", "✗ golden retriever taken for labrador (52%) " * 4]
     images, boxes = np.zeros((2, 3, 8, 8), np.uint8), np.array([[0.1, 0.1, 0.5, 0.5]] * 2)
-    path = plots.plot_box_gallery(images, boxes, boxes, np.array([1.0, 0.5]), captions, tmp_path / "boxes.png")
-    assert path.is_file() and not recwarn.list
+    figure = plots.plot_box_gallery(images, boxes, boxes, np.array([1.0, 0.5]), captions, tmp_path / "boxes.png")
+    assert figure.path.is_file() and not recwarn.list

@@ -14,8 +14,8 @@ PER_CLASS = {name: {"precision": 0.5, "recall": 0.75, "f1": 0.6, "support": 4} f
 
 @pytest.mark.parametrize("matrix", [[[3, 1], [0, 0]], [[12345, 0], [1, 99999]]])
 def test_confusion_matrix_is_drawn(tmp_path, matrix):
-    path = plots.plot_confusion_matrix(matrix, NAMES, tmp_path / "confusion.png")
-    assert_is_picture(path, tmp_path)
+    figure = plots.plot_confusion_matrix(matrix, NAMES, tmp_path / "confusion.png")
+    assert_is_picture(figure, tmp_path)
 
 
 @pytest.mark.parametrize(("background", "color"), [((1, 1, 1), "black"), ((0, 0, 0.5), "white"), ((1, 1, 0), "black")])

@@ -11,8 +11,8 @@ from tests.plots.helpers import HISTORY, assert_is_picture, assert_refused
 
 @pytest.mark.parametrize("rows", [HISTORY, HISTORY[:1], HISTORY * 40, [{"train_loss": 1.0}]])
 def test_history_is_drawn_for_any_length_and_with_missing_values(tmp_path, rows):
-    path = plots.plot_history(rows, tmp_path / "history.png")
-    assert_is_picture(path, tmp_path, 1000, 500)
+    figure = plots.plot_history(rows, tmp_path / "history.png")
+    assert_is_picture(figure, tmp_path, 1000, 500)
 
 
 def test_history_leaves_missing_values_out_and_names_the_best_epoch():
@@ -27,11 +27,10 @@ def test_history_leaves_missing_values_out_and_names_the_best_epoch():
 
 
 @pytest.mark.parametrize(("count", "panels"), [(1, (1, 1)), (3, (1, 3)), (4, (2, 2)), (5, (3, 2))])
-def test_many_metrics_go_in_rows_of_two(tmp_path, figures, count, panels):
+def test_many_metrics_go_in_rows_of_two(tmp_path, count, panels):
     metrics = ["class_loss", "iou", "c", "d", "e"][:count]
     history = [{"epoch": epoch, "lr": 1.0} | dict.fromkeys((f"val_{m}" for m in metrics), 0.5) for epoch in (1, 2)]
-    plots.plot_history(history, tmp_path / "history.png", metrics)
-    (figure,) = figures
+    figure = plots.plot_history(history, tmp_path / "history.png", metrics)
     *drawn, lr = figure.axes
     assert [ax.get_title(loc="left") for ax in drawn][:2] == ["Class loss", "IoU"][:count]
     assert len(drawn) == count and lr.get_title(loc="left") == "Learning rate"

@@ -16,7 +16,7 @@ from tests.plots.helpers import HISTORY
 def test_failure_while_writing_keeps_the_old_picture(tmp_path, monkeypatch):
     from matplotlib.figure import Figure
 
-    path = plots.plot_history(HISTORY, tmp_path / "history.png")
+    path = plots.plot_history(HISTORY, tmp_path / "history.png").path
     before = path.read_bytes()
 
     def fail(self, file, **kwargs):
@@ -33,10 +33,17 @@ def test_failure_while_writing_keeps_the_old_picture(tmp_path, monkeypatch):
 def test_a_users_own_matplotlib_settings_neither_change_the_picture_nor_are_changed(tmp_path):
     import matplotlib
 
-    expected = plots.plot_history(HISTORY, tmp_path / "a.png").read_bytes()
+    expected = plots.plot_history(HISTORY, tmp_path / "a.png").path.read_bytes()
     with matplotlib.rc_context({"font.size": 30, "figure.facecolor": "black"}):
-        assert plots.plot_history(HISTORY, tmp_path / "b.png").read_bytes() == expected
+        assert plots.plot_history(HISTORY, tmp_path / "b.png").path.read_bytes() == expected
         assert matplotlib.rcParams["font.size"] == 30
+
+
+def test_a_figure_without_a_path_is_shown_and_not_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    figure = plots.plot_history(HISTORY)
+    assert figure.path is None and os.listdir(tmp_path) == []
+    assert figure._repr_png_() == plots.plot_history(HISTORY, tmp_path / "a.png").path.read_bytes()
 
 
 def output_of(code, *arguments):

@@ -21,16 +21,16 @@ GALLERY = {
 
 @pytest.mark.parametrize("predictions", [[0, 0, 0], [0, 1, 0], [1, 0, 1]])
 def test_gallery_is_drawn_also_with_an_empty_block(tmp_path, predictions):
-    path = plots.plot_gallery(**GALLERY | {"predictions": predictions}, path=tmp_path / "gallery.png")
-    assert_is_picture(path, tmp_path, 300, 300)
+    figure = plots.plot_gallery(**GALLERY | {"predictions": predictions}, path=tmp_path / "gallery.png")
+    assert_is_picture(figure, tmp_path, 300, 300)
 
 
 def test_gallery_draws_bytes_and_fractions_alike(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (3, 3, 8, 8), dtype=np.uint8)
     pictures = []
     for name, values in (("bytes", images), ("fractions", images / 255)):
-        path = plots.plot_gallery(**GALLERY | {"images": values}, path=tmp_path / name)
-        pictures.append(np.asarray(Image.open(path).convert("RGB"), dtype=int))
+        figure = plots.plot_gallery(**GALLERY | {"images": values}, path=tmp_path / name)
+        pictures.append(np.asarray(Image.open(figure.path).convert("RGB"), dtype=int))
     assert np.abs(pictures[0] - pictures[1]).max() <= 1
 
 
