@@ -14,24 +14,14 @@ class DatasetUnavailable(FileNotFoundError):
 def data_root(argument: str | os.PathLike | None = None) -> Path:
     """The folder for data sets: `argument`, else the environment's `MINIGRAD_DATA`, else the user's cache folder.
 
-    The cache folder is the platform's own, such as `~/.cache/minigrad` on Linux. Nothing is created here; what is
-    downloaded later makes the folder, and only the cache folder's parents, too: a mistyped path is an error.
-
-    Raises:
-        DatasetUnavailable: the folder was named, and neither it nor its parent is there, or it is a file.
+    The cache folder is the platform's own, such as `~/.cache/minigrad` on Linux. Nothing is created.
     """
     chosen = argument or os.environ.get("MINIGRAD_DATA")
     if not chosen:
         import pooch
 
-        return Path(pooch.os_cache("minigrad")).expanduser()
-    root = Path(chosen).expanduser()
-    named = "" if argument else " (named by MINIGRAD_DATA)"
-    if not (root.is_dir() or root.parent.is_dir()):
-        raise DatasetUnavailable(f"the folder for data sets, {root}{named}: neither it nor {root.parent} is there")
-    if root.exists() and not root.is_dir():
-        raise DatasetUnavailable(f"the folder for data sets, {root}{named}: it is a file")
-    return root
+        chosen = pooch.os_cache("minigrad")
+    return Path(chosen).expanduser()
 
 
 def fetch(url: str, known_hash: str, folder: Path) -> Path:

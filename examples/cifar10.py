@@ -46,6 +46,7 @@ VALIDATION_SHARE = 0.1
 EVALUATION_BATCH = 250
 BEST_METRIC = "accuracy"  # of the validation, by which the best epoch is kept
 SIZE = 32  # pixels: the side of all pictures
+DRAWINGS = ("confusion_matrix", "class_metrics", "predictions", "confident_errors", "filters", "history")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -152,18 +153,15 @@ def measure(model: nn.Module, test: Any, folder: Path, history: list[dict[str, f
     written = write_report(folder, report, history)
     print("\n" + format_report(report))
     answers = targets, probabilities.argmax(axis=1), probabilities.max(axis=1)
-    figures = [
-        plots.plot_confusion_matrix(
-            np.array(report["confusion_matrix"]), test.classes, folder / "confusion_matrix.png"
-        ),
-        plots.plot_class_metrics(report["per_class"], folder / "class_metrics.png"),
-        plots.plot_gallery(test.images, *answers, test.classes, folder / "predictions.png"),
-        plots.plot_confident_errors(test.images, *answers, test.classes, folder / "confident_errors.png"),
-        plots.plot_filters(next(iter(model.state_dict().values())), folder / "filters.png"),
-    ]
+    drawn = {name: folder / f"{name}.png" for name in DRAWINGS[: None if history else -1]}
+    plots.plot_confusion_matrix(np.array(report["confusion_matrix"]), test.classes, drawn["confusion_matrix"])
+    plots.plot_class_metrics(report["per_class"], drawn["class_metrics"])
+    plots.plot_gallery(test.images, *answers, test.classes, drawn["predictions"])
+    plots.plot_confident_errors(test.images, *answers, test.classes, drawn["confident_errors"])
+    plots.plot_filters(next(iter(model.state_dict().values())), drawn["filters"])
     if history:
-        figures.append(plots.plot_history(history, folder / "history.png"))
-    print("\nwritten:", *written, *(figure.path for figure in figures), sep="\n  ")
+        plots.plot_history(history, drawn["history"])
+    print("\nwritten:", *written, *drawn.values(), sep="\n  ")
 
 
 def make_config(arguments: argparse.Namespace, saved: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -231,7 +229,7 @@ def train(
 def run(argv: Sequence[str]) -> None:
     """Parse the arguments and do what they ask for."""
     arguments = build_parser().parse_args(argv)
-    common.check_modes(arguments)
+    common.check_arguments(arguments)
     with open_run(arguments, Path("runs") / (arguments.data or "cifar10")) as (folder, saved):
         config = make_config(arguments, saved)
         device = common.choose_device(arguments.device)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import minigrad as mg
-from datasets import DatasetUnavailable
+from datasets import DatasetUnavailable, data_root
 from examples.errors import UsageError, in_words
 from minigrad.backend import DeviceError
 from minigrad.files import atomic_path
@@ -53,8 +53,10 @@ def positive_float(text: str) -> float:
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that every training example has."""
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where the data set lies or is downloaded to "
-                        "(default: $MINIGRAD_DATA, else a cache folder in your home)")  # fmt: skip
+    parser.add_argument(
+        "--data-dir", type=Path, metavar="DIR", help="where the data set lies, or is downloaded to if its parent "
+        "is there (default: $MINIGRAD_DATA, else a cache folder in your home)",
+    )  # fmt: skip
     parser.add_argument("--epochs", type=positive_int, metavar="N", help="passes over the training pictures")
     parser.add_argument("--batch-size", type=positive_int, metavar="N", help="pictures per step")
     parser.add_argument(
@@ -82,8 +84,8 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def check_modes(arguments: argparse.Namespace) -> None:
-    """Check the arguments that say what to do: train, go on, measure, or answer.
+def check_arguments(arguments: argparse.Namespace) -> None:
+    """Check the arguments that say what to do: train, go on, measure, or answer; and with which data.
 
     Raises:
         UsageError: they contradict each other.
@@ -92,6 +94,22 @@ def check_modes(arguments: argparse.Namespace) -> None:
         raise UsageError("--eval-only measures a checkpoint: name it with --checkpoint FILE")
     if arguments.checkpoint and (arguments.resume or not (arguments.eval_only or arguments.predict)):
         raise UsageError("--checkpoint FILE goes with --eval-only or --predict, and not with --resume")
+    check_data_folder(arguments.data_dir)
+
+
+def check_data_folder(argument: Path | None) -> None:
+    """Check the folder for data sets, if one is named: it or its parent is there. A mistyped path is not downloaded to.
+
+    Raises:
+        UsageError: it is not.
+    """
+    named = "--data-dir" if argument else "MINIGRAD_DATA"
+    folder = data_root(argument) if argument or os.environ.get("MINIGRAD_DATA") else None
+    if folder is None or folder.is_dir():
+        return
+    if folder.exists() or not folder.parent.is_dir():
+        wrong = "it is a file" if folder.exists() else f"neither it nor {folder.parent} is there"
+        raise UsageError(f"{named} {folder}: {wrong}; expected a folder, or the name of a new one in a folder")
 
 
 def counted(number: int, noun: str) -> str:

@@ -59,6 +59,8 @@ RECIPES = {
     "digits": {"epochs": 14, "batch_size": 32, "lr": 2e-3},
 }
 LAMBDA_BOX = {"smooth_l1": 10.0, "giou": 2.0}
+METRICS = ("accuracy", "iou", "class_loss", "box_loss")
+DRAWINGS = ("boxes", "iou", "confusion_matrix", "confident_errors", "history")
 SIZES = (16, 1024)  # smallest and largest side of the pictures
 
 
@@ -180,23 +182,21 @@ def measure(model: Localizer, pictures: BoxDataset, folder: Path, history: list[
         f"{plots.shorten(names[answer])} ({confidence:.0%})"
         for target, answer, confidence in zip(targets, predictions, confidences, strict=True)
     ]
-    matrix, answers = np.array(report["confusion_matrix"]), (targets, predictions, confidences)
-    figures = [
-        plots.plot_box_gallery(pictures.images, true_boxes, boxes, ious, captions, folder / "boxes.png"),
-        plots.plot_iou_histogram(ious, folder / "iou.png", report["baselines"]["mean_iou"]),
-        plots.plot_confusion_matrix(matrix, names, folder / "confusion_matrix.png"),
-        plots.plot_confident_errors(pictures.images, *answers, names, folder / "confident_errors.png"),
-    ]
+    drawn = {name: folder / f"{name}.png" for name in DRAWINGS[: None if history else -1]}
+    plots.plot_box_gallery(pictures.images, true_boxes, boxes, ious, captions, drawn["boxes"])
+    plots.plot_iou_histogram(ious, drawn["iou"], report["baselines"]["mean_iou"])
+    plots.plot_confusion_matrix(np.array(report["confusion_matrix"]), names, drawn["confusion_matrix"])
+    answers = targets, predictions, confidences
+    plots.plot_confident_errors(pictures.images, *answers, names, drawn["confident_errors"])
     if history:
-        metrics = ("accuracy", "iou", "class_loss", "box_loss")
-        figures.append(plots.plot_history(history, folder / "history.png", metrics))
-    print("\nwritten:", *written, *(figure.path for figure in figures), sep="\n  ")
+        plots.plot_history(history, drawn["history"], METRICS)
+    print("\nwritten:", *written, *drawn.values(), sep="\n  ")
 
 
 def run(argv: Sequence[str]) -> None:
     """Parse the arguments and do what they ask for."""
     arguments = build_parser().parse_args(argv)
-    common.check_modes(arguments)
+    common.check_arguments(arguments)
     with open_run(arguments, Path("runs") / f"localization-{arguments.data or 'pets'}") as (folder, saved):
         _run(arguments, folder, saved, argv)
 

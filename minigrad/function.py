@@ -103,7 +103,11 @@ class Function:
         recording = cls.differentiable and True in needs and grad_mode.enabled
         function.needs = tuple(needs) if recording else (False,) * len(needs)
         if on_cpu:
-            result = Tensor._wrap(function.forward(*arrays, **options))
+            if grad_mode.silent:
+                result = Tensor._wrap(function.forward(*arrays, **options))
+            else:
+                with np.errstate(all="ignore"):
+                    result = Tensor._wrap(function.forward(*arrays, **options))
         else:
             with backend.use_device(_common_device(function.name, arrays)):
                 result = Tensor._wrap(function.forward(*arrays, **options))

@@ -8,7 +8,8 @@ turns it into the gradients of its inputs, and forgets what it had saved.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from operator import attrgetter
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from minigrad import backend
 from minigrad.function import Function, edge_of, enable_grad, no_grad
-from minigrad.tensor import Tensor
+from minigrad.tensor import Tensor, grad_mode
 
 
 def backward(self: Tensor, grad: Any = None, retain_graph: bool = False, create_graph: bool = False) -> None:
@@ -96,17 +97,30 @@ def _sweep(
     if targets is not None:
         nodes = _leading_to(targets, nodes)
         wanted = targets.union(nodes)
-    while nodes:
-        node = nodes.pop()
-        if node not in grads:
-            continue
-        grad = grads.pop(node) if targets is None or node not in targets else grads[node]
-        for edge, input_grad in zip(node.edges, node.input_gradients(grad), strict=True):
-            if edge is not None and input_grad is not None and (targets is None or edge in wanted):
-                _accumulate(grads, edge, input_grad)
-        if not retain_graph:
-            node.release()
+    with _silence():
+        while nodes:
+            node = nodes.pop()
+            if node not in grads:
+                continue
+            grad = grads.pop(node) if targets is None or node not in targets else grads[node]
+            for edge, input_grad in zip(node.edges, node.input_gradients(grad), strict=True):
+                if edge is not None and input_grad is not None and (targets is None or edge in wanted):
+                    _accumulate(grads, edge, input_grad)
+            if not retain_graph:
+                node.release()
     return grads
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Let NumPy say nothing about inf, nan and numbers too small: told once, not by each operation."""
+    before = grad_mode.silent
+    with np.errstate(all="ignore"):
+        grad_mode.silent = True
+        try:
+            yield
+        finally:
+            grad_mode.silent = before
 
 
 def _accumulate(grads: dict[Any, Tensor], edge: Any, grad: Tensor) -> None:

@@ -25,9 +25,14 @@ else:
 
 
 class GradMode(threading.local):
-    """Whether operations are recorded, for each thread; switched by `no_grad` and `enable_grad`."""
+    """Whether operations are recorded, for each thread; switched by `no_grad` and `enable_grad`.
+
+    And whether NumPy has been told to be silent about inf, nan and numbers too small, which are results, as they are on
+    a GPU. It is told by each operation, or once by the sweep, because telling takes as long as a small operation.
+    """
 
     enabled = True
+    silent = False
 
 
 grad_mode = GradMode()

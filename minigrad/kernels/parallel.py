@@ -22,6 +22,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from minigrad.backend import on_cpu
 
 # Handing a task to a thread and waiting for it takes about 0.1 ms, and threads with little to do between two steps of
@@ -146,6 +148,7 @@ def _jobs() -> Any:
     jobs = SimpleQueue()
 
     def work() -> None:
+        np.seterr(all="ignore")  # as the operations do; threads do not inherit it
         while job := jobs.get():
             job.run()
             del job  # its result must not live until the next one comes

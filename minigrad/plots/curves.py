@@ -62,7 +62,8 @@ def _draw_learning_rate(ax: Axes, history: Sequence[Mapping[str, Any]]) -> None:
     # At an epoch's end a one-cycle schedule may be as good as 0: of a single epoch that would be all there is to see.
     key, which = ("lr_max", "largest") if any("lr_max" in row for row in history) else ("lr", "last")
     _draw_curve(ax, history, key, "grey", "-", "o")
-    ax.set(title=f"Learning rate ({which} of each epoch)", ylim=(0, None))
+    ax.set(title="Learning rate", ylim=(0, None))
+    ax.set_title(f"the {which} of each epoch", loc="right", fontsize=9, fontweight="normal")
     ax.yaxis.set_major_formatter("{x:g}")  # in full, where Matplotlib would write a factor such as 1e-8 above the axis
 
 
