@@ -16,6 +16,7 @@ from benchmarks.frameworks import LOADERS, installed
 from benchmarks.rows import Row
 from benchmarks.tables import TABLES, Table
 from minigrad.files import atomic_path
+from minigrad.kernels.parallel import get_num_threads
 from minigrad.output import tolerant_program
 
 BUSY = 0.5  # load average from which on times are not to be trusted
@@ -34,6 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _main(arguments: list[str] | None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
+    try:
+        get_num_threads()
+    except ValueError as error:
+        parser.error(str(error))
     # Asked for by name or for a list, a row may be in any table.
     tables = options.table or (TABLES if options.filter or options.list else ["main"])
     rows = [row for name in tables for row in TABLES[name].rows if _chosen(row.name, options.filter)]

@@ -61,6 +61,7 @@ RECIPES = {
 LAMBDA_BOX = {"smooth_l1": 10.0, "giou": 2.0}
 METRICS = ("accuracy", "iou", "class_loss", "box_loss")
 DRAWINGS = ("boxes", "iou", "confusion_matrix", "confident_errors", "history")
+LETTERS = 16  # of a class name above a photo
 SIZES = (16, 1024)  # smallest and largest side of the pictures
 
 
@@ -178,8 +179,8 @@ def measure(model: Localizer, pictures: BoxDataset, folder: Path, history: list[
 
     predictions, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)
     captions = [
-        f"{'✓' if answer == target else f'✗ {plots.shorten(names[target])} taken for'} "
-        f"{plots.shorten(names[answer])} ({confidence:.0%})"
+        f"{'✓' if answer == target else f'✗ {plots.shorten(names[target], LETTERS)} taken for'} "
+        f"{plots.shorten(names[answer], LETTERS)} ({confidence:.0%})"
         for target, answer, confidence in zip(targets, predictions, confidences, strict=True)
     ]
     drawn = {name: folder / f"{name}.png" for name in DRAWINGS[: None if history else -1]}

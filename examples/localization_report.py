@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +121,8 @@ def format_localization(report: Mapping[str, Any]) -> str:
         ("class is right (accuracy)", f"{report['accuracy']:.1%}", f"{same_class}  always the same class"),
         ("mean IoU of the boxes", f"{report['mean_iou']:.3f}", f"{mean_box}  always the mean box"),
         ("median IoU", f"{report['median_iou']:.3f}", ""),
-        (f"box is found (IoU ≥ {THRESHOLD})", f"{report['found']:.1%}", ""),
-        (f"class is right and IoU ≥ {THRESHOLD}", f"{report['correct_and_found']:.1%}", ""),
+        (f"box is found (IoU >= {THRESHOLD})", f"{report['found']:.1%}", ""),
+        (f"class is right and IoU >= {THRESHOLD}", f"{report['correct_and_found']:.1%}", ""),
     ]
     lines = [f"{'of ' + format(report['samples'], ',') + ' pictures':<30}  {'network':>8}  without looking", "-" * 64]
     lines += [f"{name:<30}  {value:>8}  {baseline}".rstrip() for name, value, baseline in rows]
@@ -132,5 +132,11 @@ def format_localization(report: Mapping[str, Any]) -> str:
         if row["mean_iou"] is not None
     )
     worst = (f"{entry['picture']} ({entry['iou']:.2f})" for entry in report["worst"][:5])
-    texts = ["mean IoU of each class: " + ", ".join(each), "worst boxes: " + ", ".join(worst)]
-    return "\n".join([*lines, "", *(textwrap.fill(text, WIDTH, subsequent_indent="  ") for text in texts)])
+    texts = {"mean IoU of each class": each, "worst boxes": worst}
+    return "\n".join([*lines, "", *(_filled(topic, entries) for topic, entries in texts.items())])
+
+
+def _filled(topic: str, entries: Iterable[str]) -> str:
+    """Return lines of at most WIDTH columns that break between entries only, unless one is longer."""
+    unbroken = ", ".join(entry.replace(" ", "\xa0") for entry in entries)
+    return textwrap.fill(f"{topic}: {unbroken}", WIDTH, subsequent_indent="  ").replace("\xa0", " ")

@@ -101,13 +101,15 @@ def claimed(folder: Path, new: bool = False) -> Iterator[Path]:
             raise
         raise UsageError(f"--out {folder}: there is a file of that name, expected a folder") from None
     except OSError as error:
-        raise UsageError(f"--out {folder}: {in_words(error)}") from error
+        raise UsageError(f"--out {folder}: {in_words(error)}; choose another folder") from error
     try:
         try:
             with tempfile.NamedTemporaryFile(dir=folder, prefix=".writable."):
                 pass
         except OSError as error:
-            raise UsageError(f"--out {folder}: nothing can be written there ({error.strerror})") from error
+            raise UsageError(
+                f"--out {folder}: nothing can be written there ({error.strerror}); choose another folder"
+            ) from error
         remove_leftovers(folder)
         remove_leftovers(folder / PREDICTIONS)
         yield folder

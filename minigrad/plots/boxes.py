@@ -58,7 +58,7 @@ def plot_box_gallery(
     _check_gallery(images, true_boxes, boxes, ious, captions)
     blocks = _blocks(ious, count)
     columns = max(map(len, blocks.values()))
-    side = SIDE if columns > 1 else 1.5 * SIDE
+    side = SIDE if columns > 1 else 1.7 * SIDE
     tile_height = side * images.shape[2] / images.shape[3] + CAPTION
     width, height = max(4.6, columns * (side + GAP)), len(blocks) * (HEADING + tile_height) + CAPTION
     with new_figure(path, width, height, layout="none") as figure:

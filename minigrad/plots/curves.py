@@ -77,7 +77,8 @@ def _draw_metric(ax: Axes, history: Sequence[Mapping[str, Any]], metric: str) ->
         best = values.argmin() if metric.endswith("loss") else values.argmax()
         text = f"{values[best]:.1%}" if metric.endswith("accuracy") else f"{values[best]:.3f}"
         ax.lines[-1].set_label(f"validation (best {text}, epoch {epochs[best]:g})")
-        ax.plot(epochs[best], values[best], "o", color=COLORS["vermillion"], markersize=14, fillstyle="none")
+        ring = {"color": COLORS["vermillion"], "markersize": 14, "fillstyle": "none", "clip_on": False}
+        ax.plot(epochs[best], values[best], "o", **ring)
     if ax.lines:  # beside the title, not over the curves
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2, fontsize=9, columnspacing=1.2)
     ax.set_title(TITLES.get(metric) or metric.replace("_", " ").capitalize(), pad=24)

@@ -103,8 +103,8 @@ def _draw_blocks(
     path: PathLike | None = None,
 ) -> Picture:
     names = [shorten(name, LETTERS) for name in class_names]
-    # A tile is at least as wide as the longest caption, whose letters of 9 points take about 0.07 inches each.
-    tile = max(1.5, 0.07 * (max(map(room, names)) + len("✓  (100%)")))
+    # A tile is at least as wide as the longest caption, whose letters of 9 points take about 0.08 inches each.
+    tile = max(1.5, 0.078 * (max(map(room, names)) + len("✓  (100%)")))
     columns = min(max(1, int(12 / tile)), max(1, *(len(block.indices) for block in blocks)))
     side = tile - GAP
     row_height = side * images.shape[2] / images.shape[3] + CAPTION
