@@ -61,7 +61,7 @@ def test_small_rates_are_written_without_a_factor_above_the_axis(figures, tmp_pa
     plots.plot_history(history, tmp_path / "a.png")
     lr = figures[0].axes[-1]
     assert lr.lines[0].get_ydata().tolist() == [4e-8] and lr.yaxis.get_offset_text().get_text() == ""
-    assert "4e-08" in [label.get_text() for label in lr.get_yticklabels()]
+    assert "4e-08" in [label.get_text().replace("\N{MINUS SIGN}", "-") for label in lr.get_yticklabels()]
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "iou"])
