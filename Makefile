@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo cifar10 pets test lint format stubs types gradcheck bench clean
+.PHONY: help demo cifar10 pets test lint format stubs types notebook gradcheck bench clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z0-9]*\):[^#]*## */\1\t/p' Makefile | expand -t 12
+	@awk -F ':.*## *' '/^[a-z0-9]+:.*## /{printf "%-12s%s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/.examples  ## handwritten digits: which one is it, and where is it? A few minutes, no download
 	$(RUN) -m examples.cifar10 --data digits
@@ -35,6 +35,9 @@ stubs: $(VENV)/.test  ## write anew what editors see of the operators' table
 types: $(VENV)/.types  ## README's code, the examples and a user's script, as a type checker sees them
 	$(RUN) -m pytest -q tests/test_types.py
 
+notebook: $(VENV)/.notebook  ## README's code in a notebook, which must show a figure, a bar and a table
+	$(RUN) -m pytest -q tests/test_notebook.py
+
 gradcheck: $(VENV)/.examples  ## every operation against finite differences, as a table
 	$(RUN) -m minigrad.gradcheck
 
@@ -54,6 +57,10 @@ $(VENV)/.test: setup.cfg | $(VENV)/bin/python
 
 $(VENV)/.types: setup.cfg | $(VENV)/bin/python
 	$(RUN) -m pip install --quiet --editable ".[examples,test,types]"
+	@touch $@
+
+$(VENV)/.notebook: setup.cfg | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --editable ".[examples,test,notebook]"
 	@touch $@
 
 $(VENV)/.torch: setup.cfg | $(VENV)/bin/python

@@ -101,7 +101,7 @@ class RandomCrop:
     """
 
     def __init__(self, size: int | tuple[int, int], padding: int = 0, padding_mode: str = "zero") -> None:
-        self.size = (size, size) if isinstance(size, int) else tuple(size)
+        self.size = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
         self.padding = padding
         self.padding_mode = padding_mode
         if len(self.size) != 2 or min(self.size) < 1 or padding < 0:

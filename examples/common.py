@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -193,7 +194,7 @@ def note_command(
             temporary.write_text(f"{earlier}{command}\n", **options)
     if arguments.resume:
         return command
-    return f"{command} --resume" + ("" if arguments.out else f" --out {shlex.quote(str(folder))}")
+    return f"{command} --resume" + ("" if arguments.out else f" --out {quoted([str(folder)])}")
 
 
 def command_line(module: str, argv: Sequence[str]) -> str:
@@ -202,7 +203,12 @@ def command_line(module: str, argv: Sequence[str]) -> str:
     if shutil.which(python) != sys.executable:  # `make` runs the one in .venv, which the shell need not know
         here = os.path.join(os.getcwd(), "")
         python = sys.executable.removeprefix(here)
-    return shlex.join([python, "-m", module, *argv])
+    return quoted([python, "-m", module, *argv])
+
+
+def quoted(arguments: Sequence[str]) -> str:
+    """Return arguments as they are written in a shell; Windows' shells know double quotes alone."""
+    return subprocess.list2cmdline(arguments) if sys.platform == "win32" else shlex.join(arguments)
 
 
 def describe_best(trainer: Trainer) -> str:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from minigrad import nn, ops, optim
 from minigrad.backend import array_module, cuda_is_available, manual_seed
-from minigrad.function import Function, enable_grad, no_grad
+from minigrad.function import Function
+from minigrad.grad_mode import enable_grad, no_grad
 from minigrad.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from minigrad.kernels.parallel import get_num_threads, set_num_threads
 from minigrad.operators import METHODS as _METHODS  # noqa: F401 - importing it gives Tensor its operators

@@ -17,6 +17,9 @@ from typing import Any
 
 import numpy as np
 
+# Decorates what may overflow or divide by zero: an infinity or nan is a result, as on a GPU, not a reason to warn.
+quietly = np.errstate(all="ignore")
+
 Array = Any  # a numpy.ndarray or a cupy.ndarray; CuPy may be absent, so the type cannot be named
 
 
@@ -38,6 +41,12 @@ def array_module(x: Any) -> ModuleType:
     if hasattr(x, "node"):  # a Tensor
         return array_module(x.data)
     raise TypeError(f"array_module: expected a NumPy or CuPy array or a Tensor, got {type(x).__name__}")
+
+
+def is_array(x: Any) -> bool:
+    """Whether `x` is a NumPy or a CuPy array."""
+    cupy = sys.modules.get("cupy")
+    return isinstance(x, np.ndarray) or (cupy is not None and isinstance(x, cupy.ndarray))
 
 
 def device_of(array: Array) -> str:
@@ -64,10 +73,15 @@ def parse_device(device: str) -> str:
     raise ValueError(f"device: expected 'cpu', 'cuda' or 'cuda:<index>', got {device!r}")
 
 
+_NOWHERE_ELSE = nullcontext()
+
+
 def use_device(device: str) -> AbstractContextManager:
     """Return a context in which new arrays are made on `device` (CuPy allocates on its current device)."""
+    if device == "cpu":
+        return _NOWHERE_ELSE
     device = parse_device(device)
-    return nullcontext() if device == "cpu" else _cupy(device).cuda.Device(_index(device))
+    return _cupy(device).cuda.Device(_index(device))
 
 
 def device_module(device: str) -> ModuleType:
@@ -137,7 +151,8 @@ _generators: dict[str, Any] = {}
 
 
 def manual_seed(seed: int) -> None:
-    """Seed the generators of every device: the same seed on the same device repeats a run bit for bit.
+    """Seed the generators of every device: the same seed repeats a run bit for bit, on the same device, kind of
+    processor, versions of NumPy and its BLAS, and number of threads (`mg.set_num_threads`).
 
     Raises:
         TypeError: `seed` is not an integer.

@@ -1,8 +1,9 @@
 """`Function`: one differentiable operation, and the recording of operations as a graph.
 
 An operation is a small class in `ops/`. Its `forward` computes on plain arrays; its `backward` turns the gradient of
-the output into the gradients of the inputs, written with Tensor operations, so that a gradient can itself be
-differentiated:
+the output into the gradients of the inputs. It is written with Tensor operations, so that a gradient can itself be
+differentiated; a few that small networks call most (`ops/matmul.py`, `loss.py`, `norm.py`) say the same a second time
+on bare arrays, for the usual sweep, which records nothing. Multiplication, for operands of one shape:
 
     class Mul(Function):
         '''y = a·b  ⇒  ∂L/∂a = g·b, ∂L/∂b = g·a'''
@@ -20,24 +21,58 @@ differentiated:
 
 from __future__ import annotations
 
+import functools
 import itertools
+import threading
 from collections.abc import Sequence
-from contextlib import ContextDecorator
 from typing import Any, ClassVar
 
 import numpy as np
 
 from minigrad import backend
 from minigrad.backend import Array
-from minigrad.tensor import Tensor, grad_mode
+from minigrad.grad_mode import grad_mode
+from minigrad.tensor import Tensor
 
 _numbers = itertools.count()
+
+
+class _Dying(threading.local):
+    """What nodes held that nobody needs any more, and whether it is being let go of, for each thread."""
+
+    def __init__(self) -> None:
+        self.held: list[list[Any]] = []
+        self.busy = False
+
+
+_dying = _Dying()
+
+
+class _Unsaved(Tensor):
+    """Stands in `inputs` for a Tensor whose values were not saved: to use it is an error in words."""
+
+    __slots__ = ("_operation", "_position")
+
+    def __init__(self, operation: type, position: int) -> None:
+        self._operation, self._position = operation, position
+
+    @property
+    def _array(self) -> Array:  # all that a Tensor can do begins with its array
+        name, i = self._operation.__name__, self._position
+        raise RuntimeError(
+            f"backward of {name} uses input {i}, whose values were not saved. List it in the class, as reads = "
+            f"{{k: ({i},)}}, for each input k whose gradient needs input {i}"
+        )
+
+
+_unsaved = functools.cache(_Unsaved)  # one for each operation and position
 
 
 class Function:
     """A differentiable operation with one output.
 
-    Class attributes, which say what memory backward keeps:
+    Class attributes, which say what memory backward keeps (`forward` may set `reads_output` on the instance, where it
+    depends on an option):
         reads: for each input, the inputs whose values its gradient needs. Only what some required gradient reads is
             saved.
         reads_output: whether backward needs the output's values.
@@ -103,11 +138,7 @@ class Function:
         recording = cls.differentiable and True in needs and grad_mode.enabled
         function.needs = tuple(needs) if recording else (False,) * len(needs)
         if on_cpu:
-            if grad_mode.silent:
-                result = Tensor._wrap(function.forward(*arrays, **options))
-            else:
-                with np.errstate(all="ignore"):
-                    result = Tensor._wrap(function.forward(*arrays, **options))
+            result = Tensor._wrap(function.forward(*arrays, **options))
         else:
             with backend.use_device(_common_device(function.name, arrays)):
                 result = Tensor._wrap(function.forward(*arrays, **options))
@@ -121,8 +152,10 @@ class Function:
         self.number = next(_numbers)
         self.edges = tuple([edge_of(x) if isinstance(x, Tensor) else None for x in inputs])
         kept = [k for i, read in self.reads.items() if self.needs[i] for k in read]
-        self._saved = [x if i in kept or not isinstance(x, Tensor) else None for i, x in enumerate(inputs)]
-        self._versions = [x._version[0] if isinstance(x, Tensor) else 0 for x in self._saved]
+        self._saved = [
+            x if i in kept or not isinstance(x, Tensor) else _unsaved(type(self), i) for i, x in enumerate(inputs)
+        ]
+        self._versions = [(inputs[k], inputs[k]._version[0]) for k in kept if isinstance(inputs[k], Tensor)]
         if self.reads_output:
             # The bare array: node and Tensor must not keep each other alive.
             self._output = result._array, result._version, result._version[0]
@@ -131,14 +164,14 @@ class Function:
 
     @property
     def inputs(self) -> list[Any]:
-        """The saved inputs, in order: Tensors, numbers, or None for what backward does not read.
+        """The saved inputs, in order: Tensors, numbers and None, as they were given. The values of Tensors that are not
+        in `reads`, or are read for gradients only that nobody needs, are not there: using them is an error.
 
         Raises:
             RuntimeError: one of them was changed in place since.
         """
-        for x, version in zip(self._saved, self._versions, strict=True):
-            if isinstance(x, Tensor):
-                self._check_unchanged("an input", x, version)
+        for x, version in self._versions:
+            self._check_unchanged("an input", x, version)
         return self._saved
 
     @property
@@ -171,6 +204,22 @@ class Function:
         self.__dict__.clear()
         self.released = True
 
+    def __del__(self, dying: _Dying = _dying) -> None:
+        """Let go of the graph link by link. A node is all that holds the node before it; Python would free that one
+        inside the freeing of this one, and so on: a long chain would overflow the stack.
+        """
+        if not self.edges:
+            return
+        dying.held.append(list(self.__dict__.values()))
+        self.__dict__.clear()
+        if not dying.busy:  # otherwise this node dies in the loop below
+            dying.busy = True
+            try:
+                while dying.held:
+                    dying.held.pop()
+            finally:
+                dying.busy = False
+
 
 def edge_of(tensor: Tensor) -> Any:
     """Return where a gradient of `tensor` goes: its node, or the Tensor itself for a leaf, or None if it needs none."""
@@ -186,37 +235,3 @@ def _common_device(name: str, arrays: Sequence[Any]) -> str:
             f"{name}: inputs on different devices, {' and '.join(devices)}; move one of them with .to(device)"
         )
     return devices[0]
-
-
-class _GradSwitch(ContextDecorator):
-    enabled: bool
-
-    def __init__(self) -> None:
-        self._before: list[bool] = []
-
-    def _recreate_cm(self) -> _GradSwitch:
-        return type(self)()  # for each call of a decorated function, so that calls in several threads do not mix
-
-    def __enter__(self) -> None:
-        self._before.append(grad_mode.enabled)
-        grad_mode.enabled = self.enabled
-
-    def __exit__(self, *error: object) -> None:
-        grad_mode.enabled = self._before.pop()
-
-
-class no_grad(_GradSwitch):  # noqa: N801 - PyTorch's name
-    """Record no operations: `with no_grad():` or `@no_grad()`. For evaluation and for updates of parameters."""
-
-    enabled = False
-
-
-class enable_grad(_GradSwitch):  # noqa: N801 - PyTorch's name
-    """Record operations again inside `no_grad`: `with enable_grad():` or `@enable_grad()`."""
-
-    enabled = True
-
-
-def is_grad_enabled() -> bool:
-    """Whether operations are being recorded in this thread."""
-    return grad_mode.enabled

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minigrad import ops, sweep
-from minigrad.tensor import Tensor
+import numpy as np
+
+from minigrad import backend, ops, sweep
+from minigrad.grad_mode import grad_mode
+from minigrad.tensor import Parameter, Tensor
 
 
 def _reflected(op: Callable) -> Callable:
@@ -21,9 +24,65 @@ def _reflected(op: Callable) -> Callable:
 
 def _equality(op: Callable) -> Callable:
     def compare(self: Tensor, other: Any) -> Tensor:
-        return NotImplemented if other is None else op(self, other)  # `x == None` is False, as for any object
+        comparable = isinstance(other, (Tensor, int, float, np.generic, list, tuple)) or backend.is_array(other)
+        return op(self, other) if comparable else NotImplemented  # `x == "text"` is False, as for any object
 
     return compare
+
+
+def _as(dtype: str) -> Callable:
+    def cast(x: Tensor) -> Tensor:
+        return ops.astype(x, dtype)
+
+    cast.__doc__ = f"Return `x` as {dtype}; see `astype`."
+    return cast
+
+
+def _on(device: str) -> Callable:
+    def move(x: Tensor) -> Tensor:
+        return ops.to(x, device)
+
+    move.__doc__ = f"Return `x` on {device!r}; see `to`."
+    return move
+
+
+def _in_place(op: Callable, sign: str) -> Callable:
+    def assign(self: Tensor, other: Any) -> Tensor:
+        result = op(self, other)
+        if self.node is not None or not (self.requires_grad or isinstance(self, Parameter)):
+            return result  # `loss += penalty` is `loss = loss + penalty`
+        if grad_mode.enabled:
+            raise RuntimeError(
+                f"{sign}: a leaf of shape {self.shape} cannot be changed in place while operations are recorded; "
+                "do it inside `with no_grad():`"
+            )
+        if result.shape != self.shape or result.dtype.kind != self.dtype.kind:
+            raise ValueError(
+                f"{sign}: the result, {result.dtype} of shape {result.shape}, does not fit into the leaf, {self.dtype} "
+                f"of shape {self.shape}"
+            )
+        with backend.use_device(self.device):
+            self.data[...] = result.data
+        self._bump_version()
+        return self
+
+    return assign
+
+
+def _numpy_function(self: Tensor, function: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+    """Decide what NumPy's functions do with a Tensor: an operator with an array on the left (`array * x`) is the
+    Tensor's own operation; a question (`np.isnan(x)`) is answered by NumPy; what would lose the history is refused.
+    """
+    if method == "__call__" and function in OF_NUMPY and not options:
+        return OF_NUMPY[function](*inputs)
+    has_history = grad_mode.enabled and any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
+    loses_history = has_history and function not in QUESTIONS
+    if method != "__call__" or loses_history or any(isinstance(x, Tensor) for x in options.get("out", ())):
+        raise TypeError(
+            f"NumPy's {function.__name__} cannot be used here: it knows nothing of gradients. Use minigrad's own "
+            "operations, or x.numpy() for the values"
+        )
+    return function(*[np.asarray(x) if isinstance(x, Tensor) else x for x in inputs], **options)
 
 
 SYNTAX = {
@@ -47,26 +106,89 @@ SYNTAX = {
     "__ge__": ops.greater_equal,
     "__eq__": _equality(ops.equal),
     "__ne__": _equality(ops.not_equal),
+    "__and__": ops.bitwise_and,
+    "__rand__": _reflected(ops.bitwise_and),
+    "__or__": ops.bitwise_or,
+    "__ror__": _reflected(ops.bitwise_or),
+    "__xor__": ops.bitwise_xor,
+    "__rxor__": _reflected(ops.bitwise_xor),
+    "__invert__": ops.bitwise_not,
     "__getitem__": ops.getitem,
+    "__iadd__": _in_place(ops.add, "+="),
+    "__isub__": _in_place(ops.sub, "-="),
+    "__imul__": _in_place(ops.mul, "*="),
+    "__itruediv__": _in_place(ops.div, "/="),
+    "__ipow__": _in_place(ops.pow, "**="),
+    "__imatmul__": _in_place(ops.matmul, "@="),
+    "__array_ufunc__": _numpy_function,
 }
 
+OF_NUMPY = {
+    np.add: ops.add,
+    np.subtract: ops.sub,
+    np.multiply: ops.mul,
+    np.true_divide: ops.div,
+    np.power: ops.pow,
+    np.matmul: ops.matmul,
+    np.less: ops.less,
+    np.less_equal: ops.less_equal,
+    np.greater: ops.greater,
+    np.greater_equal: ops.greater_equal,
+    np.equal: ops.equal,
+    np.not_equal: ops.not_equal,
+    np.bitwise_and: ops.bitwise_and,
+    np.bitwise_or: ops.bitwise_or,
+    np.bitwise_xor: ops.bitwise_xor,
+}
+
+QUESTIONS = {np.isnan, np.isinf, np.isfinite, np.signbit, np.logical_not, np.logical_and, np.logical_or}
+
 METHODS = {
+    # reductions
     "sum": ops.sum,
     "mean": ops.mean,
     "max": ops.max,
     "min": ops.min,
+    "amax": ops.amax,
+    "amin": ops.amin,
     "var": ops.var,
+    "std": ops.std,
+    "norm": ops.norm,
+    "prod": ops.prod,
+    "cumsum": ops.cumsum,
+    "any": ops.any,
+    "all": ops.all,
     "argmax": ops.argmax,
+    "argmin": ops.argmin,
+    "logsumexp": ops.logsumexp,
+    # shapes and places
     "reshape": ops.reshape,
+    "view": ops.reshape,
     "permute": ops.permute,
     "transpose": ops.transpose,
+    "t": ops.t,
     "broadcast_to": ops.broadcast_to,
+    "expand": ops.expand,
+    "repeat": ops.repeat,
     "flatten": ops.flatten,
     "squeeze": ops.squeeze,
     "unsqueeze": ops.unsqueeze,
+    "flip": ops.flip,
+    "roll": ops.roll,
+    "split": ops.split,
+    "chunk": ops.chunk,
+    "gather": ops.gather,
+    "sort": ops.sort,
+    "argsort": ops.argsort,
+    "topk": ops.topk,
+    # element by element
     "exp": ops.exp,
     "log": ops.log,
+    "log1p": ops.log1p,
     "sqrt": ops.sqrt,
+    "rsqrt": ops.rsqrt,
+    "square": ops.square,
+    "pow": ops.pow,
     "sin": ops.sin,
     "cos": ops.cos,
     "tanh": ops.tanh,
@@ -74,12 +196,34 @@ METHODS = {
     "relu": ops.relu,
     "softmax": ops.softmax,
     "log_softmax": ops.log_softmax,
-    "logsumexp": ops.logsumexp,
     "abs": ops.absolute,
+    "sign": ops.sign,
+    "floor": ops.floor,
+    "ceil": ops.ceil,
+    "round": ops.round,
     "clip": ops.clip,
+    "clamp": ops.clip,
+    "isnan": ops.isnan,
+    "isinf": ops.isinf,
+    "isfinite": ops.isfinite,
+    "masked_fill": ops.masked_fill,
     "matmul": ops.matmul,
+    "mm": ops.matmul,
+    # copies
     "astype": ops.astype,
+    "float": _as("float32"),
+    "double": _as("float64"),
+    "half": _as("float16"),
+    "long": _as("int64"),
+    "int": _as("int32"),
+    "bool": _as("bool"),
+    "type_as": ops.type_as,
     "to": ops.to,
+    "cpu": _on("cpu"),
+    "cuda": _on("cuda"),
+    "clone": ops.clone,
+    "contiguous": ops.contiguous,
+    # gradients
     "backward": sweep.backward,
 }
 

@@ -16,10 +16,31 @@ from minigrad import backend
 from minigrad.backend import Array
 from minigrad.kernels.update import in_blocks
 from minigrad.optimizer import Optimizer
-from minigrad.schedules import CosineLR, OneCycleLR, StepLR
+from minigrad.schedules import (
+    CosineAnnealingLR,
+    CosineLR,
+    ExponentialLR,
+    LambdaLR,
+    MultiStepLR,
+    OneCycleLR,
+    StepLR,
+)
 from minigrad.tensor import Tensor
 
-__all__ = ["SGD", "Adam", "AdamW", "CosineLR", "OneCycleLR", "Optimizer", "StepLR", "clip_grad_norm"]
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "CosineAnnealingLR",
+    "CosineLR",
+    "ExponentialLR",
+    "LambdaLR",
+    "MultiStepLR",
+    "OneCycleLR",
+    "Optimizer",
+    "StepLR",
+    "clip_grad_norm",
+]
 
 
 class SGD(Optimizer):

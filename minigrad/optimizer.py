@@ -6,7 +6,7 @@ The update itself is a subclass's; see `optim.py`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -96,8 +96,13 @@ class Optimizer:
             raise TypeError(f"{self._name}: {name} must be a number, got {type(value).__name__}")
         return float(value)
 
-    def step(self) -> None:
-        """Update every parameter that has a gradient, in place."""
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient, in place.
+
+        Args:
+            closure: is called first, to compute the gradients; what it returns, the loss, is returned.
+        """
+        loss = closure() if closure is not None else None
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
@@ -106,15 +111,15 @@ class Optimizer:
                     with backend.use_device(p.device):
                         self._update(p.data, p.grad.data, self.state.setdefault(p, {}), group)
                     p._bump_version()
+        return loss
 
     def _update(self, p: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         """Update the array `p` of one parameter, given its gradient `g` (any memory layout; must not be changed)."""
         raise NotImplementedError(f"{self._name}._update")
 
-    def zero_grad(self) -> None:
-        """Forget the gradients: set `.grad` of every parameter to None."""
-        for p in self._params():
-            p.grad = None
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients: set `.grad` of every parameter to None, or else to zeros."""
+        forget_gradients(self._params(), set_to_none)
 
     def state_dict(self) -> dict[str, Any]:
         """Return a snapshot of numbers and arrays, for `mg.save`.
@@ -176,6 +181,16 @@ class Optimizer:
             if entry:
                 state[p] = {key: x if key == "step" else _copy_like(p.data, x) for key, x in entry.items()}
         return state
+
+
+def forget_gradients(params: Iterable[Tensor], set_to_none: bool) -> None:
+    """Set gradients to None, or else to zeros; those that are None stay so."""
+    for p in params:
+        if set_to_none or p.grad is None:
+            p.grad = None
+        else:
+            with backend.use_device(p.device):
+                p.grad = Tensor._wrap(backend.array_module(p.data).zeros_like(p.data))
 
 
 def _copy_like(p: Array, values: Array) -> Array:

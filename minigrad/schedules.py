@@ -6,7 +6,7 @@ Every schedule is a closed formula η(t), so that a resumed run gets exactly the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from minigrad.optimizer import Optimizer
@@ -81,6 +81,55 @@ class StepLR(Schedule):
 
     def lr_at(self, step: int, base_lr: float) -> float:
         return base_lr * self.gamma ** (step // self.step_size)
+
+
+class MultiStepLR(Schedule):
+    """η = η₀ γᵏ, where k of the `milestones`, which are numbers of steps, are past."""
+
+    def __init__(self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1) -> None:
+        _require_positive("MultiStepLR", gamma=gamma)
+        self.milestones, self.gamma = sorted(milestones), gamma
+        super().__init__(optimizer)
+
+    def lr_at(self, step: int, base_lr: float) -> float:
+        return base_lr * self.gamma ** sum(milestone <= step for milestone in self.milestones)
+
+
+class ExponentialLR(Schedule):
+    """η = η₀ γᵗ: every step multiplies the learning rate by `gamma` = γ."""
+
+    def __init__(self, optimizer: Optimizer, gamma: float) -> None:
+        _require_positive("ExponentialLR", gamma=gamma)
+        self.gamma = gamma
+        super().__init__(optimizer)
+
+    def lr_at(self, step: int, base_lr: float) -> float:
+        return base_lr * self.gamma**step
+
+
+class LambdaLR(Schedule):
+    """η = η₀·f(t) for any function f of the number of steps."""
+
+    def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float]) -> None:
+        self.lr_lambda = lr_lambda
+        super().__init__(optimizer)
+
+    def lr_at(self, step: int, base_lr: float) -> float:
+        return base_lr * self.lr_lambda(step)
+
+
+class CosineAnnealingLR(Schedule):
+    """η = η_min + (η₀ - η_min)(1 + cos(π t/T))/2 with `T_max` = T and `eta_min` = η_min; past T it rises again, where
+    `CosineLR` stays below.
+    """
+
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
+        _require_positive("CosineAnnealingLR", T_max=T_max)
+        self.T_max, self.eta_min = T_max, eta_min
+        super().__init__(optimizer)
+
+    def lr_at(self, step: int, base_lr: float) -> float:
+        return _cosine(base_lr, self.eta_min, step / self.T_max)
 
 
 class CosineLR(Schedule):

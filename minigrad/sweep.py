@@ -8,20 +8,26 @@ turns it into the gradients of its inputs, and forgets what it had saved.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from minigrad import backend
-from minigrad.function import Function, edge_of, enable_grad, no_grad
-from minigrad.tensor import Tensor, grad_mode
+from minigrad.backend import Array, quietly
+from minigrad.function import Function, edge_of
+from minigrad.grad_mode import enable_grad, no_grad
+from minigrad.tensor import Tensor
+
+_accumulation = threading.Lock()  # two threads may come to a shared parameter at once
 
 
 def backward(self: Tensor, grad: Any = None, retain_graph: bool = False, create_graph: bool = False) -> None:
     """Compute the gradient of this Tensor with respect to every leaf it depends on, and add it to their `.grad`.
+
+    Several threads may run backward at once, on graphs of their own that share leaves: every gradient is added.
 
     Args:
         grad: ∂L/∂self, of this Tensor's shape; may be left out for a single number (then it is 1).
@@ -35,8 +41,10 @@ def backward(self: Tensor, grad: Any = None, retain_graph: bool = False, create_
         ValueError: `grad` is missing or has another shape.
     """
     with enable_grad() if create_graph else no_grad():
-        for leaf, leaf_grad in _sweep([self], [grad], None, retain_graph or create_graph).items():
-            leaf.grad = leaf_grad if leaf.grad is None else leaf.grad + leaf_grad
+        found = _sweep([self], [grad], None, retain_graph or create_graph)
+        with _accumulation:
+            for leaf, leaf_grad in found.items():
+                leaf.grad = leaf_grad if leaf.grad is None else leaf.grad + leaf_grad
 
 
 def grad(
@@ -59,7 +67,7 @@ def grad(
         retain_graph: keep the graph for another sweep.
 
     Returns:
-        One Tensor per input, of its shape; zeros where no output depends on it.
+        One Tensor per input, of its shape, in memory of its own; zeros where no output depends on it.
 
     Raises:
         RuntimeError: an input does not require gradients, or the graph was released.
@@ -80,6 +88,7 @@ def grad(
     return [found[edge] if edge in found else _zeros_like(x) for x, edge in zip(inputs, targets, strict=True)]
 
 
+@quietly  # an infinite slope, as that of √x at 0, is a result
 def _sweep(
     outputs: Sequence[Tensor], output_grads: Sequence[Any], targets: set[Any] | None, retain_graph: bool
 ) -> dict[Any, Tensor]:
@@ -88,39 +97,54 @@ def _sweep(
     With `targets=None` these are all leaves; otherwise only the part of the graph that leads to a target is walked.
     """
     grads: dict[Any, Tensor] = {}  # what has come back so far, by node or leaf
+    taken: set[int] = set()  # memory that belongs to somebody else
     for output, grad in zip(outputs, output_grads, strict=True):
         edge = edge_of(output)
         if edge is None:
             raise RuntimeError("backward: this Tensor has no graph: nothing it was made from requires gradients")
-        _accumulate(grads, edge, _first_gradient(output, grad))
+        first = _first_gradient(output, grad)
+        taken.add(_memory(first._array))
+        _accumulate(grads, edge, first)
     nodes = _nodes_below(grads)
     if targets is not None:
         nodes = _leading_to(targets, nodes)
         wanted = targets.union(nodes)
-    with _silence():
-        while nodes:
-            node = nodes.pop()
-            if node not in grads:
-                continue
-            grad = grads.pop(node) if targets is None or node not in targets else grads[node]
-            for edge, input_grad in zip(node.edges, node.input_gradients(grad), strict=True):
-                if edge is not None and input_grad is not None and (targets is None or edge in wanted):
-                    _accumulate(grads, edge, input_grad)
-            if not retain_graph:
-                node.release()
+    while nodes:
+        node = nodes.pop()
+        if node not in grads:
+            continue
+        grad = grads.pop(node) if targets is None or node not in targets else grads[node]
+        for edge, input_grad in zip(node.edges, node.input_gradients(grad), strict=True):
+            if edge is not None and input_grad is not None and (targets is None or edge in wanted):
+                _accumulate(grads, edge, input_grad)
+        if not retain_graph:
+            node.release()
+    return _owning_their_memory(grads, taken)
+
+
+def _owning_their_memory(grads: dict[Any, Tensor], taken: set[int]) -> dict[Any, Tensor]:
+    """Copy the gradients that share memory with another one, or show one number several times: whoever gets them may
+    write into them. The two gradients of a + b, for example, are the same array, and that of a sum is one number.
+    """
+    for edge, grad in grads.items():
+        array = grad._array
+        memory = id(array) if array.base is None else _memory(array)
+        if memory in taken or (array.base is not None and _is_repeated(array)):
+            grads[edge] = grad.clone()
+        taken.add(memory)
     return grads
 
 
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Let NumPy say nothing about inf, nan and numbers too small: told once, not by each operation."""
-    before = grad_mode.silent
-    with np.errstate(all="ignore"):
-        grad_mode.silent = True
-        try:
-            yield
-        finally:
-            grad_mode.silent = before
+def _memory(array: Array) -> int:
+    """Return what identifies the memory that an array shows: the same number for all its views."""
+    while backend.is_array(array.base):
+        array = array.base
+    return id(array)
+
+
+def _is_repeated(array: Array) -> bool:
+    """Whether one number in memory stands for several elements, as in what `broadcast_to` returns."""
+    return any(step == 0 and n > 1 for step, n in zip(array.strides, array.shape, strict=True))
 
 
 def _accumulate(grads: dict[Any, Tensor], edge: Any, grad: Tensor) -> None:

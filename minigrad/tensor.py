@@ -9,7 +9,7 @@ What the Python syntax and the methods of a Tensor do (`+`, `x.sum()`, `x.backwa
 
 from __future__ import annotations
 
-import threading
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -24,18 +24,19 @@ else:
     Operators = object
 
 
-class GradMode(threading.local):
-    """Whether operations are recorded, for each thread; switched by `no_grad` and `enable_grad`.
+class Size(int):
+    """A number of elements that remembers the shape, and tells it when it is called."""
 
-    And whether NumPy has been told to be silent about inf, nan and numbers too small, which are results, as they are on
-    a GPU. It is told by each operation, or once by the sweep, because telling takes as long as a small operation.
-    """
+    shape: tuple[int, ...]
 
-    enabled = True
-    silent = False
+    def __new__(cls, shape: tuple[int, ...]) -> Size:
+        size = super().__new__(cls, math.prod(shape))
+        size.shape = shape
+        return size
 
-
-grad_mode = GradMode()
+    def __call__(self, dim: int | None = None) -> Any:
+        """Return the shape, or the length along one axis."""
+        return self.shape if dim is None else self.shape[dim]
 
 
 class Tensor(Operators):
@@ -48,10 +49,12 @@ class Tensor(Operators):
         device: `"cpu"`, `"cuda"`, `"cuda:1"`; by default the device that `data` lies on.
 
     Attributes:
-        data: the bare array. Backward refuses to use values that changed since they were saved, be it by an
-            optimizer, `load_state_dict`, or an assignment such as `x.data -= 1`. Only what is written into the array
-            behind the Tensor's back, `x.data[0] = 1`, goes unnoticed: do that to fresh leaves alone.
-        grad: the gradient, a Tensor of the same shape, or None. `backward` adds to it.
+        data: the bare array; a Tensor that is assigned gives a copy of its own. Backward refuses to use values that
+            changed since they were saved, be it by an optimizer, `load_state_dict`, `x -= step` inside `no_grad`, or an
+            assignment such as `x.data -= 1`. Only what is written into the array behind the Tensor's back,
+            `x.data[0] = 1`, goes unnoticed: do that to fresh leaves alone.
+        grad: the gradient, a Tensor of the same shape, or None. `backward` adds to it. It shares its memory with nobody
+            else, so it may be clipped or scaled in place.
         node: the `Function` that made this Tensor, or None for a leaf.
 
     Raises:
@@ -59,7 +62,7 @@ class Tensor(Operators):
     """
 
     __slots__ = ("__weakref__", "_array", "_requires_grad", "_version", "grad", "node")
-    __array_ufunc__ = None  # so that `numpy_array * tensor` asks the Tensor, instead of NumPy taking it apart
+    __array_priority__ = 1000  # so that `cupy_array * tensor` asks the Tensor; for NumPy, operators.py says it
 
     def __init__(self, data: Any, requires_grad: bool = False, device: str | None = None):
         self._init(_as_array(data, device))
@@ -88,6 +91,11 @@ class Tensor(Operators):
 
     @data.setter
     def data(self, array: Array) -> None:
+        if isinstance(array, (Tensor, np.generic)):
+            array = _as_array(array, None)
+        if not backend.is_array(array) or array.dtype.kind not in ("f" if self._requires_grad else "fiub"):
+            kind = "floating point numbers" if self._requires_grad else "numbers"
+            raise TypeError(f"data: expected an array of {kind}, got {_described(array)}")
         self._array = array
         self._bump_version()
 
@@ -117,9 +125,22 @@ class Tensor(Operators):
         return self._array.ndim
 
     @property
-    def size(self) -> int:
+    def size(self) -> Size:
+        """Number of elements; to be called, too: `x.size()` is the shape and `x.size(0)` a length, as in PyTorch."""
+        return Size(self._array.shape)
+
+    def numel(self) -> int:
         """Number of elements."""
         return self._array.size
+
+    def dim(self) -> int:
+        """Number of axes."""
+        return self.ndim
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made this Tensor."""
+        return self.node is None
 
     @property
     def dtype(self) -> np.dtype:
@@ -165,6 +186,10 @@ class Tensor(Operators):
         view.flags.writeable = False
         return view
 
+    def tolist(self) -> Any:
+        """Return the values as nested lists of Python numbers, or the number of a 0-dimensional Tensor."""
+        return backend.to_numpy(self.data).tolist()
+
     def item(self) -> float | int | bool:
         """Return the only element as a Python number.
 
@@ -174,6 +199,12 @@ class Tensor(Operators):
         if self.size != 1:
             raise ValueError(f"item: expected one element, this Tensor has shape {self.shape}")
         return self.data.item()
+
+    def __index__(self) -> int:
+        """Let an integer stand where Python wants one: `names[logits.argmax()]`, `range(n)`."""
+        if self.dtype.kind not in "iu":
+            raise TypeError(f"only Tensors of integers can be an index, this one is {self.dtype}")
+        return self.item()
 
     def __float__(self) -> float:
         return float(self.item())
@@ -199,6 +230,16 @@ class Tensor(Operators):
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError("Tensors are not changed in place: build a new one with ops.where, ops.concat or ops.pad")
 
+    def __getstate__(self) -> tuple:
+        """Return what `copy` and `pickle` copy: values, gradient and flags, but never a graph."""
+        if self.node is not None:
+            raise RuntimeError(
+                f"copy or pickle: this Tensor is the result of {self.node.name}, and a graph cannot be copied; use "
+                ".detach() first"
+            )
+        slots = {name: getattr(self, name) for name in Tensor.__slots__ if name != "__weakref__"}
+        return getattr(self, "__dict__", None), slots
+
     # ---- gradients -----------------------------------------------------------------------------------------------
 
     def detach(self) -> Tensor:
@@ -206,6 +247,11 @@ class Tensor(Operators):
         alias = Tensor._wrap(self.data)
         alias._version = self._version
         return alias
+
+    def requires_grad_(self, flag: bool = True) -> Tensor:
+        """Set `requires_grad`. Returns itself."""
+        self.requires_grad = flag
+        return self
 
     def _bump_version(self) -> None:
         """Note that `data` was written in place; backward then refuses arrays that it saved before."""
@@ -225,22 +271,26 @@ def _as_array(data: Any, device: str | None) -> Array:
     """Copy `data` into a fresh numeric array on `device`, keeping the memory layout of arrays."""
     if isinstance(data, Tensor):
         data = data.data
-    keeps_dtype = hasattr(data, "dtype")
-    if hasattr(data, "strides") and not isinstance(data, (np.ndarray, np.generic)):
-        array = data  # a CuPy array
-    else:
-        if _holds_tensors(data):
-            raise TypeError("Tensor: got a list of Tensors; use ops.stack to join them")
-        array = np.asarray(data)
+    keeps_dtype = hasattr(data, "dtype") or hasattr(data, "itemsize")  # arrays, and Python's buffers
+    if _holds_tensors(data):
+        raise TypeError("Tensor: got a list of Tensors; use ops.stack to join them")
+    on_gpu = backend.is_array(data) and not isinstance(data, np.ndarray)
+    array = data if on_gpu else np.asarray(data)
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"Tensor: expected numbers, got {type(data).__name__} of dtype {array.dtype}")
+        raise TypeError(f"Tensor: expected numbers, got {_described(data)}")
     if not keeps_dtype and array.dtype == np.float64:
         array = array.astype(np.float32)
+    if not array.dtype.isnative:  # as files may have them; nothing here mixes orders of bytes
+        array = array.astype(array.dtype.newbyteorder("="))
     source = backend.device_of(array)
     if device is not None and backend.parse_device(device) != source:
         return backend.to_device(array, device)
     with backend.use_device(source):
         return array.astype(array.dtype, order="K", copy=True)
+
+
+def _described(data: Any) -> str:
+    return type(data).__name__ + (f" of dtype {data.dtype}" if hasattr(data, "dtype") else "")
 
 
 def _holds_tensors(data: Any) -> bool:

@@ -27,7 +27,7 @@ from tqdm.auto import tqdm
 from minigrad import backend, ops, optim
 from minigrad.callbacks import Callback
 from minigrad.data import DataLoader
-from minigrad.function import no_grad
+from minigrad.grad_mode import no_grad
 from minigrad.history import best_epoch, describe
 from minigrad.nn import Module
 from minigrad.output import tolerant_output

@@ -121,7 +121,7 @@ class Localizer(nn.Module):
 
     def __init__(self, backbone: nn.Module, num_classes: int, image_size: int | tuple[int, int] = 128) -> None:
         super().__init__()
-        self.image_size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+        self.image_size = tuple(image_size) if isinstance(image_size, (tuple, list)) else (image_size, image_size)
         self._frozen: list[nn.Module] = []
         self.backbone = backbone
         _, channels, height, width = _feature_map_shape(backbone, self.image_size)

@@ -14,13 +14,13 @@ from minigrad.operators import METHODS, PROPERTIES, SYNTAX
 
 PACKAGE = Path(__file__).parent.parent / "minigrad"
 NOTE = "# Written by `make stubs`."
-BUILTINS = {"int", "float", "bool"}
 HOMES = {  # of the names in signatures
     "collections.abc": {"Callable", "Sequence"},
     "typing": {"Any"},
     "minigrad.backend": {"Array"},
     "minigrad.kernels.conv": {"Pair"},
     "minigrad.ops.operands": {"Number", "Operand"},
+    "minigrad.ops.order": {"Ordered"},
     "minigrad.ops.reduce": {"Axis"},
     "minigrad.tensor": {"Tensor"},
 }
@@ -33,6 +33,7 @@ def method(name, function, returns=None):
     returns = returns or signature.return_annotation
     text = str(signature.replace(parameters=parameters, return_annotation=Written(returns)))
     text = re.sub(r": '([^']*)'", r": \1", text)
+    text = re.sub(r"\b(int|float|bool)\b", r"builtins.\1", text)  # inside a class these may be methods
     doc = inspect.getdoc(function)
     if not doc or name in SYNTAX:
         ignored = "  # type: ignore[override]" if name in {"__eq__", "__ne__"} else ""  # object's give a bool
@@ -76,8 +77,6 @@ def operators():
     for name, entry in PROPERTIES.items():
         methods.append(f'@property\ndef {name}(self) -> Tensor:\n    """{entry.__doc__}"""')
     body = textwrap.indent("\n".join(methods), "    ")
-    for name in BUILTINS & METHODS.keys():  # inside the class the name is the method
-        body = re.sub(rf"(?<=[:|>\[,] )\b{name}\b", f"builtins.{name}", body)
     kinds = {"SYNTAX": "Callable[..., Any]", "METHODS": "Callable[..., Any]", "PROPERTIES": "property"}
     tables = "\n".join(f"{name}: dict[str, {kind}]" for name, kind in kinds.items())
     doc = '"""What the table of operators.py adds to a Tensor."""'

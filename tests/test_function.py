@@ -10,7 +10,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import Function, Tensor
-from minigrad.function import is_grad_enabled
+from minigrad.grad_mode import is_grad_enabled
 
 
 def leaf(values, device="cpu"):
@@ -128,7 +128,7 @@ def test_a_decorated_function_may_run_in_several_threads_at_once():
     assert after == [True, False]
 
 
-# ---- inf, nan and numbers too small are results ------------------------------------------------------------------------
+# ---- inf, nan and numbers too small are results ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

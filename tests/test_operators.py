@@ -244,3 +244,62 @@ def test_a_numpy_array_is_not_sent_to_a_gpu_by_itself(device):
         for a, b in ((x, array), (array, x)):
             with pytest.raises(backend.DeviceError, match="cpu and cuda:0"):
                 op(a, b)
+
+
+# ---- masks, indices, NumPy's functions ---------------------------------------------------------------------------
+
+
+def test_masks_are_combined_and_inverted(device):
+    x = Tensor([-1.0, 0.5, 2.0], device=device)
+    assert ((x > 0) & (x < 1)).numpy().tolist() == [False, True, False]
+    assert ((x < 0) | (x > 1)).numpy().tolist() == [True, False, True]
+    assert ((x > 0) ^ (x > 1)).numpy().tolist() == [False, True, False]
+    assert (~(x > 0)).numpy().tolist() == [True, False, False]
+    assert (True & (x > 0)).numpy().tolist() == [False, True, True]
+    assert (Tensor([6, 1], device=device) & 3).numpy().tolist() == [2, 1]
+
+
+def test_fractions_have_no_bits():
+    x = Tensor([1.0])
+    for combine in (lambda: x & (x > 0), lambda: (x > 0) | 0.5, lambda: ~x):
+        with pytest.raises(TypeError, match="expected booleans or integers, got floating point numbers"):
+            combine()
+
+
+def test_an_integer_is_an_index(device):
+    best = Tensor([0.0, 1.0], device=device).argmax()
+    assert ["cat", "dog"][best] == "dog" and list(range(Tensor(2))) == [0, 1]
+    assert Tensor([1.0, 2.0, 3.0])[: Tensor(2)].numpy().tolist() == [1, 2]
+    with pytest.raises(TypeError, match="only Tensors of integers can be an index, this one is float32"):
+        range(Tensor(2.0))
+    with pytest.raises(ValueError, match="one element"):
+        range(Tensor([1, 2]))
+
+
+def test_numpy_answers_questions_about_tensors():
+    loss = Tensor([1.0, np.nan, np.inf], requires_grad=True) * 1.0
+    assert np.isnan(loss).tolist() == [False, True, False]
+    assert np.isfinite(loss).tolist() == [True, False, False]
+    assert not np.isnan(Tensor(1.0))
+
+
+def test_numpy_functions_refuse_what_has_a_history():
+    x = Tensor([1.0], requires_grad=True)
+    for function in (np.exp, np.sqrt, lambda x: np.maximum(x, 0), lambda x: np.add.reduce(x)):
+        with pytest.raises(TypeError, match="knows nothing of gradients. Use minigrad's own operations"):
+            function(x)
+    assert np.exp(Tensor([0.0])).tolist() == [1]
+
+
+@pytest.mark.parametrize("op", BINARY)
+def test_scalars_of_numpy_in_front_record_the_operation(op):
+    x = Tensor([2.0], requires_grad=True)
+    y = op(np.float64(3.0), x)
+    assert isinstance(y, Tensor) and y.requires_grad and y.dtype == np.float32
+    assert y.item() == pytest.approx(op(3.0, 2.0))
+
+
+def test_tensors_are_unequal_to_what_is_no_number():
+    x = Tensor(1.0)
+    assert (x == "mean") is False and (x != "mean") is True and (x == None) is False  # noqa: E711
+    assert x not in ["mean", "sum"] and x not in [None, object()]

@@ -49,7 +49,7 @@ def test_gradient_is_not_changed_and_may_have_any_layout(device, kind):
 @every_optimizer
 def test_later_steps_need_no_memory_that_grows_with_the_parameters(monkeypatch, kind):
     monkeypatch.setattr(update, "BLOCK_ELEMENTS", 10_000)
-    monkeypatch.setattr(parallel, "_num_threads", 1)
+    monkeypatch.setattr(parallel, "_crew", parallel._Crew(1))
     optimizer_class, _, options = OPTIMIZERS[kind]
     shape = (300, 100, 2, 2)
     channels_last = np.ones((300, 2, 2, 100), np.float32).transpose(0, 3, 1, 2)
@@ -207,3 +207,16 @@ def test_state_of_another_class_is_refused():
 def test_wrong_arguments_are_named(make, error, reason):
     with pytest.raises(error, match=reason):
         make(Parameter(np.ones(2, np.float32)))
+
+
+def test_a_closure_computes_the_gradients_and_its_loss_is_returned():
+    p = Parameter([2.0])
+    optimizer = optim.SGD([p], lr=0.25)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (p * p).sum()
+        loss.backward()
+        return loss
+
+    assert optimizer.step(closure).item() == 4 and p.item() == 1 and optimizer.step() is None

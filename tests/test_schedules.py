@@ -148,3 +148,29 @@ def test_wrong_arguments_are_named(make, reason):
 def test_something_else_than_an_optimizer_is_refused():
     with pytest.raises(TypeError, match="expected an Optimizer"):
         optim.StepLR([0.1], 3)
+
+
+# ---- schedules of one line -------------------------------------------------------------------------------------------
+
+SHORT = {
+    "multi step": lambda lib, o: lib.MultiStepLR(o, [5, 2, 9], gamma=0.3),
+    "exponential": lambda lib, o: lib.ExponentialLR(o, 0.7),
+    "any function": lambda lib, o: lib.LambdaLR(o, lambda t: 1 / (1 + t)),
+    "cosine that rises again": lambda lib, o: lib.CosineAnnealingLR(o, T_max=6, eta_min=0.01),
+}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_short_schedules_as_pytorch(name):
+    ours = rates(SHORT[name](optim, make_optimizer(0.1, 2.0)), 12)
+    np.testing.assert_allclose(ours, torch_rates(SHORT[name], 12, 0.1, 2.0), rtol=1e-10)
+
+
+def test_short_schedules_by_hand():
+    def values(schedule, *args):
+        return rates(schedule(make_optimizer(1.0), *args), 4).ravel().tolist()
+
+    assert values(optim.MultiStepLR, [1, 3], 0.5) == [1, 0.5, 0.5, 0.25, 0.25]
+    assert values(optim.ExponentialLR, 0.5) == [1, 0.5, 0.25, 0.125, 0.0625]
+    assert values(optim.LambdaLR, lambda t: t / 4) == [0, 0.25, 0.5, 0.75, 1]
+    np.testing.assert_allclose(values(optim.CosineAnnealingLR, 2), [1, 0.5, 0, 0.5, 1], atol=1e-15)

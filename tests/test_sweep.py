@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from typing import ClassVar
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import Function, Tensor, backend, ops
-from minigrad.function import is_grad_enabled
+from minigrad.grad_mode import is_grad_enabled
 
 
 def leaf(values, device="cpu"):
@@ -48,23 +50,73 @@ def test_a_chain_of_100000_operations():
     check(x.grad, [2])
 
 
-def test_a_chain_of_100000_operations_fits_on_a_small_stack():
-    def build_and_free():
-        y = leaf([0.5])
-        for _ in range(100_000):
-            y = y + 1.0
-        del y
-        finished.append(True)
-
+def on_a_small_stack(work):
+    """Run `work` in a thread whose stack is the smallest that is common; a native overflow ends the whole process."""
     finished = []
     before = threading.stack_size(256 * 1024)
     try:
-        thread = threading.Thread(target=build_and_free)
+        thread = threading.Thread(target=lambda: finished.append(work()))
         thread.start()
     finally:
         threading.stack_size(before)
     thread.join()
     assert finished
+
+
+STEPS = {
+    "nothing saved": lambda y: y + 1.0,
+    "input saved": lambda y: y * y,
+    "output saved": lambda y: y.sigmoid(),
+    "two uses": lambda y: (y + y) * 0.5,
+    "views": lambda y: y.reshape(1),
+}
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+def test_a_chain_of_100000_operations_is_freed_on_a_small_stack(step):
+    def build_and_free():
+        y = leaf([0.5])
+        for _ in range(100_000):
+            y = step(y)
+        del y
+
+    on_a_small_stack(build_and_free)
+
+
+def test_a_long_chain_in_a_cycle_is_collected_on_a_small_stack():
+    class Holder:
+        pass
+
+    def build_and_collect():
+        holder = Holder()
+        holder.me, holder.y = holder, leaf([0.5])
+        for _ in range(20_000):
+            holder.y = holder.y * 1.0
+        del holder
+        gc.collect()
+
+    on_a_small_stack(build_and_collect)
+
+
+def test_gradients_that_are_graphs_themselves_are_freed_on_a_small_stack():
+    def build_and_free():
+        x = leaf([0.5])
+        y = x
+        for _ in range(5_000):
+            y = y * 1.0001
+        y.backward(create_graph=True)
+
+    on_a_small_stack(build_and_free)
+
+
+def test_freeing_a_graph_frees_its_leaves_and_arrays_at_once():
+    x = leaf([0.5])
+    y = x * x * x
+    ref = weakref.ref(x)
+    del x
+    assert ref() is not None
+    del y
+    assert ref() is None
 
 
 def test_a_deep_graph_of_second_order():

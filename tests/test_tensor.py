@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import pickle
+from array import array as python_array
 
 import numpy as np
 import pytest
@@ -233,9 +235,9 @@ def test_assigning_to_elements_is_refused(device):
         x[:1] += 1
 
 
-def test_augmented_assignment_makes_a_new_tensor(device):
-    x = y = Tensor([1.0, 2.0], requires_grad=True, device=device)
-    x += 1
+def test_augmented_assignment_makes_a_new_tensor_of_what_is_no_leaf(device):
+    y = Tensor([1.0, 2.0], requires_grad=True, device=device)
+    x = y + 1
     x *= 3
     x -= 1
     x /= 2
@@ -243,6 +245,42 @@ def test_augmented_assignment_makes_a_new_tensor(device):
     np.testing.assert_array_equal(y.numpy(), [1, 2])
     x.sum().backward()  # d/dy ((3(y + 1) - 1) / 2)² = 3 (3y + 2) / 2
     np.testing.assert_allclose(y.grad.numpy(), [7.5, 12])
+
+
+# ---- what comes from elsewhere, and copies -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">i8", "<f8", ">f2"])
+def test_numbers_in_another_order_of_bytes_are_converted(dtype):
+    x = Tensor(np.array([1, 2, 3], dtype))
+    assert x.dtype.isnative and x.dtype.itemsize == np.dtype(dtype).itemsize and x.numpy().tolist() == [1, 2, 3]
+    assert (x * 2).numpy().tolist() == [2, 4, 6]
+
+
+def test_buffers_of_python_are_arrays():
+    assert Tensor(python_array("f", [1.0, 2.0])).dtype == np.float32
+    assert Tensor(memoryview(np.ones((2, 3)))).dtype == np.float64
+    assert Tensor(bytearray(b"\x01\x02")).numpy().tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_leaves_are_copied_with_their_gradient(copied):
+    for kind in (Tensor, Parameter):
+        x = kind([1.0, 2.0], requires_grad=True)
+        (x * x).sum().backward()
+        y = copied(x)
+        assert type(y) is kind and y is not x and y.requires_grad and y.node is None
+        assert y.numpy().tolist() == [1, 2] and y.grad.numpy().tolist() == [2, 4]
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_graphs_are_not_copied(copied):
+    y = Tensor([1.0], requires_grad=True)
+    for _ in range(5_000):
+        y = y * 1.0
+    with pytest.raises(RuntimeError, match=r"this Tensor is the result of Mul, and a graph cannot be copied; use .det"):
+        copied(y)
+    assert copy.deepcopy(y.detach()).item() == 1
 
 
 # ---- detach ------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import Function, Tensor, ops
+from minigrad.ops import casting
 
 
 def leaf(values):
@@ -120,10 +121,43 @@ def test_gradients_and_saved_arrays_are_freed_as_the_sweep_passes():
     assert not any(ref() for ref in arrays)
 
 
-def test_a_gradient_goes_to_a_leaf_without_a_copy():
-    x, g = leaf([1.0, 2.0]), Tensor([3.0, 4.0])
-    x.reshape(2, 1).backward(g.reshape(2, 1))
-    assert np.shares_memory(x.grad.data, g.data)
+def test_a_gradient_that_the_sweep_made_goes_to_a_leaf_without_a_copy(monkeypatch):
+    monkeypatch.setattr(casting.Clone, "forward", None)  # what copies would call
+    x, w = leaf([[1.0, 2.0]]), leaf([3.0, 4.0])
+    (x * w.reshape(1, 2)).sum().backward()
+    assert w.grad.numpy().tolist() == [1, 2]
+
+
+def test_leaves_own_their_gradients_and_may_write_into_them(device):
+    x, y = (Tensor([1.0, 2.0], requires_grad=True, device=device) for _ in range(2))
+    (x + y).sum().backward()
+    x.grad.data *= 10
+    assert (x.grad.numpy().tolist(), y.grad.numpy().tolist()) == ([10, 10], [1, 1])
+
+
+def test_parts_of_one_gradient_are_owned_each():
+    x, y = leaf([1.0]), leaf([2.0, 3.0])
+    whole = Tensor([1.0, 2.0, 3.0])
+    ops.concat([x, y]).backward(whole)
+    x.grad.data[...] = 7
+    assert (y.grad.numpy().tolist(), whole.numpy().tolist()) == ([2, 3], [1, 2, 3])
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_what_the_caller_gave_and_gets_back_is_copied(create_graph):
+    x, given = leaf([1.0, 2.0]), Tensor([3.0, 4.0])
+    (got,) = mg.grad(x.reshape(2, 1), x, given.reshape(2, 1), create_graph=create_graph)
+    x.backward(given, create_graph=create_graph)
+    got.data[...] = 0
+    x.grad.data[...] = 0
+    assert given.numpy().tolist() == [3, 4]
+
+
+def test_two_gradients_of_one_sweep_are_separate():
+    x, y = leaf([1.0, 2.0]), leaf([1.0, 2.0])
+    gx, gy = mg.grad((x + y).sum(), [x, y])
+    gx.data *= 10
+    assert gy.numpy().tolist() == [1, 1]
 
 
 def test_nothing_is_saved_without_recording(traced):

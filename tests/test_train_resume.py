@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -157,6 +160,40 @@ def test_best_epoch_is_remembered_when_a_run_goes_on(tmp_path, monkeypatch):
     build(tmp_path, epochs=2, best="loss").fit()
     resumed(tmp_path, epochs=3, best="loss").fit()
     assert len(read_checkpoint(tmp_path / "best.safetensors")["history"]) == 1
+
+
+LINEAR_LAYERS = """
+import hashlib, sys, numpy as np, minigrad as mg
+from minigrad import nn, ops, optim
+folder, first, last = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+mg.manual_seed(0)
+model = nn.Sequential(nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10))
+optimizer = optim.Adam(model.parameters(), lr=1e-3)
+if first:
+    saved = mg.load(folder + "/state.safetensors")
+    model.load_state_dict(saved["model"]), optimizer.load_state_dict(saved["optimizer"])
+for step in range(first, last):
+    x = mg.Tensor(np.random.default_rng(step).standard_normal((16, 1024), dtype=np.float32))
+    loss = ops.cross_entropy(model(x), np.arange(16) % 10)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+mg.save(folder + "/state.safetensors", {"model": model.state_dict(), "optimizer": optimizer.state_dict()})
+print(hashlib.sha256(b"".join(p.numpy().tobytes() for p in model.parameters())).hexdigest())
+"""
+
+
+def test_linear_layers_resumed_in_another_process_are_bit_identical(tmp_path):
+    def run(first, last):
+        return subprocess.run(
+            [sys.executable, "-c", LINEAR_LAYERS, str(tmp_path), str(first), str(last)],
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "2", "MINIGRAD_NUM_THREADS": "2"},
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+
+    uninterrupted = run(0, 6)
+    run(0, 3)
+    assert run(3, 6) == uninterrupted
 
 
 # ---- checkpoints that do not fit -------------------------------------------------------------------------------------

@@ -1,8 +1,9 @@
 """Finite-difference checks: is the gradient that an operation claims the one that it has?
 
 A derivative is compared with the slope of a secant, (f(x + ε) − f(x − ε))/2ε, whose error is of order ε²; in float64,
-with ε = 1e-6, about ten digits agree when the formula is right. Functions with many outputs are first made one number
+with ε = 1e-6, about ten digits agree when the formula is right. A function with many outputs is first made one number
 by a random weighted sum, L = Σ v·f(x): a wrong Jacobian would have to be wrong at right angles to v to slip through.
+A function that returns one number is checked as it is.
 
 `python -m minigrad.gradcheck` runs these checks on every operation and prints the table.
 """
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend
-from minigrad.function import enable_grad
+from minigrad.grad_mode import enable_grad
 from minigrad.sweep import grad
 from minigrad.tensor import Tensor
 
@@ -38,7 +39,8 @@ def gradcheck(fn: Callable, inputs: Any, eps: float = 1e-6, atol: float = 1e-5, 
         True.
 
     Raises:
-        GradcheckError: names the input, the index, and both values of the element that is furthest off.
+        GradcheckError: names the input, the index, what was differentiated, and both values of the element that is
+            furthest off, with their ratio: 2 or −1, say, is a hint.
         TypeError, ValueError: the inputs are not fit for checking.
     """
     largest_error(fn, inputs, eps, atol, rtol)
@@ -61,7 +63,7 @@ def largest_error(fn: Callable, inputs: Any, eps: float = 1e-6, atol: float = 1e
     checked = _checked(inputs)
     with enable_grad():
         outputs = _as_tuple(fn(*inputs))
-        weights = [_weights(y, k) for k, y in enumerate(outputs)]
+        weights = [_weights(y, k, ones=_is_one_number(outputs)) for k, y in enumerate(outputs)]
         analytic = _gradients(outputs, weights, [inputs[i] for i in checked])
 
     def total(i: int, values: np.ndarray) -> float:
@@ -79,6 +81,7 @@ def largest_error(fn: Callable, inputs: Any, eps: float = 1e-6, atol: float = 1e
             raise GradcheckError(
                 f"gradient of input {i} (shape {inputs[i].shape}) is wrong at index {where}: "
                 f"analytic {expected[index]:.10g}, numeric {measured[index]:.10g}"
+                f"{_ratio(expected[index], measured[index])}; derivatives of {_differentiated(outputs)}"
             )
         if expected.size:
             worst = max(worst, float((np.abs(expected - measured) / np.maximum(1, np.abs(measured))).max()))
@@ -98,6 +101,22 @@ def largest_second_error(fn: Callable, inputs: Any, eps: float = 1e-6, atol: flo
             return tuple(_gradients(_as_tuple(fn(*own)), weights, [own[i] for i in checked], create_graph=True))
 
     return largest_error(gradients, (*inputs, *upstream), eps, atol, rtol)
+
+
+def _ratio(analytic: float, numeric: float) -> str:
+    return f", ratio {analytic / numeric:.4g}" if numeric and np.isfinite([analytic, numeric]).all() else ""
+
+
+def _differentiated(outputs: Sequence[Tensor]) -> str:
+    """Say what number was differentiated, as `_weights` makes it."""
+    if _is_one_number(outputs):
+        return "fn's own output"
+    shapes = " and ".join(str(y.shape) for y in outputs)
+    return f"L = Σ v·fn(...) over the elements of fn's output of shape {shapes}, with fixed random v from 0.5 to 1.5"
+
+
+def _is_one_number(outputs: Sequence[Tensor]) -> bool:
+    return len(outputs) == 1 and outputs[0].size == 1
 
 
 def _gradients(
@@ -139,10 +158,10 @@ def _checked(inputs: Sequence[Any]) -> list[int]:
     return checked
 
 
-def _weights(y: Tensor, seed: int, requires_grad: bool = False) -> Tensor:
-    """Return fixed random numbers of y's shape: away from 0, so that no element goes unseen.
+def _weights(y: Tensor, seed: int, requires_grad: bool = False, ones: bool = False) -> Tensor:
+    """Return fixed random numbers of y's shape: away from 0, so that no element goes unseen; or ones.
 
     Every output has a seed of its own: with equal weights, the two gradients of a − b, say, would cancel.
     """
-    values = np.random.default_rng(seed).uniform(0.5, 1.5, y.shape)
+    values = np.ones(y.shape) if ones else np.random.default_rng(seed).uniform(0.5, 1.5, y.shape)
     return Tensor(values, requires_grad=requires_grad, device=y.device)

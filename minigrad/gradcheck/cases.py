@@ -8,7 +8,7 @@ gaps of 0.5 between them and are not near 0, or near any multiple of 0.5.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -42,6 +42,16 @@ def residual(x: Tensor, weight: Tensor, bias: Tensor, shortcut: Tensor, training
     """Call `ops.batch_norm` with all that can follow it."""
     running = fixed(x, x.shape[1]), fixed(x, x.shape[1])
     return ops.batch_norm(x, weight, bias, *running, training, shortcut=shortcut, relu=True)
+
+
+def weighted_cross_entropy(logits: Tensor, weight: Tensor) -> Tensor:
+    """Call `ops.cross_entropy` with weights of the classes, smoothing, and a target that is ignored."""
+    return ops.cross_entropy(logits, [1, 0, -1], "mean", 0.2, weight, ignore_index=-1)
+
+
+def mul_all(parts: Sequence[Tensor]) -> Tensor:
+    """Multiply what an operation returned several of."""
+    return parts[0] * parts[1]
 
 
 def seeded_dropout(x: Tensor, p: float) -> Tensor:
@@ -84,6 +94,18 @@ ELEMENTWISE = [
     case("sin", "matrix", normal(2, 3)),
     case("cos", "matrix", normal(2, 3)),
     case("absolute", "both signs", distinct(2, 3)),
+    case("log1p", "matrix", positive(2, 3)),
+    case("rsqrt", "matrix", positive(2, 3)),
+    case("square", "both signs", normal(2, 3)),
+    case("sign", "both signs", distinct(2, 3)),
+    case("floor", "both signs", distinct(2, 3)),
+    case("ceil", "both signs", distinct(2, 3)),
+    case("round", "both signs", distinct(2, 3)),
+    case("softplus", "both signs", normal(2, 3)),
+    case("softplus", "saturated", np.array([-40.0, -5.0, 5.0, 40.0])),
+    case("silu", "both signs", normal(2, 3)),
+    case("leaky_relu", "both signs", distinct(2, 3), negative_slope=0.2),
+    case("elu", "both signs", distinct(2, 3), alpha=1.5),
     case("relu", "both signs", distinct(2, 3)),
     case("relu", "transposed", distinct(2, 3), fn=lambda x: ops.relu(x.T)),
     case("sigmoid", "both signs", normal(2, 3)),
@@ -104,6 +126,7 @@ SELECTION = [
     case("minimum", "both broadcast", distinct(3, 1), distinct(2, 1, 4, offset=0.1)),
     case("minimum", "number on the right", distinct(5), fn=lambda x: ops.minimum(x, 0.5)),
     case("minimum", "number on the left", distinct(5), fn=lambda x: ops.minimum(0.5, x)),
+    case("masked_fill", "mask that broadcasts", normal(3, 4), fn=lambda x: ops.masked_fill(x, fixed(x, 4) > 1, 2.0)),
     case("where", "all three broadcast", normal(3, 1), normal(4), fn=lambda a, b: ops.where(fixed(a, 3, 4) > 1, a, b)),
     case("where", "condition from the input", distinct(5), fn=lambda x: ops.where(x > 0, x * x, -x)),
     case("where", "number on the left", distinct(5), fn=lambda x: ops.where(x > 0, 2.0, x)),
@@ -127,6 +150,17 @@ REDUCTION = [
     case("min", "everything", distinct(2, 3)),
     case("min", "negative axis", distinct(2, 3), axis=-1),
     case("min", "two axes of three, keepdims", distinct(2, 3, 2), axis=(0, 2), keepdims=True),
+    case("amax", "axis 0", distinct(2, 3), axis=0),
+    case("amin", "axis 0", distinct(2, 3), axis=0),
+    case("std", "axis 1, keepdims", normal(2, 3), axis=1, keepdims=True),
+    case("norm", "everything", normal(2, 3)),
+    case("norm", "sum of magnitudes, axis 1", distinct(2, 3), p=1, axis=1),
+    case("norm", "third power, keepdims", distinct(2, 3), p=3, axis=0, keepdims=True),
+    case("norm", "largest magnitude", distinct(2, 3, offset=0.1), p=math.inf),
+    case("prod", "everything", normal(2, 3)),
+    case("prod", "with a 0, axis 1", np.array([[2.0, 0.0, 3.0], [0.0, 4.0, 0.0]]), axis=1),
+    case("prod", "two axes of three, keepdims", normal(2, 2, 3), axis=(0, 2), keepdims=True),
+    case("cumsum", "negative axis", normal(2, 3), axis=-1),
     case("softmax", "last axis", normal(2, 3)),
     case("softmax", "axis 0", normal(3, 2), axis=0),
     case("log_softmax", "last axis", normal(2, 3)),
@@ -144,6 +178,16 @@ SHAPE = [
     case("broadcast_to", "new and repeated axes", normal(3, 1), fn=lambda x: ops.broadcast_to(x, 2, 3, 2)),
     case("flatten", "from axis 1", normal(2, 3, 2), start=1),
     case("flatten", "0-d", normal()),
+    case("flatten", "axes 1 to 2 of four", normal(2, 1, 3, 2), start=1, end=2),
+    case("t", "matrix", normal(2, 3)),
+    case("expand", "with -1", normal(2, 1), fn=lambda x: ops.expand(x, 3, -1, 2)),
+    case("repeat", "with a new axis", normal(2, 1), fn=lambda x: ops.repeat(x, 2, 1, 3)),
+    case("flip", "all axes", normal(2, 3)),
+    case("flip", "negative axis", normal(2, 3), axis=-1),
+    case("roll", "two axes", normal(2, 3), shifts=(1, -1), axis=(0, 1)),
+    case("roll", "the flat Tensor", normal(2, 3), shifts=2),
+    case("split", "lengths", normal(2, 4), fn=lambda x: mul_all(ops.split(x, [1, 1, 2], axis=1)[::2])),
+    case("chunk", "two pieces", normal(4, 2), fn=lambda x: mul_all(ops.chunk(x, 2))),
     case("squeeze", "all axes of length 1", normal(1, 3, 1)),
     case("squeeze", "negative axis", normal(1, 3, 1), axis=-1),
     case("unsqueeze", "negative axis", normal(2, 3), axis=-2),
@@ -152,9 +196,12 @@ SHAPE = [
     case("stack", "axis 1", normal(2, 3), normal(2, 3), fn=lambda a, b: ops.stack([a, b], axis=1)),
     case("stack", "0-d", normal(), normal(), fn=lambda a, b: ops.stack([a, b])),
     case("pad", "uneven, with a value", normal(2, 3), width=((1, 0), (0, 2)), value=1.5),
+    case("clone", "matrix", normal(2, 3)),
     case("astype", "to the dtype that it has", normal(3), dtype=np.float64),
     # The points and steps are fractions of powers of 2, which float32 holds exactly.
     case("astype", "to float32 and back", distinct(3), fn=lambda x: ops.astype(ops.astype(x, "f4"), "f8"), step=2**-8),
+    case("contiguous", "transposed", normal(2, 3), fn=lambda x: ops.contiguous(x.T)),
+    case("type_as", "float32 and back", distinct(3), fn=lambda x: ops.type_as(x.astype("f4"), x), step=2**-8),
     case("to", "to the CPU and back", normal(3), fn=lambda x: ops.to(ops.to(x, "cpu"), x.device)),
 ]
 
@@ -170,6 +217,10 @@ INDEX = [
     case("getitem", "mask", distinct(2, 3), fn=lambda x: ops.getitem(x, x > 0)),
     case("getitem", "mask of an axis, and a slice", normal(3, 2), index=([True, False, True], slice(1, None))),
     case("getitem", "nothing", normal(3), index=[]),
+    case("gather", "axis 1, with duplicates", normal(3, 4), axis=1, index=[[0, 3, 0], [2, 2, 2]]),
+    case("gather", "axis 0 of three", normal(2, 3, 2), axis=0, index=[[[1, 0], [0, 0]]]),
+    case("sort", "axis 0", distinct(3, 2), fn=lambda x: ops.sort(x, axis=0).values),
+    case("topk", "two largest", distinct(2, 4), fn=lambda x: ops.topk(x, 2).values),
 ]
 
 MATRIX = [
@@ -275,6 +326,17 @@ LOSS = [
     case("cross_entropy", "mean", normal(3, 4), targets=[0, 3, 0]),
     case("cross_entropy", "sum, smoothed", normal(2, 3), targets=[1, 1], reduction="sum", label_smoothing=0.2),
     case("cross_entropy", "each, smoothed", normal(2, 3), targets=[2, 0], reduction="none", label_smoothing=0.1),
+    case("cross_entropy", "one ignored", normal(3, 4), targets=[0, -100, 3], label_smoothing=0.1),
+    case("cross_entropy", "each, one ignored", normal(3, 4), targets=[1, 0, 3], ignore_index=1, reduction="none"),
+    case("cross_entropy", "weights of classes", normal(3, 2), positive(2), fn=weighted_cross_entropy),
+    case("cross_entropy", "probabilities", normal(2, 3), positive(2, 3)),
+    case("cross_entropy", "places", normal(2, 3, 2), targets=[[0, 2], [1, 1]]),
+    case("cross_entropy", "one example", normal(3), targets=2),
+    case("nll_loss", "one ignored", normal(3, 2), targets=[1, -100, 0]),
+    case("binary_cross_entropy", "mean", positive(3) / 3, fn=lambda p: ops.binary_cross_entropy(p, fixed(p, 3) / 3)),
+    case("binary_cross_entropy_with_logits", "weighted", normal(2, 3), positive(2, 3), pos_weight=[1.0, 2.0, 3.0]),
+    case("l1_loss", "mean", distinct(4), distinct(4, offset=0.1)),
+    case("huber_loss", "both sides of delta", distinct(2, 4), distinct(2, 4, offset=0.1), delta=0.8),
     case("mse_loss", "mean", normal(2, 3), normal(2, 3)),
     case("mse_loss", "sum", normal(3), normal(3), reduction="sum"),
     case("mse_loss", "each, target without gradient", normal(3), fn=lambda x: ops.mse_loss(x, fixed(x, 3), "none")),

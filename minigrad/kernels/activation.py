@@ -1,8 +1,6 @@
-"""ReLU and its gradient: two passes at most, large arrays shared among threads."""
+"""ReLU; large arrays are shared among threads."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from minigrad.backend import Array, array_module
 from minigrad.kernels.parallel import share_slices, worth_splitting
@@ -16,19 +14,3 @@ def relu(x: Array) -> Array:
     y = xp.empty_like(x)
     share_slices(lambda part: xp.maximum(x[part], 0, out=y[part]), len(x), x, 2 * x.nbytes)
     return y
-
-
-def keep_positive(g: Array, y: Array) -> Array:
-    """Return g where y > 0 and 0 elsewhere, in the memory layout of y."""
-    xp = array_module(g)
-    kept = xp.empty_like(y)
-
-    def keep(part: Any) -> None:
-        xp.greater(y[part], 0, out=kept[part])  # 1 or 0 in the type of y: a mask of booleans would have to be converted
-        kept[part] *= g[part]
-
-    if worth_splitting(2 * y.nbytes):
-        share_slices(keep, len(y), y, 2 * y.nbytes)
-    else:
-        keep(...)
-    return kept

@@ -18,6 +18,7 @@ from minigrad.kernels.finish import Finish, repeated, rows_of
 from minigrad.kernels.parallel import share, split
 from minigrad.kernels.patches import Block, blocks
 from minigrad.kernels.scratch import Scratch
+from minigrad.kernels.select import keep_into
 
 # What belongs to one block stays in the cache that the cores share (32 MB on the machines of 2024). Smaller blocks
 # would fit into a core's own; but then the threads spend more time on handing Python's lock to each other, between ever
@@ -139,8 +140,7 @@ def batch_norm_sums(
         scratch, total = Scratch(xp, x.dtype), xp.zeros((2, images.shape[3]), dtype=x.dtype)
         for block in some:
             if outputs is not None:
-                xp.greater(outputs[block], 0, out=kept[block])  # 1.0 or 0.0
-                kept[block] *= grads[block]
+                keep_into(kept[block], grads[block], outputs[block])
             pixels, sum_g = images[block], _rows_sum(kept[block])
             total[0] += sum_g
             if at_once:

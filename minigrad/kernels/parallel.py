@@ -5,8 +5,9 @@ pictures of a batch really run side by side. GPUs do their own scheduling; kerne
 
 Two levels of parallelism must never meet. The BLAS library behind `@` has threads of its own, and after each product
 they spin for milliseconds, waiting for the next, on the very cores that ours need: a training step then takes nearly
-twice as long. So from the first time that work is split, BLAS is held to one thread for the rest of the process, and
-`matmul.py` splits large products among ours. `set_num_threads(1)` gives BLAS its threads back.
+twice as long, on a busy machine ten times. A product's last bits depend on them, too. So BLAS is held to one thread
+from the import of minigrad to the end of the process, and `matmul.py` splits large products among ours: the number of
+threads is `get_num_threads()` in all, whatever was computed before.
 
 Work of many blocks is shared block by block, each taken by whoever is free (`share`). Where results are summed, so that
 the order matters, or where one large part for each thread is best, the parts are fixed (`split`).
@@ -14,17 +15,17 @@ the order matters, or where one large part for each thread is best, the parts ar
 
 from __future__ import annotations
 
-import math
+import operator
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from minigrad.backend import on_cpu
+from minigrad.kernels.cores import usable_cores
 
 # Handing a task to a thread and waiting for it takes about 0.1 ms, and threads with little to do between two steps of
 # Python wait for each other's turn. A core copies about 4 MB in the time from which on it pays.
@@ -38,22 +39,6 @@ class _State(threading.local):
 
 
 _state = _State()
-_lock = threading.Lock()  # so that no job comes into a queue behind the None that ends its threads
-
-
-_num_threads: int | None = None  # not known before it is asked for: a wrong setting is no reason to fail at import
-
-
-def get_num_threads() -> int:
-    """Return how many threads the kernels use: `MINIGRAD_NUM_THREADS`; by default, one per core that may be used.
-
-    Raises:
-        ValueError: `MINIGRAD_NUM_THREADS` is not a positive number.
-    """
-    global _num_threads
-    if _num_threads is None:
-        _num_threads = _default_threads()
-    return _num_threads
 
 
 def _default_threads() -> int:
@@ -62,117 +47,128 @@ def _default_threads() -> int:
         raise ValueError(f"MINIGRAD_NUM_THREADS: expected a positive number, got {allowed!r}")
     if allowed:
         return int(allowed)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, math.ceil(min(_cpu_quotas(), default=cores))))
-
-
-def _cpu_quotas(root: str = "/") -> Iterator[float]:
-    """Yield how many cores each control group that this process is in may use at once, where there is a limit.
-
-    This is what `docker --cpus=1.5` sets: of every period of 100 ms, so many microseconds on all cores together.
-    Linux's documentation, "Control Group v2" (`cpu.max`: quota and period) and "CFS Bandwidth Control" (version 1: a
-    file for each). A container sees its own group as `/`, and a group is also held by the limits of those above it.
-    """
-    for line in _read(root, "proc/self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        mount = f"sys/fs/cgroup/{'cpu' if controllers else ''}"
-        groups = [part for part in path.split("/") if part not in ("", "..")]
-        for depth in range(len(groups) + 1):
-            folder = os.path.join(mount, *groups[:depth])
-            if controllers:
-                limit = [_read(root, f"{folder}/cpu.cfs_{name}_us") for name in ("quota", "period")]
-            else:
-                limit = _read(root, f"{folder}/cpu.max").split()
-            if len(limit) == 2 and all(number.strip().isdecimal() for number in limit) and int(limit[1]):
-                yield int(limit[0]) / int(limit[1])  # without a limit the quota is "max" or -1
-
-
-def _read(root: str, path: str) -> str:
-    try:
-        with open(os.path.join(root, path), encoding="ascii", errors="replace") as file:
-            return file.read()
-    except OSError:  # another system, or another version of control groups
-        return ""
-
-
-def set_num_threads(n: int) -> None:
-    """Set how many threads the kernels use; with 1, BLAS gets its own threads back.
-
-    Raises:
-        ValueError: `n` is not a positive int.
-    """
-    global _num_threads
-    if not isinstance(n, int) or n < 1:
-        raise ValueError(f"set_num_threads: expected a positive int, got {n!r}")
-    if n == 1 and _hold_blas_to_one_thread.cache_info().currsize:
-        _hold_blas_to_one_thread().restore_original_limits()
-        _hold_blas_to_one_thread.cache_clear()
-    with _lock:
-        if _jobs.cache_info().currsize:
-            for _ in range(get_num_threads() - 1):
-                _jobs().put(None)
-            _jobs.cache_clear()
-        _num_threads = n
+    return usable_cores()  # fewer than there are where a container has a quota, in Linux's file cpu.max
 
 
 class _Job:
-    """A call that another thread shall make. The same with `concurrent.futures` takes 40 µs more."""
+    """A call that whoever comes first shall make. The same with `concurrent.futures` takes 40 µs more."""
 
     result: Any = None
     error: BaseException | None = None
 
     def __init__(self, task: Callable[[Any], Any], argument: Any) -> None:
         self._task, self._argument = task, argument
-        self._running = threading.Lock()
-        self._running.acquire()
+        self._unclaimed, self._done = threading.Lock(), threading.Lock()
+        self._done.acquire()
 
     def run(self) -> None:
+        """Make the call, unless another thread makes it or has made it."""
+        if not self._unclaimed.acquire(blocking=False):
+            return
         try:
             self.result = _run(self._task, self._argument)
         except BaseException as error:
             self.error = error
         finally:
-            self._running.release()
+            self._done.release()
 
     def wait(self) -> None:
-        self._running.acquire()
+        self._done.acquire()
 
 
-@cache
-def _jobs() -> Any:
-    """Start the threads and return the queue from which they take jobs, until they find None there."""
-    from queue import SimpleQueue  # here and below: `import minigrad` shall be quick
+class _Crew:
+    """So many threads: those that compute, and helpers, which are started when they are first needed.
 
-    jobs = SimpleQueue()
+    Whoever hands out jobs does those himself that no helper has begun, so nothing is lost where helpers are gone, as
+    after a change of `set_num_threads` in another thread.
+    """
 
-    def work() -> None:
-        np.seterr(all="ignore")  # as the operations do; threads do not inherit it
-        while job := jobs.get():
-            job.run()
-            del job  # its result must not live until the next one comes
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._jobs: Any = None
+        self._lock = threading.Lock()
 
-    for i in range(get_num_threads() - 1):
-        threading.Thread(target=work, name=f"minigrad {i + 1}", daemon=True).start()
-    return jobs
+    def hand_out(self, jobs: Sequence[_Job]) -> None:
+        with self._lock:
+            if self._jobs is None:
+                self._start()
+            for job in jobs:
+                self._jobs.put(job)
+
+    def _start(self) -> None:
+        from queue import SimpleQueue  # `import minigrad` shall be quick
+
+        self._jobs = jobs = SimpleQueue()
+
+        def work() -> None:
+            np.seterr(all="ignore")  # as the operations do; threads do not inherit it
+            while job := jobs.get():
+                job.run()
+                del job  # its result must not live until the next one comes
+
+        for i in range(self.threads - 1):
+            threading.Thread(target=work, name=f"minigrad {i + 1}", daemon=True).start()
+
+    def dismiss(self) -> None:
+        """End the helpers, after the jobs that were handed out by now."""
+        with self._lock:
+            if self._jobs is not None:
+                for _ in range(self.threads - 1):
+                    self._jobs.put(None)
+
+
+_crew: _Crew | None = None  # not before it is needed: a wrong setting is no reason to fail at import
+
+
+def _current_crew() -> _Crew:
+    global _crew
+    if _crew is None:
+        _crew = _Crew(_default_threads())
+    return _crew
+
+
+def get_num_threads() -> int:
+    """Return how many threads the kernels use, BLAS included: `MINIGRAD_NUM_THREADS`, or by default one for each core
+    that this process may use.
+
+    Raises:
+        ValueError: `MINIGRAD_NUM_THREADS` is not a positive number.
+    """
+    return _current_crew().threads
+
+
+def set_num_threads(n: int) -> None:
+    """Set how many threads the kernels use, in all; BLAS has no further ones. May be called while others compute: what
+    they have begun is done as it was cut.
+
+    Raises:
+        ValueError: `n` is not a positive int.
+    """
+    global _crew
+    if isinstance(n, bool) or not hasattr(n, "__index__") or operator.index(n) < 1:
+        raise ValueError(f"set_num_threads: expected a positive int, got {n!r}")
+    before, _crew = _crew, _Crew(operator.index(n))
+    if before is not None:
+        before.dismiss()
 
 
 def _start_anew() -> None:
-    global _lock
-    _lock = threading.Lock()
-    _jobs.cache_clear()
+    global _crew
+    if _crew is not None:
+        _crew = _Crew(_crew.threads)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_start_anew)  # threads do not survive a fork
 
 
-@cache
-def _hold_blas_to_one_thread() -> Any:
+def hold_blas_to_one_thread() -> None:
+    """Do so for the rest of the process; see above. Where the library is none that threadpoolctl knows (Apple's
+    Accelerate), nothing happens.
+    """
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController().limit(limits=1, user_api="blas")
+    ThreadpoolController().limit(limits=1, user_api="blas")
 
 
 def worth_splitting(task_bytes: int) -> bool:
@@ -270,14 +266,13 @@ def _side_by_side(task: Callable[[Any], Any], arguments: Sequence[Any]) -> list[
     """Return `task(argument)` for each argument, the first in this thread and the others in threads of their own."""
     if len(arguments) == 1:
         return [task(arguments[0])]
-    _hold_blas_to_one_thread()
     jobs = [_Job(task, argument) for argument in arguments[1:]]
-    with _lock:
-        for job in jobs:
-            _jobs().put(job)
+    _current_crew().hand_out(jobs)
     try:
         first = _run(task, arguments[0])
     finally:  # no part may still be at work when the error of another is raised
+        for job in jobs:
+            job.run()
         for job in jobs:
             job.wait()
     for job in jobs:

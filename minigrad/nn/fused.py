@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minigrad.function import is_grad_enabled
+from minigrad.grad_mode import is_grad_enabled
 from minigrad.nn.layers import BatchNorm2d, Conv2d, MaxPool2d, ReLU
 from minigrad.nn.module import Module, is_observed
 from minigrad.ops.conv import ConvNorm, checked_window
@@ -19,9 +19,13 @@ from minigrad.tensor import Tensor
 
 def conv_norm(conv: Conv2d, norm: BatchNorm2d, x: Tensor, shortcut: Tensor | None = None, relu: bool = False) -> Tensor:
     """Return norm(conv(x)) + shortcut, and of this the ReLU if asked for."""
+    if not (_computes_as_its_class(conv) and _computes_as_its_class(norm)):
+        y = norm(conv(x))
+        y = y if shortcut is None else y + shortcut
+        return y.relu() if relu else y
     parameters = conv.weight, conv.bias, norm.weight, norm.bias
     recording = is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, shortcut, *parameters))
-    if norm.training or recording or is_observed():
+    if norm.training or recording or is_observed() or isinstance(conv.padding, str):
         return norm(conv(x), shortcut, relu)
     window = checked_window(x, conv.weight, conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups)
     shape = len(x), len(conv.weight), *window.output_size(x.shape[2:])
@@ -34,9 +38,10 @@ def conv_norm(conv: Conv2d, norm: BatchNorm2d, x: Tensor, shortcut: Tensor | Non
 def take(modules: Sequence[Module], x: Tensor) -> tuple[int, Tensor]:
     """Apply the first of `modules`, or as many as can be computed together; return how many, and the result.
 
-    Only the layers themselves are recognised: a subclass may compute something else.
+    Only the layers themselves are recognised: a subclass may compute something else, and so may a layer whose `forward`
+    somebody replaced, or that has hooks.
     """
-    kinds = [type(module) for module in modules[:4]]
+    kinds = [type(module) if _computes_as_its_class(module) else None for module in modules[:4]]
     if kinds[0] is not Conv2d:
         return 1, modules[0](x)
     count = 2 if kinds[1:2] == [BatchNorm2d] else 1  # what is taken so far
@@ -47,3 +52,8 @@ def take(modules: Sequence[Module], x: Tensor) -> tuple[int, Tensor]:
     if pool is not None:
         return count + 2, pool(y).relu()
     return count + 1 if relu else count, y
+
+
+def _computes_as_its_class(module: Module) -> bool:
+    """Whether nobody put another `forward` into this one module, or waits for its own output."""
+    return "forward" not in vars(module) and not module.hooks

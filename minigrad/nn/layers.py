@@ -1,8 +1,13 @@
-"""The layers. Arguments, defaults and `state_dict` keys are PyTorch's."""
+"""The layers. Arguments, defaults and `state_dict` keys are PyTorch's.
+
+Layers with parameters take `device` and `dtype`: they are made on the CPU in float32, so that a seed gives the same
+numbers everywhere, and brought there by `Module.to`.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +15,10 @@ from minigrad import backend, ops
 from minigrad.kernels.conv import Pair
 from minigrad.nn import init
 from minigrad.nn.module import Module
-from minigrad.ops.windows import pair
+from minigrad.ops.pool import grid
+from minigrad.ops.reduce import one_axis
+from minigrad.ops.spellings import also
+from minigrad.ops.windows import named_padding, pair
 from minigrad.tensor import Parameter, Tensor
 
 
@@ -20,11 +28,14 @@ class Linear(Module):
     Weights and bias start uniform in ±1/√in_features.
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device: str | None = None, dtype: Any = None
+    ) -> None:
         super().__init__()
-        _positive("Linear", in_features=in_features, out_features=out_features)
+        positive("Linear", in_features=in_features, out_features=out_features)
         self.weight = Parameter(init.kaiming_uniform((out_features, in_features)))
         self.bias = Parameter(init.uniform((out_features,), 1 / math.sqrt(in_features))) if bias else None
+        self._made_on(device, dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x·wᵀ + b."""
@@ -48,27 +59,31 @@ class Conv2d(Module):
         out_channels: int,
         kernel_size: int | Pair,
         stride: int | Pair = 1,
-        padding: int | Pair = 0,
+        padding: int | Pair | str = 0,
         dilation: int | Pair = 1,
         groups: int = 1,
         bias: bool = True,
+        device: str | None = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
-        _positive("Conv2d", in_channels=in_channels, out_channels=out_channels, groups=groups)
+        positive("Conv2d", in_channels=in_channels, out_channels=out_channels, groups=groups)
         if in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"Conv2d: groups={groups} must divide {in_channels} input and {out_channels} output channels"
             )
         self.kernel_size = pair("Conv2d", "kernel_size", kernel_size, 1)
         self.stride = pair("Conv2d", "stride", stride, 1)
-        self.padding = pair("Conv2d", "padding", padding, 0)
         self.dilation = pair("Conv2d", "dilation", dilation, 1)
+        numbers, beyond = named_padding("Conv2d", padding, self.kernel_size, self.stride, self.dilation)
+        self.padding = padding if any(beyond) else pair("Conv2d", "padding", numbers, 0)
         self.groups = groups
         shape = (out_channels, in_channels // groups, *self.kernel_size)
         weight = init.kaiming_uniform(shape)
         channels_last = np.ascontiguousarray(weight.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
         self.weight = Parameter(channels_last)
         self.bias = Parameter(init.uniform((out_channels,), 1 / math.sqrt(init.fans(shape)[0]))) if bias else None
+        self._made_on(device, dtype)
 
     def forward(self, x: Tensor, relu: bool = False) -> Tensor:
         """Return (N, out_channels, OH, OW), and of this the ReLU if asked for."""
@@ -89,37 +104,69 @@ class BatchNorm2d(Module):
     """Batch normalisation of pictures (N, num_features, H, W); see `ops.batch_norm`.
 
     Parameters weight (1 at the start) and bias (0); buffers running_mean (0), running_var (1) and num_batches_tracked.
+    With `momentum=None` the running statistics are the plain average over all batches.
     """
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
+    dimensions: tuple[int, ...] = (4,)
+    expected = "pictures of shape (N, C, H, W)"
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        *,
+        device: str | None = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__()
-        _positive("BatchNorm2d", num_features=num_features)
+        positive(type(self).__name__, num_features=num_features)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.weight = Parameter(np.ones(num_features, np.float32)) if affine else None
         self.bias = Parameter(np.zeros(num_features, np.float32)) if affine else None
         self.register_buffer("running_mean", Tensor(np.zeros(num_features, np.float32)))
         self.register_buffer("running_var", Tensor(np.ones(num_features, np.float32)))
         self.register_buffer("num_batches_tracked", Tensor(np.array(0, np.int64)))
+        self._made_on(device, dtype)
 
     def forward(self, x: Tensor, shortcut: Tensor | None = None, relu: bool = False) -> Tensor:
         """Return the normalised pictures, plus `shortcut`, and of this, if asked for, the ReLU; in training also update
         the running statistics.
         """
-        if x.ndim != 4:
-            raise ValueError(f"BatchNorm2d: expected pictures of shape (N, C, H, W), got shape {x.shape}")
-        tensors = self.weight, self.bias, self.running_mean, self.running_var
-        options = self.training, self.momentum, self.eps
-        y = ops.batch_norm(x, *tensors, *options, shortcut=shortcut, relu=relu)
-        if self.training:
-            with backend.use_device(self.num_batches_tracked.device):
-                self.num_batches_tracked.data += 1
-            self.num_batches_tracked._bump_version()
+        if x.ndim not in self.dimensions:
+            raise ValueError(f"{type(self).__name__}: expected {self.expected}, got shape {x.shape}")
+        statistics = self.running_mean, self.running_var
+        options = self.training, self._momentum(), self.eps
+        y = ops.batch_norm(x, self.weight, self.bias, *statistics, *options, shortcut=shortcut, relu=relu)
+        if self.training and self._tracked is not None:
+            with backend.use_device(self._tracked.device):
+                self._tracked.data += 1
         return y
+
+    @property
+    def _tracked(self) -> Tensor | None:
+        return getattr(self, "num_batches_tracked", None)
+
+    def _momentum(self) -> float:
+        """Return the share of the next batch in the running statistics."""
+        if self.momentum is not None or not self.training:
+            return self.momentum or 0.0
+        if self._tracked is None:
+            raise RuntimeError("BatchNorm2d: momentum=None averages over num_batches_tracked, which is not there")
+        return 1 / (self._tracked.item() + 1)
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}" + (
             ", affine=False" if self.weight is None else ""
         )
+
+
+class BatchNorm1d(BatchNorm2d):
+    """Batch normalisation of rows (N, num_features), or of sequences (N, num_features, L)."""
+
+    dimensions = (2, 3)
+    expected = "shape (N, C) or (N, C, L)"
 
 
 class MaxPool2d(Module):
@@ -143,17 +190,27 @@ class MaxPool2d(Module):
 class AvgPool2d(MaxPool2d):
     """The mean of each window; see `ops.avg_pool2d`."""
 
+    def __init__(
+        self,
+        kernel_size: int | Pair,
+        stride: int | Pair | None = None,
+        padding: int | Pair = 0,
+        count_include_pad: bool = True,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding)
+        self.count_include_pad = count_include_pad
+
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C, OH, OW)."""
-        return ops.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
+        return ops.avg_pool2d(x, self.kernel_size, self.stride, self.padding, self.count_include_pad)
 
 
 class AdaptiveAvgPool2d(Module):
     """Means over a grid of `output_size` windows; see `ops.adaptive_avg_pool2d`."""
 
-    def __init__(self, output_size: int | Pair) -> None:
+    def __init__(self, output_size: int | tuple[int | None, int | None]) -> None:
         super().__init__()
-        self.output_size = pair("AdaptiveAvgPool2d", "output_size", output_size, 1)
+        self.output_size = grid("AdaptiveAvgPool2d", output_size, (None, None))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C, *output_size)."""
@@ -164,7 +221,12 @@ class AdaptiveAvgPool2d(Module):
 
 
 class ReLU(Module):
-    """max(x, 0)."""
+    """max(x, 0). `inplace` is taken for PyTorch's sake and changes nothing: results are the same, and so is the memory,
+    as what is not needed is freed.
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return max(x, 0)."""
@@ -172,24 +234,42 @@ class ReLU(Module):
 
 
 class Flatten(Module):
-    """Joins all axes from `start` on (default: all but the batch)."""
+    """Joins the axes from `start_dim` to `end_dim` (default: all but the batch)."""
 
-    def __init__(self, start: int = 1) -> None:
+    @also(start="start_dim")
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
-        self.start = start
+        self.start, self.end = start_dim, end_dim
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, rest)."""
-        return ops.flatten(x, self.start)
+        return ops.flatten(x, self.start, self.end)
 
     def extra_repr(self) -> str:
-        return "" if self.start == 1 else f"start={self.start}"
+        parts = [f"start_dim={self.start}"] if self.start != 1 else []
+        return ", ".join(parts + ([f"end_dim={self.end}"] if self.end != -1 else []))
+
+
+class Unflatten(Module):
+    """Splits an axis into several."""
+
+    def __init__(self, dim: int, unflattened_size: tuple[int, ...]) -> None:
+        super().__init__()
+        self.dim, self.unflattened_size = dim, tuple(unflattened_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x with axis `dim` of the shape `unflattened_size`."""
+        at = one_axis("Unflatten", x, self.dim)
+        return x.reshape(x.shape[:at] + self.unflattened_size + x.shape[at + 1 :])
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
 
 
 class Dropout(Module):
-    """Sets elements to 0 with probability `p` in training; see `ops.dropout`."""
+    """Sets elements to 0 with probability `p` in training; see `ops.dropout`. `inplace` changes nothing, see `ReLU`."""
 
-    def __init__(self, p: float = 0.5) -> None:
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         if not 0 <= p <= 1:
             raise ValueError(f"Dropout: p must lie in [0, 1], got {p}")
@@ -203,6 +283,35 @@ class Dropout(Module):
         return f"p={self.p}"
 
 
+class Dropout2d(Dropout):
+    """Sets whole channels of (N, C, …) to 0 with probability `p` in training (Tompson et al. 2015, arXiv:1411.4280)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x with some channels 0 and the others multiplied by 1/(1 − p) in training, x itself otherwise."""
+        if x.ndim < 2:
+            raise ValueError(f"Dropout2d: expected shape (N, C, ...), got {x.shape}")
+        ones = np.ones(x.shape[:2] + (1,) * (x.ndim - 2), x.dtype)
+        return x * ops.dropout(Tensor(ones, device=x.device), self.p) if self.training and self.p else x
+
+
+class ZeroPad2d(Module):
+    """A border of zeros around pictures: one width, or (left, right, top, bottom)."""
+
+    def __init__(self, padding: int | tuple[int, int, int, int]) -> None:
+        super().__init__()
+        self.padding = (padding,) * 4 if isinstance(padding, int) else tuple(padding)
+        if len(self.padding) != 4:
+            raise ValueError(f"ZeroPad2d: expected (left, right, top, bottom), got {padding}")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (…, top + H + bottom, left + W + right)."""
+        left, right, top, bottom = self.padding
+        return ops.pad(x, ((0, 0),) * (x.ndim - 2) + ((top, bottom), (left, right)))
+
+    def extra_repr(self) -> str:
+        return str(self.padding)
+
+
 class Identity(Module):
     """Returns its input: stands where a layer was taken out."""
 
@@ -211,43 +320,8 @@ class Identity(Module):
         return x
 
 
-class CrossEntropyLoss(Module):
-    """−ln softmax(logits)[target]; see `ops.cross_entropy`."""
-
-    def __init__(self, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
-        super().__init__()
-        self.reduction, self.label_smoothing = reduction, label_smoothing
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of logits (N, C) for integer targets (N,)."""
-        return ops.cross_entropy(logits, targets, self.reduction, self.label_smoothing)
-
-
-class MSELoss(Module):
-    """Mean squared difference; see `ops.mse_loss`."""
-
-    def __init__(self, reduction: str = "mean") -> None:
-        super().__init__()
-        self.reduction = reduction
-
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Return the loss."""
-        return ops.mse_loss(prediction, target, self.reduction)
-
-
-class SmoothL1Loss(Module):
-    """Squared for small differences, linear for large ones; see `ops.smooth_l1_loss`."""
-
-    def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
-        super().__init__()
-        self.reduction, self.beta = reduction, beta
-
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Return the loss."""
-        return ops.smooth_l1_loss(prediction, target, self.beta, self.reduction)
-
-
-def _positive(name: str, **sizes: int) -> None:
+def positive(name: str, **sizes: int) -> None:
+    """Raise ValueError unless all sizes are positive ints."""
     for argument, value in sizes.items():
         if not isinstance(value, (int, np.integer)) or value < 1:
             raise ValueError(f"{name}: {argument} must be a positive int, got {value!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,9 @@ import numpy as np
 
 from minigrad import backend
 from minigrad.backend import Array
+from minigrad.nn.hooks import Hook, HookHandle
+from minigrad.ops.casting import place
+from minigrad.optimizer import forget_gradients
 from minigrad.tensor import Parameter, Tensor
 
 if TYPE_CHECKING:
@@ -37,20 +41,24 @@ class Module:
     """Base of all layers and models.
 
     A subclass creates parameters and layers as attributes in `__init__` and computes in `forward`. Attributes that are
-    Parameters or Modules are found by themselves, in the order of assignment (those in plain lists are not: use
-    `Sequential`); other state, such as running statistics, is announced with `register_buffer`.
+    Parameters or Modules are found by themselves, in the order of assignment (those in plain lists and dicts are not,
+    which gives a warning: use `Sequential`, `ModuleList`, `ModuleDict`); other state, such as running statistics, is
+    announced with `register_buffer`.
 
     Attributes:
         training: True in training, False in evaluation; set by `train()` and `eval()`.
+        hooks: what is called after `forward`; see `register_forward_hook`.
     """
 
     training: bool = True
 
+    hooks: dict[int, Hook]
     _buffers: dict[str, Tensor | None]
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
         module = super().__new__(cls)
-        module._buffers = {}  # here, so that nothing breaks in a subclass that forgets super().__init__()
+        vars(module)["_buffers"] = {}  # here, so that nothing breaks in a subclass that forgets super().__init__()
+        vars(module)["hooks"] = {}
         return module
 
     def __init__(self) -> None:
@@ -62,6 +70,9 @@ class Module:
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         output = self.forward(*inputs, **options)
+        for hook in tuple(self.hooks.values()):
+            replaced = hook(self, inputs, output)
+            output = output if replaced is None else replaced
         for observe in _observers:
             observe(self, output)
         return output
@@ -70,7 +81,52 @@ class Module:
 
         def __getattr__(self, name: str) -> Any: ...
 
+    def register_forward_hook(self, hook: Hook) -> HookHandle:
+        """Have `hook(module, inputs, output)` called after each forward pass, with the inputs as a tuple.
+
+        What it returns takes the place of the output, unless it is None. A layer that has hooks is called by itself
+        where it would otherwise be computed together with its neighbours. Returns a handle: `handle.remove()` ends it,
+        and so does leaving `with module.register_forward_hook(hook):`.
+        """
+        if not callable(hook):
+            raise TypeError(f"register_forward_hook: expected a function, got {type(hook).__name__}")
+        return HookHandle(self.hooks, hook)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Keep buffers Tensors and parameters Parameters: an array in their place would not be found any more."""
+        is_buffer, is_parameter = name in self._buffers, isinstance(vars(self).get(name), Parameter)
+        if is_buffer and backend.is_array(value):
+            value = Tensor(value)
+        expected = Tensor if is_buffer else Parameter if is_parameter else object
+        if value is not None and not isinstance(value, expected):
+            raise TypeError(
+                f"{type(self).__name__}.{name}: expected a {expected.__name__} or None, got {type(value).__name__}; to "
+                f"change the values alone, assign to .{name}.data"
+            )
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self._buffers.pop(name, None)
+        super().__delattr__(name)
+
     # ---- finding things --------------------------------------------------------------------------------------------
+
+    def add_module(self, name: str, module: Module) -> None:
+        """Make `module` the attribute `name`, which may also be a number.
+
+        Raises:
+            TypeError: `module` is no Module, or `name` no string.
+            KeyError: `name` is empty, has a dot, or is an attribute of another kind already.
+        """
+        kind = type(self).__name__
+        if not isinstance(module, Module):
+            raise TypeError(f"{kind}: argument {name} is a {type(module).__name__}, not a Module")
+        if not isinstance(name, str):
+            raise TypeError(f"{kind}: expected a string as the name of a module, got {name!r}")
+        taken = hasattr(type(self), name) or not isinstance(vars(self).get(name, module), Module)
+        if not name or "." in name or taken:
+            raise KeyError(f"{kind}: {name!r} cannot be the name of a module")
+        setattr(self, name, module)
 
     def register_buffer(self, name: str, value: Tensor | None) -> None:
         """Announce a Tensor that belongs to the state but is not learned."""
@@ -91,9 +147,10 @@ class Module:
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """Yield (path, module) for this module and all inside it, outermost first. A module used twice is yielded
-        once.
+        once. Modules that lie in plain lists or dicts, and nowhere else, give a warning.
         """
         seen: set[int] = set()
+        hidden: list[tuple[Module, str]] = []
         stack = [(prefix, self)]
         while stack:
             path, module = stack.pop()
@@ -104,6 +161,15 @@ class Module:
             stack.extend(
                 reversed([(f"{path}.{name}" if path else name, child) for name, child in module.named_children()])
             )
+            hidden += [(module, name) for name, value in vars(module).items() if isinstance(value, (list, tuple, dict))]
+        for module, name in hidden:
+            if any(id(found) not in seen for found in _modules_in(getattr(module, name))):
+                kind, holder = type(getattr(module, name)).__name__, type(module).__name__
+                warnings.warn(
+                    f"{holder}.{name} is a plain {kind}, in which modules are not found, and so do not learn: "
+                    "use nn.ModuleList, nn.ModuleDict or nn.Sequential",
+                    stacklevel=2,
+                )
 
     def modules(self) -> Iterator[Module]:
         """Yield this module and all inside it."""
@@ -208,21 +274,57 @@ class Module:
             parameter.requires_grad = flag
         return self
 
-    def zero_grad(self) -> None:
-        """Forget all gradients."""
-        for parameter in self.parameters():
-            parameter.grad = None
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients: set them to None, or else to zeros."""
+        forget_gradients(self.parameters(), set_to_none)
 
-    def to(self, device: str) -> Self:
-        """Move all parameters, buffers and gradients to `device`, in place, so that optimizers keep their hold.
-        Returns itself.
+    def to(self, device: Any = None, dtype: Any = None) -> Self:
+        """Bring parameters, buffers and gradients to `device` and, those of floating point, to `dtype`, in place, so
+        that optimizers keep their hold. A dtype may come alone: `model.to(np.float64)`. Returns itself.
+
+        Raises:
+            TypeError: `dtype` is no floating type.
         """
         for tensor in (*self.parameters(), *self.buffers()):
-            if tensor.device != backend.parse_device(device):
-                tensor.data = backend.to_device(tensor.data, device)
-                tensor._bump_version()
+            target, kind = place(tensor, device, dtype)
+            if kind.kind != "f" and kind != tensor.dtype:
+                raise TypeError(f"{type(self).__name__}.to: expected a floating dtype, got {kind}")
+            kind = kind if tensor.dtype.kind == "f" else tensor.dtype
+            if tensor.device != backend.parse_device(target) or tensor.dtype != kind:
+                tensor.data = _moved(tensor.data, target, kind)
             if tensor.grad is not None:
-                tensor.grad = Tensor._wrap(backend.to_device(tensor.grad.data, device))
+                tensor.grad = Tensor._wrap(_moved(tensor.grad.data, target, kind))
+        return self
+
+    def _made_on(self, device: str | None, dtype: Any) -> None:
+        """Bring a new layer where its arguments say, None for nowhere."""
+        if device is not None or dtype is not None:
+            self.to(device, dtype)
+
+    def cpu(self) -> Self:
+        """Bring it to the CPU; see `to`."""
+        return self.to("cpu")
+
+    def cuda(self) -> Self:
+        """Bring it to the GPU; see `to`."""
+        return self.to("cuda")
+
+    def float(self) -> Self:
+        """Make it float32; see `to`."""
+        return self.to(np.float32)
+
+    def double(self) -> Self:
+        """Make it float64; see `to`."""
+        return self.to(np.float64)
+
+    def half(self) -> Self:
+        """Make it float16; see `to`."""
+        return self.to(np.float16)
+
+    def apply(self, function: Callable[[Module], object]) -> Self:
+        """Call `function` on this module and all inside it. Returns itself."""
+        for module in self.modules():
+            function(module)
         return self
 
     # ---- showing ---------------------------------------------------------------------------------------------------
@@ -235,6 +337,21 @@ class Module:
         children = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self.named_children()]
         inner = "\n  ".join(children)
         return f"{type(self).__name__}({self.extra_repr()}" + (f"\n  {inner}\n)" if inner else ")")
+
+
+def _moved(array: Array, device: str, dtype: np.dtype) -> Array:
+    array = backend.to_device(array, device)
+    with backend.use_device(device):
+        return array.astype(dtype, copy=False)
+
+
+def _modules_in(value: Any) -> Iterator[Module]:
+    """Yield the modules in nested lists, tuples and dicts."""
+    if isinstance(value, Module):
+        yield value
+    elif isinstance(value, (list, tuple, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _modules_in(item)
 
 
 def _numbers(name: str, value: Any) -> Array:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from minigrad.nn import fused
+from minigrad.nn.containers import Row
 from minigrad.nn.module import Module, is_observed
 
 
-class Sequential(Module):
-    """Modules called one after the other, named "0", "1", … as in PyTorch."""
+class Sequential(Row):
+    """Modules called one after the other, named "0", "1", … as in PyTorch; or by the keys of a mapping, such as
+    `Sequential({"conv": Conv2d(…), "act": ReLU()})`. A slice of it is a Sequential of the same modules.
+    """
 
-    def __init__(self, *modules: Module) -> None:
+    def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
         super().__init__()
-        for i, module in enumerate(modules):
-            if not isinstance(module, Module):
-                raise TypeError(f"Sequential: argument {i} is a {type(module).__name__}, not a Module")
-            setattr(self, str(i), module)
+        (first, *rest) = modules or ({},)
+        named = first if isinstance(first, Mapping) and not rest else {str(i): m for i, m in enumerate(modules)}
+        for name, module in named.items():
+            self.add_module(name, module)
+
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return Sequential(dict(list(self.named_children())[index]))
+        return super().__getitem__(index)
 
     def forward(self, x: Any) -> Any:
         """Return the last module's output."""
@@ -34,16 +42,7 @@ class Sequential(Module):
     def _flattened(self) -> Iterator[Module]:
         """Yield the modules inside, and instead of a Sequential those inside it."""
         for child in self.children():
-            if type(child) is Sequential:
+            if type(child) is Sequential and "forward" not in vars(child) and not child.hooks:
                 yield from child._flattened()
             else:
                 yield child
-
-    def __len__(self) -> int:
-        return len(list(self.children()))
-
-    def __getitem__(self, index: int) -> Module:
-        return list(self.children())[index]
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self.children())

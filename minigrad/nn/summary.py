@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.function import no_grad
+from minigrad.grad_mode import no_grad
 from minigrad.nn.layers import Conv2d, Linear
 from minigrad.nn.module import Module, observed
 from minigrad.tensor import Parameter, Tensor

@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad import kernels
-from minigrad.backend import Array, array_module
+from minigrad.backend import Array, array_module, quietly
 from minigrad.function import Function
 from minigrad.ops.operands import floating
+from minigrad.ops.select import Keep, where
+from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
 
 class ReLU(Function):
-    """y = max(x, 0)  ⇒  ∂L/∂x = g where y > 0, else 0."""
+    """y = max(x, 0)  ⇒  ∂L/∂x = g where y ≠ 0, else 0; so also where x is nan, as in PyTorch."""
 
     reads_output = True
 
@@ -20,18 +22,7 @@ class ReLU(Function):
         return kernels.activation.relu(x)
 
     def backward(self, grad: Tensor) -> Tensor:
-        return KeepPositive.apply(grad, y=self.output.data)
-
-
-class KeepPositive(Function):
-    """g where y > 0, else 0: linear in g, and its own transpose."""
-
-    def forward(self, g: Array, y: Array) -> Array:
-        self.y = y
-        return kernels.activation.keep_positive(g, y)
-
-    def backward(self, grad: Tensor) -> Tensor:
-        return KeepPositive.apply(grad, y=self.y)
+        return Keep.apply(grad, mask=self.output.data)
 
 
 class Sigmoid(Function):
@@ -39,6 +30,7 @@ class Sigmoid(Function):
 
     reads_output = True
 
+    @quietly
     def forward(self, x: Array) -> Array:
         xp = array_module(x)
         small = xp.exp(-abs(x))
@@ -67,6 +59,7 @@ class Softmax(Function):
 
     reads_output = True
 
+    @quietly
     def forward(self, x: Array, axis: int) -> Array:
         self.axis = axis
         xp = array_module(x)
@@ -84,6 +77,7 @@ class LogSoftmax(Function):
 
     reads_output = True
 
+    @quietly
     def forward(self, x: Array, axis: int) -> Array:
         self.axis = axis
         xp = array_module(x)
@@ -96,10 +90,14 @@ class LogSoftmax(Function):
 
 
 class LogSumExp(Function):
-    """y = m + ln Σⱼ e^(xⱼ−m) with m = max x (0 where that is infinite)  ⇒  ∂L/∂xᵢ = g·e^(xᵢ−y), the softmax."""
+    """y = m + ln Σⱼ e^(xⱼ−m) with m = max x (0 where that is infinite)  ⇒  ∂L/∂xᵢ = g·e^(xᵢ−y), the softmax.
+
+    Where y = +∞, its gradient goes to the x that are +∞, in equal shares; where y = −∞, it is 0.
+    """
 
     reads = {0: (0,)}
 
+    @quietly
     def forward(self, x: Array, axis: int, keepdims: bool) -> Array:
         self.axis, self.keepdims = axis, keepdims
         xp = array_module(x)
@@ -111,7 +109,11 @@ class LogSumExp(Function):
     def backward(self, grad: Tensor) -> Tensor:
         (x,) = self.inputs
         grad = grad if self.keepdims else grad.unsqueeze(self.axis)
-        return grad * softmax(x, self.axis)
+        xp = array_module(x.data)
+        largest = x.data.max(axis=self.axis, keepdims=True)
+        winners = xp.where((x.data == largest) & (largest > 0), 0, -xp.inf).astype(x.dtype)  # their softmax: the shares
+        finite = where(Tensor._wrap(xp.isinf(largest)), Tensor._wrap(winners), x)
+        return Keep.apply(grad * softmax(finite, self.axis), mask=largest != -xp.inf)
 
 
 def relu(x: Tensor) -> Tensor:
@@ -129,18 +131,21 @@ def tanh(x: Tensor) -> Tensor:
     return Tanh.apply(floating(x))
 
 
+@also(dim="axis")
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Return e^x normalised to sum 1 along `axis`."""
     x = floating(x)
     return Softmax.apply(x, axis=_one_axis("softmax", x, axis))
 
 
+@also(dim="axis")
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Return the logarithm of `softmax`, computed without leaving the log scale."""
     x = floating(x)
     return LogSoftmax.apply(x, axis=_one_axis("log_softmax", x, axis))
 
 
+@also(dim="axis", keepdim="keepdims")
 def logsumexp(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:
     """Return ln Σ eˣ along `axis`."""
     x = floating(x)

@@ -1,4 +1,4 @@
-"""The same numbers in another dtype or on another device; their gradient goes the way back."""
+"""The same numbers in other memory, in another dtype or on another device; their gradient goes the way back."""
 
 from __future__ import annotations
 
@@ -7,14 +7,25 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend
-from minigrad.backend import Array
+from minigrad.backend import Array, quietly
 from minigrad.function import Function
 from minigrad.tensor import Tensor
+
+
+class Clone(Function):
+    """A copy; with order "K" in the same memory layout  ⇒  ∂L/∂x = g."""
+
+    def forward(self, x: Array, order: str) -> Array:
+        return x.astype(x.dtype, order=order, copy=True)
+
+    def backward(self, grad: Tensor) -> Tensor:
+        return grad
 
 
 class AsType(Function):
     """Another dtype  ⇒  the gradient in the input's dtype."""
 
+    @quietly
     def forward(self, x: Array, dtype: Any) -> Array:
         self.dtype = x.dtype
         return x.astype(dtype)
@@ -34,6 +45,16 @@ class ToDevice(Function):
         return to(grad, self.device)
 
 
+def clone(x: Tensor) -> Tensor:
+    """Return a copy of `x` in memory of its own, through which gradients flow."""
+    return Clone.apply(x, order="K")
+
+
+def contiguous(x: Tensor) -> Tensor:
+    """Return `x`, or a copy where its elements do not lie in memory in row-major order."""
+    return x if x.data.flags.c_contiguous else Clone.apply(x, order="C")
+
+
 def astype(x: Tensor, dtype: Any) -> Tensor:
     """Return `x` in another dtype; gradients flow between floating types.
 
@@ -48,10 +69,29 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
     return x if x.dtype == dtype else AsType.apply(x, dtype=dtype)
 
 
-def to(x: Tensor, device: str) -> Tensor:
-    """Return `x` on `device`: itself where it is there already, else a copy through which gradients flow back.
+def to(x: Tensor, device: str | Any = None, dtype: Any = None) -> Tensor:
+    """Return `x` on `device`, in `dtype`: itself where it is that already, else a copy through which gradients flow
+    back. A dtype may come alone: `x.to(np.float64)`; a Tensor stands for its device and dtype.
 
     Raises:
         DeviceError: there is no such device; the message says what is missing.
     """
+    device, dtype = place(x, device, dtype)
+    x = x if x.dtype == dtype else astype(x, dtype)
     return x if x.device == backend.parse_device(device) else ToDevice.apply(x, device=device)
+
+
+def place(x: Tensor, device: Any = None, dtype: Any = None) -> tuple[str, np.dtype]:
+    """Return the device and dtype that `to` shall bring `x` to; a dtype or a Tensor may stand in the device's place."""
+    if isinstance(device, Tensor):
+        return device.device, device.dtype
+    if isinstance(device, (type, np.dtype)):
+        device, dtype = x.device, device
+    elif device is None and dtype is not None:
+        device = x.device
+    return device, x.dtype if dtype is None else np.dtype(dtype)
+
+
+def type_as(x: Tensor, other: Tensor) -> Tensor:
+    """Return `x` in the dtype of `other`, and on its device."""
+    return to(astype(x, other.dtype), other.device)

@@ -15,9 +15,10 @@ from minigrad import kernels
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
 from minigrad.kernels.conv import Pair, Window
-from minigrad.ops.activation import KeepPositive
-from minigrad.ops.operands import check_dtypes
-from minigrad.ops.windows import window_for
+from minigrad.ops.joining import pad
+from minigrad.ops.operands import check_dtypes, is_int
+from minigrad.ops.select import Keep
+from minigrad.ops.windows import named_padding, window_for
 from minigrad.tensor import Tensor
 
 
@@ -36,7 +37,7 @@ class Conv2d(Function):
     def backward(self, grad: Tensor) -> tuple:
         x, w, _ = self.inputs
         if self.reads_output:
-            grad = KeepPositive.apply(grad, y=self.output.data)
+            grad = Keep.apply(grad, mask=self.output.data)
         return (
             Conv2dInputGrad.apply(grad, w, window=self.window, size=self.size) if self.needs[0] else None,
             Conv2dWeightGrad.apply(x, grad, window=self.window) if self.needs[1] else None,
@@ -122,7 +123,7 @@ def conv2d(
     w: Tensor,
     b: Tensor | None = None,
     stride: int | Pair = 1,
-    padding: int | Pair = 0,
+    padding: int | Pair | str = 0,
     dilation: int | Pair = 1,
     groups: int = 1,
     *,
@@ -134,7 +135,8 @@ def conv2d(
         x: (N, C, H, W).
         w: (O, C/groups, kh, kw).
         b: (O,), or None.
-        stride, padding, dilation: an int or a pair (vertical, horizontal); padding is zeros.
+        stride, padding, dilation: an int or a pair (vertical, horizontal); padding is zeros. "same" is the padding that
+            keeps the size of the picture, "valid" is none.
         groups: channels and filters are divided into this many independent convolutions.
         relu: whether negative results become 0, while they are at hand.
 
@@ -146,6 +148,9 @@ def conv2d(
         ValueError: shapes or arguments do not fit.
         TypeError: x, w and b differ in dtype.
     """
+    if isinstance(padding, str) and x.ndim == w.ndim == 4:
+        padding, (below, right) = named_padding("conv2d", padding, w.shape[2:], stride, dilation)
+        x = pad(x, ((0, 0), (0, 0), (0, below), (0, right))) if below or right else x
     window = checked_window(x, w, b, stride, padding, dilation, groups)
     return Conv2d.apply(x, w, b, window=window, relu=relu)
 
@@ -162,7 +167,7 @@ def checked_window(
     """Return how the kernel moves. Arguments and errors: see `conv2d`."""
     if w.ndim != 4:
         raise ValueError(f"conv2d: expected a weight of shape (O, C/groups, kh, kw), got shape {w.shape}")
-    if not isinstance(groups, int) or groups < 1 or w.shape[0] % groups:
+    if not is_int(groups) or groups < 1 or w.shape[0] % groups:
         raise ValueError(
             f"conv2d: groups={groups!r} must be a positive int that divides the {w.shape[0]} output channels"
         )

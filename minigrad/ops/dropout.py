@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad import backend
+from minigrad.ops.select import Keep
 from minigrad.tensor import Tensor
 
 
@@ -23,10 +24,7 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
         raise TypeError(f"dropout: expected a floating point Tensor, got {x.dtype}")
     if not training or p == 0:
         return x
-    if p == 1:
-        return x * 0.0
     with backend.use_device(x.device):
         kept = backend.generator(x.device).random(x.shape, dtype=np.float32) >= p
-        mask = kept.astype(x.dtype)
-        mask *= 1 / (1 - float(p))
-    return x * Tensor._wrap(mask)
+    kept = Keep.apply(x, mask=kept)
+    return kept * (1 / (1 - float(p))) if p < 1 else kept

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from minigrad.backend import Array, array_module
+from minigrad.backend import Array, array_module, quietly
 from minigrad.function import Function
 from minigrad.ops.operands import Operand, floating, operands, shape_of, sum_to
-from minigrad.ops.select import where
+from minigrad.ops.select import Keep, where
 from minigrad.tensor import Tensor
 
 # ---- arithmetic --------------------------------------------------------------------------------------------------
@@ -59,6 +59,7 @@ class Div(Function):
 
     reads = {0: (1,), 1: (0, 1)}
 
+    @quietly
     def forward(self, a: Array, b: Array) -> Array:
         self.shapes = shape_of(a), shape_of(b)
         return a / b
@@ -83,27 +84,34 @@ class Neg(Function):
 
 
 class Pow(Function):
-    """y = aᵇ  ⇒  ∂L/∂a = g·b·aᵇ⁻¹, ∂L/∂b = g·aᵇ·ln a (0 where a = 0, the limit for b > 0)."""
+    """y = aᵇ  ⇒  ∂L/∂a = g·b·aᵇ⁻¹, and 0 where b = 0 and a is 0, infinite or nan (there aᵇ⁻¹ is no number);
+    ∂L/∂b = g·aᵇ·ln a, and 0 where a = 0 and b ≥ 0, the limit.
+    """
 
     reads = {0: (0, 1), 1: (0, 1)}
 
+    @quietly
     def forward(self, a: Array, b: Array) -> Array:
         self.shapes = shape_of(a), shape_of(b)
         return a**b
 
     def backward(self, grad: Tensor) -> tuple:
         (a, b), (a_shape, b_shape) = self.inputs, self.shapes
+        base, exponent = (x.data if isinstance(x, Tensor) else x for x in (a, b))  # for the masks
         grad_a = grad_b = None
         if self.needs[0]:
-            if isinstance(b, Tensor):
-                slope = where((a == 0) * (b == 0), 0.0, b * a ** (b - 1))
+            if isinstance(b, Tensor) or b == 0:
+                sloped = (exponent != 0) | (array_module(base).isfinite(base) & (base != 0))
+                safe = where(Tensor._wrap(sloped), a, 1.0)
+                grad_a = Keep.apply(grad * (b * safe ** (b - 1)), mask=sloped)
             else:
-                slope = b * a ** (b - 1) if b != 0 else a * 0.0  # 0·a⁻¹ would be nan at a = 0
-            grad_a = sum_to(grad * slope, a_shape)
+                grad_a = grad * (b * a ** (b - 1))
+            grad_a = sum_to(grad_a, a_shape)
         if self.needs[1]:
-            base = a if isinstance(a, Tensor) else Tensor(a, device=b.device).astype(b.dtype)
-            safe = where(base == 0, 1.0, base)
-            grad_b = sum_to(grad * base**b * log(safe), b_shape)
+            a = a if isinstance(a, Tensor) else Tensor(a, device=b.device).astype(b.dtype)
+            at_zero = (a.data == 0) & (exponent >= 0)
+            safe = where(Tensor._wrap(at_zero), 1.0, a)
+            grad_b = sum_to(Keep.apply(grad * (safe**b * log(safe)), mask=~at_zero), b_shape)
         return grad_a, grad_b
 
 
@@ -145,6 +153,7 @@ class Exp(Function):
 
     reads_output = True
 
+    @quietly
     def forward(self, x: Array) -> Array:
         return array_module(x).exp(x)
 
@@ -157,6 +166,7 @@ class Log(Function):
 
     reads = {0: (0,)}
 
+    @quietly
     def forward(self, x: Array) -> Array:
         return array_module(x).log(x)
 
@@ -170,6 +180,7 @@ class Sqrt(Function):
 
     reads_output = True
 
+    @quietly
     def forward(self, x: Array) -> Array:
         return array_module(x).sqrt(x)
 
@@ -204,7 +215,7 @@ class Cos(Function):
 
 
 class Abs(Function):
-    """y = |x|  ⇒  ∂L/∂x = g·sign(x), with sign(0) = 0."""
+    """y = |x|  ⇒  ∂L/∂x = g·sign(x), and 0 at 0."""
 
     reads = {0: (0,)}
 
@@ -213,7 +224,8 @@ class Abs(Function):
 
     def backward(self, grad: Tensor) -> Tensor:
         (x,) = self.inputs
-        return grad * Tensor._wrap(array_module(x).sign(x.data))
+        sign = array_module(x.data).sign(x.data)
+        return Keep.apply(grad * Tensor._wrap(sign), mask=sign)
 
 
 def exp(x: Tensor) -> Tensor:

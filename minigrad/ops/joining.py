@@ -11,6 +11,7 @@ from minigrad.function import Function
 from minigrad.ops.casting import astype
 from minigrad.ops.operands import common_dtype
 from minigrad.ops.shape import unsqueeze
+from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
 
@@ -39,6 +40,7 @@ class Pad(Function):
         return grad[self.inside]
 
 
+@also(dim="axis")
 def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     """Join Tensors along an existing axis.
 
@@ -69,6 +71,7 @@ def _tensors(name: str, tensors: Sequence[Tensor]) -> list[Tensor]:
     return tensors
 
 
+@also(dim="axis")
 def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     """Join Tensors of one shape along a new axis.
 

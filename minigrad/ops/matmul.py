@@ -6,7 +6,8 @@ import math
 
 from minigrad import kernels
 from minigrad.backend import Array
-from minigrad.function import Function, is_grad_enabled
+from minigrad.function import Function
+from minigrad.grad_mode import is_grad_enabled
 from minigrad.ops.operands import check_broadcast, check_dtypes, sum_to
 from minigrad.tensor import Tensor
 

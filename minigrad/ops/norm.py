@@ -6,8 +6,10 @@ import math
 
 from minigrad import backend, kernels
 from minigrad.backend import Array, array_module
-from minigrad.function import Function, is_grad_enabled
+from minigrad.function import Function
+from minigrad.grad_mode import is_grad_enabled
 from minigrad.ops.operands import check_dtypes
+from minigrad.ops.select import Keep
 from minigrad.tensor import Tensor
 
 AXES = (0, 2, 3)
@@ -23,7 +25,7 @@ class BatchNorm(Function):
     A shortcut s and a ReLU may follow, y = relu(w·x̂ + b + s): then g is first set to 0 where y is, and is ∂L/∂s.
     """
 
-    reads = {0: (0, 1), 1: (0,), 2: (0,)}
+    reads = {0: (0, 1), 1: (0,), 2: (0,)}  # for ∂L/∂b alone x is not needed, but its sums are made together
 
     def forward(
         self,
@@ -45,10 +47,9 @@ class BatchNorm(Function):
     def backward(self, grad: Tensor) -> tuple:
         x, w, *_ = self.inputs
         y = self.output.data if self.reads_output else None
-        if is_grad_enabled():
-            if y is not None:
-                grad = grad * Tensor._wrap((y > 0).astype(grad.dtype))
-            return *self._differentiable_backward(grad, x, w), grad
+        if is_grad_enabled() or not any(self.needs[:3]):  # the shortcut alone has no use for the sums
+            grad = grad if y is None else Keep.apply(grad, mask=y)
+            return *(self._differentiable_backward(grad, x, w) if any(self.needs[:3]) else (None,) * 3), grad
         mean, r = self.mean, self.inverse_deviation
         sum_g, sum_gx, g = kernels.norm.batch_norm_sums(grad.data, x.data, mean, r, y)
         grad_x = None
@@ -60,7 +61,7 @@ class BatchNorm(Function):
             grad_x = Tensor._wrap(kernels.norm.batch_norm_input_grad(g, x.data, w.data, mean, r, *means))
         return grad_x, Tensor._wrap(sum_gx), Tensor._wrap(sum_g), Tensor._wrap(g)
 
-    def _differentiable_backward(self, grad: Tensor, x: Tensor, w: Tensor | None) -> tuple:
+    def _differentiable_backward(self, grad: Tensor, x: Tensor, w: Tensor) -> tuple:
         """The same formulas in Tensor operations, with μ and r as functions of x: for derivatives of the gradient."""
         if self.fixed:
             mean, r = (Tensor._wrap(v.reshape(1, -1, 1, 1)) for v in (self.mean, self.inverse_deviation))

@@ -82,6 +82,11 @@ def _operand(name: str, x: Any) -> Any:
     return Tensor(x)
 
 
+def is_int(x: Any) -> bool:
+    """Whether `x` is an integer, Python's or one of NumPy's, and no boolean."""
+    return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
+
+
 def beside(x: Any, other: Tensor) -> Tensor:
     """Return `x` as a Tensor to be compared with `other`: lists and numbers come to its device, arrays stay on theirs;
     floats take its dtype. Tensors are left as they are.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -86,11 +87,22 @@ def max_pool2d(x: Tensor, kernel_size: int | Pair, stride: int | Pair | None = N
     return MaxPool2d.apply(x, window=_pool_window("max_pool2d", x, kernel_size, stride, padding))
 
 
-def avg_pool2d(x: Tensor, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0) -> Tensor:
-    """Return the mean of each window; padding counts as zeros, as PyTorch's `count_include_pad=True`. Arguments as
-    `max_pool2d`.
+def avg_pool2d(
+    x: Tensor,
+    kernel_size: int | Pair,
+    stride: int | Pair | None = None,
+    padding: int | Pair = 0,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """Return the mean of each window; padding counts as zeros, or with `count_include_pad=False` not at all. Arguments
+    as `max_pool2d`.
     """
-    return AvgPool2d.apply(x, window=_pool_window("avg_pool2d", x, kernel_size, stride, padding))
+    window = _pool_window("avg_pool2d", x, kernel_size, stride, padding)
+    y = AvgPool2d.apply(x, window=window)
+    if count_include_pad or window.padding == (0, 0):
+        return y
+    ones = Tensor(np.ones((1, 1, *x.shape[2:]), x.dtype), device=x.device)
+    return y / AvgPool2d.apply(ones, window=window)  # by the share of each window that is no padding
 
 
 def _pool_window(
@@ -103,8 +115,9 @@ def _pool_window(
     return window
 
 
-def adaptive_avg_pool2d(x: Tensor, output_size: int | Pair) -> Tensor:
-    """Return means over a grid of `output_size` (height, width) windows that cover the picture: (N, C, OH, OW).
+def adaptive_avg_pool2d(x: Tensor, output_size: int | tuple[int | None, int | None]) -> Tensor:
+    """Return means over a grid of `output_size` (height, width) windows that cover the picture: (N, C, OH, OW). None
+    stands for the size of the picture.
 
     Window i of OH covers the rows from ⌊i·H/OH⌋ up to ⌈(i+1)·H/OH⌉, so neighbours may overlap; columns likewise. Where
     the grid divides the picture evenly this is `avg_pool2d`; otherwise it is two products with matrices of averaging
@@ -113,8 +126,8 @@ def adaptive_avg_pool2d(x: Tensor, output_size: int | Pair) -> Tensor:
     if x.ndim != 4:
         raise ValueError(f"adaptive_avg_pool2d: expected pictures of shape (N, C, H, W), got shape {x.shape}")
     check_dtypes("adaptive_avg_pool2d", x=x)
-    oh, ow = pair("adaptive_avg_pool2d", "output_size", output_size, 1)
     h, w = x.shape[2:]
+    oh, ow = grid("adaptive_avg_pool2d", output_size, (h, w))
     if h == 0 or w == 0:
         raise ValueError(f"adaptive_avg_pool2d: pictures of shape {x.shape} are empty")
     if (oh, ow) == (1, 1):
@@ -122,6 +135,14 @@ def adaptive_avg_pool2d(x: Tensor, output_size: int | Pair) -> Tensor:
     if h % oh == 0 and w % ow == 0:
         return avg_pool2d(x, (h // oh, w // ow))
     return _averaging(h, oh, x) @ x @ _averaging(w, ow, x).T
+
+
+def grid(name: str, output_size: int | tuple[int | None, int | None], size: tuple[Any, Any]) -> tuple[Any, Any]:
+    """Return a checked pair of lengths, with those of `size` in the place of None."""
+    if not isinstance(output_size, (tuple, list)) or None not in output_size:
+        return pair(name, "output_size", output_size, 1)
+    checked = pair(name, "output_size", tuple(1 if n is None else n for n in output_size), 1)
+    return tuple(s if n is None else m for n, m, s in zip(output_size, checked, size, strict=True))
 
 
 def _averaging(n: int, cells: int, x: Tensor) -> Tensor:

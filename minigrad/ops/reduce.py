@@ -1,4 +1,4 @@
-"""Reductions: sum, mean, max, min, var, argmax.
+"""Reductions: sum, mean, max, min, var, argmax, any, all.
 
 `axis` is None (all axes), an int or a tuple of ints; `keepdims` leaves reduced axes with length 1, as in NumPy.
 """
@@ -10,20 +10,29 @@ import math
 from minigrad.backend import Array
 from minigrad.function import Function
 from minigrad.ops.operands import floating
+from minigrad.ops.select import Keep
+from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
 Axis = int | tuple[int, ...] | None
 
 
-def _axes(name: str, x: Tensor, axis: Axis) -> tuple[int, ...]:
+def axes_of(name: str, x: Tensor, axis: Axis) -> tuple[int, ...]:
     """Return `axis` as a sorted tuple of non-negative ints."""
     if axis is None:
         return tuple(range(x.ndim))
     given = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
-    axes = tuple(sorted({a % x.ndim for a in given if -x.ndim <= a < x.ndim}))
+    axes = tuple(sorted({int(a) % x.ndim for a in given if -x.ndim <= a < x.ndim}))
     if len(axes) != len(given):
         raise ValueError(f"{name}: axis {axis} does not fit shape {x.shape}")
     return axes
+
+
+def one_axis(name: str, x: Tensor, axis: int) -> int:
+    """Return `axis`, one int, as a non-negative int."""
+    if isinstance(axis, (tuple, list)) or axis is None:
+        raise ValueError(f"{name}: expected one axis, got {axis}")
+    return axes_of(name, x, axis)[0]
 
 
 def _with_kept_axes(grad: Tensor, shape: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
@@ -43,7 +52,9 @@ class Sum(Function):
 
 
 class Max(Function):
-    """y = max x  ⇒  g goes to the largest element; ties share it equally (as in `torch.amax`)."""
+    """y = max x  ⇒  g goes to the largest element; ties share it equally (as in `torch.amax`). A nan is larger than
+    every number, and the first one, in row-major order, gets all of g.
+    """
 
     reads = {0: (0,)}
     reads_output = True
@@ -55,55 +66,93 @@ class Max(Function):
 
     def backward(self, grad: Tensor) -> Tensor:
         (x,) = self.inputs
-        largest = _with_kept_axes(self.output, x.shape, self.axes)
-        is_nan = (x.data != x.data) & (largest.data != largest.data)  # a nan wins, as it does forwards
-        winners = ((x.data == largest.data) | is_nan).astype(grad.dtype)
-        share = Tensor._wrap(winners / winners.sum(axis=self.axes, keepdims=True))
-        return _with_kept_axes(grad, x.shape, self.axes) * share
+        largest = _with_kept_axes(self.output, x.shape, self.axes).data
+        winners = (x.data == largest) | _first_nans(x.data, self.axes)
+        count = winners.sum(axis=self.axes, keepdims=True).astype(grad.dtype)
+        share = _with_kept_axes(grad, x.shape, self.axes) / Tensor._wrap(count)
+        return Keep.apply(share.broadcast_to(x.shape), mask=winners)
 
 
 class Min(Max):
-    """y = min x  ⇒  g goes to the smallest element; ties share it equally (as in `torch.amin`)."""
+    """y = min x  ⇒  g goes to the smallest element; ties and nan as for the maximum."""
 
     pick = "min"
 
 
-class ArgMax(Function):
-    """Where the largest element is; no gradient."""
+def _first_nans(x: Array, axes: tuple[int, ...]) -> Array:
+    """Return a mask of the first nan, in row-major order, of all that is reduced together along `axes`."""
+    kept = [i for i in range(x.ndim) if i not in axes]
+    order = (*kept, *axes)
+    is_nan = (x != x).transpose(order)
+    flat = is_nan.reshape(*(x.shape[i] for i in kept), math.prod(x.shape[i] for i in axes))
+    first = (flat & (flat.cumsum(axis=-1) == 1)).reshape(is_nan.shape)
+    return first.transpose(sorted(range(x.ndim), key=order.__getitem__))
+
+
+class ArgExtreme(Function):
+    """Where the largest or the smallest element is; no gradient."""
 
     differentiable = False
 
-    def forward(self, x: Array, axis: int | None) -> Array:
-        return x.argmax(axis=axis)
+    def forward(self, x: Array, axis: int | None, pick: str) -> Array:
+        return getattr(x, pick)(axis=axis)
 
 
+class Truth(Function):
+    """Whether any element, or every element, differs from 0; no gradient."""
+
+    differentiable = False
+
+    def forward(self, x: Array, axes: tuple[int, ...], keepdims: bool, pick: str) -> Array:
+        return getattr(x != 0, pick)(axis=axes, keepdims=keepdims)
+
+
+WITHOUT_INDICES = "dim=, as PyTorch gives values and indices then; here amax(dim=…) gives values, argmax(dim=…) indices"
+
+
+@also(dim="axis", keepdim="keepdims")
 def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Return the sum along `axis`."""
-    return Sum.apply(x, axes=_axes("sum", x, axis), keepdims=keepdims)
+    """Return the sum of all elements, or the sums along `axis`.
+
+    Args:
+        axis: an int, a tuple of ints, or None for all axes; PyTorch's name `dim` will do, too.
+        keepdims: whether the reduced axes stay, with length 1, so that the result broadcasts against x; or `keepdim`.
+
+    Raises:
+        ValueError: x has no such axis.
+    """
+    return Sum.apply(x, axes=axes_of("sum", x, axis), keepdims=keepdims)
 
 
+@also(dim="axis", keepdim="keepdims")
 def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Return the arithmetic mean along `axis`; integers give float32. The mean of nothing is nan."""
+    """Return the arithmetic mean, of all elements or along `axis`; arguments as `sum`. Integers give float32. The
+    mean of nothing is nan.
+    """
     x = floating(x)
-    axes = _axes("mean", x, axis)
+    axes = axes_of("mean", x, axis)
     count = math.prod([x.shape[a] for a in axes])
     return Sum.apply(x, axes=axes, keepdims=keepdims) * (1 / count if count else math.nan)
 
 
+@also(dim="axis", keepdim="keepdims")
 def var(x: Tensor, axis: Axis = None, keepdims: bool = False, correction: int = 1) -> Tensor:
-    """Return the variance Σ(x − x̄)²/(n − correction) along `axis`.
+    """Return the variance Σ(x − x̄)²/(n − correction), of all elements or along `axis`; arguments as `sum`.
 
     As in PyTorch the default is the unbiased estimate; `correction=0` divides by n, as NumPy does and as normalisation
     layers need.
     """
     x = floating(x)
-    count = math.prod(x.shape[a] for a in _axes("var", x, axis))
+    count = math.prod(x.shape[a] for a in axes_of("var", x, axis))
     centred = x - x.mean(axis, keepdims=True)
     return (centred * centred).sum(axis, keepdims) * (1 / (count - correction) if count > correction else math.nan)
 
 
+@also(keepdim="keepdims", dim=WITHOUT_INDICES)
 def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Return the largest element along `axis`.
+    """Return the largest element, of all or along `axis`; arguments as `sum`.
+
+    PyTorch's `max(dim=…)` gives indices, too, so that name is not taken: use `amax(dim=…)` and `argmax(dim=…)`.
 
     Raises:
         ValueError: there are no elements along `axis`.
@@ -111,8 +160,9 @@ def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return Max.apply(x, axes=_nonempty_axes("max", x, axis), keepdims=keepdims)
 
 
+@also(keepdim="keepdims", dim=WITHOUT_INDICES)
 def min(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Return the smallest element along `axis`.
+    """Return the smallest element, of all or along `axis`; see `max`.
 
     Raises:
         ValueError: there are no elements along `axis`.
@@ -120,16 +170,54 @@ def min(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return Min.apply(x, axes=_nonempty_axes("min", x, axis), keepdims=keepdims)
 
 
-def argmax(x: Tensor, axis: int | None = None) -> Tensor:
+@also(dim="axis", keepdim="keepdims")
+def amax(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the largest element, of all or along `axis`: `max` under the name that PyTorch has for it."""
+    return max(x, axis, keepdims)
+
+
+@also(dim="axis", keepdim="keepdims")
+def amin(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the smallest element, of all or along `axis`: `min` under the name that PyTorch has for it."""
+    return min(x, axis, keepdims)
+
+
+@also(dim="axis", keepdim="keepdims")
+def argmax(x: Tensor, axis: int | None = None, keepdims: bool = False) -> Tensor:
     """Return the index (int64) of the largest element along `axis`, the first one of equals; of the flat Tensor if
     None.
     """
-    _nonempty_axes("argmax", x, axis)
-    return ArgMax.apply(x, axis=axis)
+    return _arg("argmax", x, axis, keepdims)
+
+
+@also(dim="axis", keepdim="keepdims")
+def argmin(x: Tensor, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """Return the index (int64) of the smallest element along `axis`, the first one of equals; of the flat Tensor if
+    None.
+    """
+    return _arg("argmin", x, axis, keepdims)
+
+
+def _arg(name: str, x: Tensor, axis: int | None, keepdims: bool) -> Tensor:
+    axes = _nonempty_axes(name, x, axis)
+    found = ArgExtreme.apply(x, axis=axis, pick=name)
+    return found.reshape(tuple(1 if i in axes else n for i, n in enumerate(x.shape))) if keepdims else found
+
+
+@also(dim="axis", keepdim="keepdims")
+def any(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return whether any element is not 0, of all or along `axis`: booleans. Arguments as `sum`."""
+    return Truth.apply(x, axes=axes_of("any", x, axis), keepdims=keepdims, pick="any")
+
+
+@also(dim="axis", keepdim="keepdims")
+def all(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return whether no element is 0, of all or along `axis`: booleans. Arguments as `sum`."""
+    return Truth.apply(x, axes=axes_of("all", x, axis), keepdims=keepdims, pick="all")
 
 
 def _nonempty_axes(name: str, x: Tensor, axis: Axis) -> tuple[int, ...]:
-    axes = _axes(name, x, axis)
-    if not all(x.shape[a] for a in axes):
+    axes = axes_of(name, x, axis)
+    if 0 in [x.shape[a] for a in axes]:
         raise ValueError(f"{name}: shape {x.shape} has no elements along axis {axis}")
     return axes

@@ -8,14 +8,30 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import kernels
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
 from minigrad.ops.operands import Number, Operand, floating, operands, shape_of, sum_to
+from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
 
+class Keep(Function):
+    """g where the mask is not 0, else 0: linear in g, and its own transpose  ⇒  keep of the gradient's gradient.
+
+    Masks select and never multiply: where they hide an infinite slope, as that of √x at 0, 0·∞ would be nan.
+    """
+
+    def forward(self, g: Array, mask: Array) -> Array:
+        self.mask = mask
+        return kernels.select.keep(g, mask)
+
+    def backward(self, grad: Tensor) -> Tensor:
+        return Keep.apply(grad, mask=self.mask)
+
+
 class Clip(Function):
-    """y = min(max(x, low), high)  ⇒  ∂L/∂x = g where low ≤ x ≤ high, else 0."""
+    """y = min(max(x, low), high)  ⇒  ∂L/∂x = g where low ≤ x ≤ high, else 0 (also where x is nan, as in PyTorch)."""
 
     def forward(self, x: Array, low: Number | None, high: Number | None) -> Array:
         if any(self.needs):
@@ -25,11 +41,13 @@ class Clip(Function):
         return x.clip(low, high)
 
     def backward(self, grad: Tensor) -> Tensor:
-        return grad * Tensor._wrap(self.inside.astype(grad.dtype))
+        return Keep.apply(grad, mask=self.inside)
 
 
 class Maximum(Function):
-    """y = max(a, b)  ⇒  g goes to the larger operand; where they are equal, half to each (as in PyTorch)."""
+    """y = max(a, b)  ⇒  g goes to the larger operand, or to the one that is nan; where they are equal, or both are nan,
+    half to each.
+    """
 
     reads = {0: (0, 1), 1: (0, 1)}
     choose = staticmethod(lambda xp, a, b: xp.maximum(a, b))
@@ -43,16 +61,19 @@ class Maximum(Function):
     def backward(self, grad: Tensor) -> tuple:
         (a, b), (a_shape, b_shape) = self.inputs, self.shapes
         a, b = (x.data if isinstance(x, Tensor) else x for x in (a, b))
-        share = self.wins(a, b).astype(grad.dtype) + (a == b).astype(grad.dtype) / 2
-        to_a = Tensor._wrap(share)
+        a_is_nan, b_is_nan = a != a, b != b
+        to_a = self.wins(a, b) | (a_is_nan & (b == b))
+        to_b = self.wins(b, a) | (b_is_nan & (a == a))
+        xp = array_module(to_a)
+        share = Tensor._wrap(xp.where(to_a | to_b, 1, 0.5).astype(grad.dtype))
         return (
-            sum_to(grad * to_a, a_shape) if self.needs[0] else None,
-            sum_to(grad * (1 - to_a), b_shape) if self.needs[1] else None,
+            sum_to(Keep.apply(grad * share, mask=~to_b), a_shape) if self.needs[0] else None,
+            sum_to(Keep.apply(grad * share, mask=~to_a), b_shape) if self.needs[1] else None,
         )
 
 
 class Minimum(Maximum):
-    """y = min(a, b)  ⇒  g goes to the smaller operand; where they are equal, half to each (as in PyTorch)."""
+    """y = min(a, b)  ⇒  g goes to the smaller operand; all else as for the maximum."""
 
     choose = staticmethod(lambda xp, a, b: xp.minimum(a, b))
     wins = staticmethod(operator.lt)
@@ -69,14 +90,14 @@ class Where(Function):
 
     def backward(self, grad: Tensor) -> tuple:
         (condition, _, _), (a_shape, b_shape) = self.inputs, self.shapes
-        to_a = Tensor._wrap(condition.data.astype(grad.dtype))
         return (
             None,
-            sum_to(grad * to_a, a_shape) if self.needs[1] else None,
-            sum_to(grad * (1 - to_a), b_shape) if self.needs[2] else None,
+            sum_to(Keep.apply(grad, mask=condition.data), a_shape) if self.needs[1] else None,
+            sum_to(Keep.apply(grad, mask=~condition.data), b_shape) if self.needs[2] else None,
         )
 
 
+@also(min="low", max="high")
 def clip(x: Tensor, low: Number | None = None, high: Number | None = None) -> Tensor:
     """Return x limited to [low, high]; None leaves a side open.
 
@@ -114,21 +135,21 @@ def where(condition: Tensor | Array, a: Operand, b: Operand) -> Tensor:
     return Where.apply(condition, *operands("where", a, b))
 
 
-# ---- comparisons: booleans, no gradient --------------------------------------------------------------------------
+# ---- comparisons, and what combines their results: no gradient ---------------------------------------------------
 
 
-class Compare(Function):
-    """A relation between a and b; its result has no gradient."""
+class Relation(Function):
+    """A relation between a and b, or their bits combined; the result has no gradient."""
 
     differentiable = False
 
-    def forward(self, a: Array, b: Array, relation: Any) -> Array:
-        return relation(a, b)
+    def forward(self, *arrays: Array, relation: Any) -> Array:
+        return relation(*arrays)
 
 
 def _comparison(name: str, relation: Any, sign: str) -> Callable[[Operand, Operand], Tensor]:
     def compare(a: Operand, b: Operand) -> Tensor:
-        return Compare.apply(*operands(name, a, b), relation=relation)
+        return Relation.apply(*operands(name, a, b), relation=relation)
 
     compare.__name__ = compare.__qualname__ = name
     compare.__doc__ = f"Return a {sign} b, elementwise, as booleans."
@@ -141,3 +162,28 @@ less = _comparison("less", operator.lt, "<")
 less_equal = _comparison("less_equal", operator.le, "≤")
 equal = _comparison("equal", operator.eq, "=")
 not_equal = _comparison("not_equal", operator.ne, "≠")
+
+
+def _of_bits(name: str, relation: Any, sign: str) -> Any:
+    def combine(a: Tensor, b: Tensor | int) -> Tensor:
+        a, b = operands(name, a, b)
+        for x in (a, b):
+            if isinstance(x, float) or (isinstance(x, Tensor) and x.dtype.kind == "f"):
+                raise TypeError(f"{name}: expected booleans or integers, got floating point numbers")
+        return Relation.apply(a, b, relation=relation)
+
+    combine.__name__ = combine.__qualname__ = name
+    combine.__doc__ = f"Return a {sign} b, elementwise: of booleans, or of the bits of integers."
+    return combine
+
+
+bitwise_and = _of_bits("bitwise_and", operator.and_, "and")
+bitwise_or = _of_bits("bitwise_or", operator.or_, "or")
+bitwise_xor = _of_bits("bitwise_xor", operator.xor, "exclusive or")
+
+
+def bitwise_not(x: Tensor) -> Tensor:
+    """Return not x, elementwise: of booleans, or of the bits of integers."""
+    if x.dtype.kind == "f":
+        raise TypeError("bitwise_not: expected booleans or integers, got floating point numbers")
+    return Relation.apply(x, relation=operator.invert)

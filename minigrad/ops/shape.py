@@ -13,6 +13,7 @@ import numpy as np
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
 from minigrad.ops.operands import sum_to
+from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
 
@@ -55,7 +56,7 @@ class BroadcastTo(Function):
         return sum_to(grad, self.shape)
 
 
-def _shape_argument(shape: tuple[Any, ...]) -> tuple[int, ...]:
+def shape_argument(shape: tuple[Any, ...]) -> tuple[int, ...]:
     """Accept both f(2, 3) and f((2, 3))."""
     return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
 
@@ -66,11 +67,11 @@ def reshape(x: Tensor, *shape: int | tuple[int, ...]) -> Tensor:
     Raises:
         ValueError: the number of elements differs.
     """
-    new = _shape_argument(shape)
+    new = shape_argument(shape)
     known = math.prod(n for n in new if n != -1)
-    fits = x.size == known if -1 not in new else known > 0 and x.size % known == 0
+    fits = x.numel() == known if -1 not in new else known > 0 and x.numel() % known == 0
     if new.count(-1) > 1 or not fits:
-        raise ValueError(f"reshape: shape {x.shape} with {x.size} elements does not fit {new}")
+        raise ValueError(f"reshape: shape {x.shape} with {x.numel()} elements does not fit {new}")
     return Reshape.apply(x, shape=new)
 
 
@@ -80,7 +81,7 @@ def permute(x: Tensor, *axes: int | tuple[int, ...]) -> Tensor:
     Raises:
         ValueError: `axes` is not a permutation of the axes.
     """
-    order = _shape_argument(axes)
+    order = shape_argument(axes)
     if sorted(a % x.ndim if -x.ndim <= a < x.ndim else a for a in order) != list(range(x.ndim)):
         raise ValueError(f"permute: {order} is no permutation of the {x.ndim} axes of shape {x.shape}")
     return Permute.apply(x, axes=tuple(a % x.ndim for a in order))
@@ -103,28 +104,48 @@ def transpose(x: Tensor, *axes: int | tuple[int, ...]) -> Tensor:
     return Permute.apply(x, axes=tuple(order))
 
 
+def t(x: Tensor) -> Tensor:
+    """Return the transpose of a matrix; vectors and numbers stay as they are.
+
+    Raises:
+        ValueError: x has more than two axes.
+    """
+    if x.ndim > 2:
+        raise ValueError(f"t: expected a matrix, got shape {x.shape}; use transpose(i, j)")
+    return transpose(x)
+
+
 def broadcast_to(x: Tensor, *shape: int | tuple[int, ...]) -> Tensor:
     """Return `x` repeated to `shape` by NumPy's broadcasting rules, without copying.
 
     Raises:
         ValueError: the shapes do not fit.
     """
-    new = _shape_argument(shape)
+    new = shape_argument(shape)
     if len(new) < x.ndim or any(n not in (1, m) for n, m in zip(x.shape[::-1], new[::-1], strict=False)):
         raise ValueError(f"broadcast_to: shape {x.shape} does not broadcast to {new}")
     return x if new == x.shape else BroadcastTo.apply(x, shape=new)
 
 
-def flatten(x: Tensor, start: int = 0) -> Tensor:
-    """Return `x` with the axes from `start` on joined into one."""
+@also(start_dim="start", end_dim="end")
+def flatten(x: Tensor, start: int = 0, end: int = -1) -> Tensor:
+    """Return `x` with the axes from `start` to `end`, both included, joined into one.
+
+    Raises:
+        ValueError: these are no axes, or `end` comes before `start`.
+    """
     if x.ndim == 0:
         return reshape(x, 1)
-    if not -x.ndim <= start < x.ndim:
-        raise ValueError(f"flatten: start {start} is not an axis of shape {x.shape}")
-    kept = x.shape[: start % x.ndim]
-    return reshape(x, *kept, math.prod(x.shape[start % x.ndim :]))
+    for name, axis in (("start", start), ("end", end)):
+        if not -x.ndim <= axis < x.ndim:
+            raise ValueError(f"flatten: {name} {axis} is not an axis of shape {x.shape}")
+    first, last = start % x.ndim, end % x.ndim
+    if last < first:
+        raise ValueError(f"flatten: end {end} comes before start {start} in shape {x.shape}")
+    return reshape(x, *x.shape[:first], math.prod(x.shape[first : last + 1]), *x.shape[last + 1 :])
 
 
+@also(dim="axis")
 def squeeze(x: Tensor, axis: int | tuple[int, ...] | None = None) -> Tensor:
     """Remove axes of length 1: all of them, or those in `axis`.
 
@@ -133,13 +154,14 @@ def squeeze(x: Tensor, axis: int | tuple[int, ...] | None = None) -> Tensor:
     """
     if axis is None:
         return reshape(x, tuple(n for n in x.shape if n != 1))
-    given = (axis,) if isinstance(axis, int) else tuple(axis)
+    given = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     if not all(-x.ndim <= a < x.ndim and x.shape[a] == 1 for a in given):
         raise ValueError(f"squeeze: axis {axis} of shape {x.shape} is not of length 1")
     removed = {a % x.ndim for a in given}
     return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in removed))
 
 
+@also(dim="axis")
 def unsqueeze(x: Tensor, axis: int) -> Tensor:
     """Insert an axis of length 1 at position `axis`."""
     if not -x.ndim - 1 <= axis <= x.ndim:

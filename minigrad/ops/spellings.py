@@ -13,7 +13,8 @@ F = TypeVar("F", bound=Callable)
 def also(**spellings: str) -> Callable[[F], F]:
     """Let a function take arguments by further names: below `@also(dim="axis")`, `dim=1` means `axis=1`.
 
-    The further names are part of the signature that `help` and editors show. Giving both is a TypeError.
+    The further names are part of the signature that `help` and editors show. Giving both is a TypeError. A name that
+    means something else in PyTorch stands for no argument but for a text, which says what to use instead.
     """
 
     names = frozenset(spellings)
@@ -32,6 +33,9 @@ def also(**spellings: str) -> Callable[[F], F]:
 
 
 def _translated(name: str, spellings: dict[str, str], options: dict[str, Any]) -> dict[str, Any]:
+    for option in options:
+        if " " in spellings.get(option, ""):
+            raise TypeError(f"{name}: does not take {spellings[option]}")
     ours = {spellings.get(option, option): value for option, value in options.items()}
     if len(ours) < len(options):
         raise TypeError(f"{name}: got {', '.join(sorted(options))}, two of which mean the same; give one of them")
@@ -39,8 +43,13 @@ def _translated(name: str, spellings: dict[str, str], options: dict[str, Any]) -
 
 
 def _extended(signature: inspect.Signature, spellings: dict[str, str]) -> inspect.Signature:
-    parameters = list(signature.parameters.values())
+    """Add the further names. Where an argument must be given under either name, neither alone is required."""
+    parameters, further = signature.parameters, []
+    required = [name for name, p in parameters.items() if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    first = min([required.index(ours) for ours in spellings.values() if ours in required], default=len(required))
+    own = [p.replace(default=...) if name in required[first:] else p for name, p in parameters.items()]
     for theirs, ours in spellings.items():
-        kind, default = inspect.Parameter.KEYWORD_ONLY, signature.parameters[ours].default
-        parameters.append(signature.parameters[ours].replace(name=theirs, kind=kind, default=default))
-    return signature.replace(parameters=parameters)
+        if " " not in ours:
+            p = next(p for p in own if p.name == ours)
+            further.append(p.replace(name=theirs, kind=inspect.Parameter.KEYWORD_ONLY))
+    return signature.replace(parameters=[*own, *further])

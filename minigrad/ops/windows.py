@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.kernels.conv import Pair, Window
+from minigrad.ops.operands import is_int
 from minigrad.tensor import Tensor
 
 
@@ -14,11 +15,30 @@ def pair(name: str, argument: str, value: Any, smallest: int) -> Pair:
     Raises:
         ValueError: it is neither, or smaller than `smallest`.
     """
-    both = (value, value) if isinstance(value, int) else value
-    is_pair = isinstance(both, (tuple, list)) and len(both) == 2 and all([isinstance(v, int) for v in both])
-    if not is_pair or min(both) < smallest:
+    both = value if isinstance(value, (tuple, list)) else (value, value)
+    if len(both) != 2 or not all([is_int(v) for v in both]) or min(both) < smallest:
         raise ValueError(f"{name}: {argument} must be an int >= {smallest} or a pair of them, got {value!r}")
-    return tuple(both)
+    return int(both[0]), int(both[1])
+
+
+def named_padding(name: str, padding: Any, kernel: Pair, stride: Any, dilation: Any) -> tuple[Any, Pair]:
+    """Return padding in numbers, and how many more rows and columns are to be added at the bottom and on the right.
+
+    "valid" is none. "same" keeps the size of the picture: dilation·(k − 1) in all, an odd one at the end, as PyTorch.
+
+    Raises:
+        ValueError: `padding` is another text, or "same" with a stride.
+    """
+    if not isinstance(padding, str):
+        return padding, (0, 0)
+    if padding not in ("same", "valid"):
+        raise ValueError(f"{name}: padding must be numbers, 'same' or 'valid', got {padding!r}")
+    if padding == "valid":
+        return 0, (0, 0)
+    if pair(name, "stride", stride, 1) != (1, 1):
+        raise ValueError(f"{name}: padding='same' needs stride 1, got {stride}")
+    height, width = (d * (k - 1) for k, d in zip(kernel, pair(name, "dilation", dilation, 1), strict=True))
+    return (height // 2, width // 2), (height % 2, width % 2)
 
 
 def window_for(

@@ -9,7 +9,7 @@ program, and Python's unpickler would import and call whatever it names. Two thi
 * A storage, a plain row of numbers, is not in the pickle at all. There the pickle holds a *persistent id*,
   `("storage", torch.FloatStorage, key, "cpu", count)`, and the numbers lie elsewhere in the file, under that key.
 
-Where they lie has changed twice (`py`):
+Where they lie has changed twice:
 
     since 1.6     zip_archive.py   a zip: one file for the pickle, one for each storage
     since 2017    early.py         a stream: five pickles, the object being the fourth, then the storages

@@ -261,7 +261,7 @@ def test_errors_of_the_system_are_told_without_their_number(capsys):
 
 
 def test_wrong_number_of_threads_is_told_before_the_work(monkeypatch, capsys):
-    monkeypatch.setattr("minigrad.kernels.parallel._num_threads", None)
+    monkeypatch.setattr("minigrad.kernels.parallel._crew", None)
     monkeypatch.setenv("MINIGRAD_NUM_THREADS", "0")
     assert common.guarded(lambda argv: pytest.fail("it works"), []) == 2
     assert capsys.readouterr().err == "error: MINIGRAD_NUM_THREADS: expected a positive number, got '0'\n"
@@ -270,3 +270,9 @@ def test_wrong_number_of_threads_is_told_before_the_work(monkeypatch, capsys):
 def test_weights_that_do_not_fit_are_refused_with_the_files_name():
     with pytest.raises(CheckpointError, match=r"some\.file does not fit this model: .*missing \['weight', 'bias'\]"):
         common.load_weights(nn.Linear(2, 2), {"model": {}}, Path("some.file"))
+
+
+@pytest.mark.parametrize(("platform", "expected"), [("linux", "a 'my run'"), ("win32", 'a "my run"')])
+def test_commands_are_quoted_as_the_systems_shell_reads_them(monkeypatch, platform, expected):
+    monkeypatch.setattr(common.sys, "platform", platform)
+    assert common.quoted(["a", "my run"]) == expected

@@ -91,6 +91,18 @@ def test_opposite_errors_of_two_inputs_do_not_cancel(device):
         gradgradcheck(lambda a, b: detached(a - b), [leaf(device, 1.0, 2.0), leaf(device, 0.5, 3.0)])
 
 
+def test_the_message_says_what_was_differentiated_and_by_which_factor_it_is_off(device):
+    wrong = square(lambda x: x)
+    with pytest.raises(
+        GradcheckError, match=r"analytic 3, numeric 6(\.0*|, |\d|\.)*ratio 0.5; derivatives of fn's own"
+    ):
+        gradcheck(wrong, leaf(device, 3.0))
+    with pytest.raises(
+        GradcheckError, match=r"ratio 0.5; derivatives of L = Σ v·fn\(...\).* shape \(2,\), with fixed ra"
+    ):
+        gradcheck(wrong, leaf(device, 1.0, 2.0))
+
+
 def test_a_nan_is_never_right(device):
     with pytest.raises(GradcheckError, match="analytic nan"):
         gradcheck(square(lambda x: x * float("nan")), leaf(device, 1.0))

@@ -1,4 +1,4 @@
-"""ReLU and its gradient in any layout, shared among threads or not."""
+"""ReLU in any layout, shared among threads or not."""
 
 from __future__ import annotations
 
@@ -13,19 +13,15 @@ from minigrad.kernels import activation
 @pytest.mark.parametrize("threads_used", [1, 3])
 def test_as_defined(device, shape, threads, threads_used, rng):
     threads(threads_used)
-    x, g = rng.standard_normal((2, *shape)).astype(np.float32)
-    on_device = [backend.to_device(a, device) for a in (x, g)]
-    y = activation.relu(on_device[0])
-    kept = activation.keep_positive(on_device[1], y)
+    x = rng.standard_normal(shape).astype(np.float32)
+    y = activation.relu(backend.to_device(x, device))
     np.testing.assert_array_equal(backend.to_numpy(y), np.where(x > 0, x, 0))
-    np.testing.assert_array_equal(backend.to_numpy(kept), np.where(x > 0, g, 0))
-    assert y.dtype == kept.dtype == np.float32
+    assert y.dtype == np.float32
 
 
 def test_the_layout_is_kept(rng):
     x = np.asfortranarray(rng.standard_normal((3, 4, 5)))
-    y = activation.relu(x)
-    assert y.strides == activation.keep_positive(x, y).strides == x.strides
+    assert activation.relu(x).strides == x.strides
 
 
 def test_integers_stay_integers():

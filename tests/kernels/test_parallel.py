@@ -10,7 +10,6 @@ import time
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
 
 import minigrad as mg
 from minigrad.kernels import parallel
@@ -19,18 +18,6 @@ from tests import strict_cupy
 
 ANY = np.zeros(1)
 LARGE = 1 << 30  # bytes: worth a split
-
-
-def blas_threads():
-    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
-
-
-@pytest.fixture
-def two_blas_threads():
-    with threadpool_limits(2, user_api="blas"):
-        if blas_threads() != {2}:
-            pytest.skip("BLAS does not take two threads")
-        yield
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 7, 64])
@@ -140,16 +127,46 @@ def test_an_error_in_any_part_is_raised_after_all_have_ended(threads, failing):
     assert split(lambda part: part.start, 3, ANY, LARGE) == [0, 1, 2]  # the pool still works
 
 
-def test_blas_is_held_to_one_thread_from_the_first_split_on(threads, two_blas_threads):
-    parallel._hold_blas_to_one_thread.cache_clear()
+def test_blas_has_one_thread_whatever_was_computed_before():
+    code = (
+        "import numpy as np, minigrad as mg\n"
+        "from threadpoolctl import threadpool_info\n"
+        "from minigrad.kernels.matmul import matmul\n"
+        "def blas(): return {each['num_threads'] for each in threadpool_info() if each['user_api'] == 'blas'}\n"
+        "found = [blas()]\n"
+        "for n in (1, 3, 1):\n"
+        "    mg.set_num_threads(n)\n"
+        "    matmul(*np.ones((2, 700, 700), np.float32))\n"
+        "    found.append(blas())\n"
+        "print(found)\n"
+    )
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=30)
+    assert result.stdout == "[{1}, {1}, {1}, {1}]\n", result.stderr
+
+
+def test_what_was_cut_for_helpers_that_are_gone_is_done_all_the_same(threads):
     threads(1)
-    split(lambda part: part, 2, ANY, LARGE)
-    assert blas_threads() == {2}  # nothing was split
-    threads(2)
-    assert split(lambda part: blas_threads(), 2, ANY, LARGE) == [{1}, {1}]
-    assert blas_threads() == {1}
-    threads(1)
-    assert blas_threads() == {2}
+    assert parallel._side_by_side(lambda part: part + 1, [1, 2, 3]) == [2, 3, 4]
+
+
+def test_many_threads_compute_while_the_number_changes(threads):
+    stop, sums = threading.Event(), []
+
+    def use():
+        while not stop.is_set():
+            sums.append(sum(split(lambda part: len(range(9)[part]), 9, ANY, LARGE)))
+
+    users = [threading.Thread(target=use, daemon=True) for _ in range(3)]
+    for user in users:
+        user.start()
+    for n in [1, 2, 3] * 60:
+        threads(n)
+        time.sleep(0.001)
+    stop.set()
+    for user in users:
+        user.join(10)
+    assert not any(user.is_alive() for user in users) and set(sums) == {9}
 
 
 def test_threads_end_when_their_number_changes_and_no_job_is_lost(threads):
@@ -221,58 +238,8 @@ def test_without_the_environment_there_is_a_thread_per_core(monkeypatch):
         assert parallel._default_threads() >= 1
 
 
-def group(root, path, **files):
-    """A control group of a machine made of files."""
-    folder = root / "sys/fs/cgroup" / path
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (folder / name.replace("__", ".")).write_text(content)
-
-
-def member_of(root, groups):
-    (root / "proc/self").mkdir(parents=True)
-    (root / "proc/self/cgroup").write_text(groups)
-
-
-@pytest.mark.parametrize(
-    ("limit", "quotas"),
-    [("150000 100000\n", [1.5]), ("max 100000\n", []), ("", []), ("50000 0\n", []), ("what?\n", [])],
-)
-def test_quota_of_a_container_is_read(tmp_path, limit, quotas):
-    member_of(tmp_path, "0::/\n")
-    group(tmp_path, "", cpu__max=limit)
-    assert list(parallel._cpu_quotas(str(tmp_path))) == quotas
-
-
-def test_quotas_of_all_groups_above_count(tmp_path):
-    member_of(tmp_path, "0::/user.slice/job/../step\n")
-    group(tmp_path, "user.slice", cpu__max="400000 100000")
-    group(tmp_path, "user.slice/job", cpu__max="max 100000")
-    group(tmp_path, "user.slice/job/step", cpu__max="200000 100000")
-    assert list(parallel._cpu_quotas(str(tmp_path))) == [4, 2]
-
-
-def test_quota_of_control_groups_version_1(tmp_path):
-    member_of(tmp_path, "5:memory:/docker/abc\n2:cpu,cpuacct:/docker/abc\n1:name=systemd:/\n0::/\n")
-    group(tmp_path, "cpu", cpu__cfs_quota_us="-1\n", cpu__cfs_period_us="100000\n")
-    group(tmp_path, "cpu/docker/abc", cpu__cfs_quota_us="50000\n", cpu__cfs_period_us="100000\n")
-    assert list(parallel._cpu_quotas(str(tmp_path))) == [0.5]
-
-
-def test_machine_without_control_groups_has_no_quota(tmp_path):
-    assert list(parallel._cpu_quotas(str(tmp_path))) == []
-
-
-@pytest.mark.parametrize(("quotas", "threads"), [([], 8), ([1.5], 2), ([0.2], 1), ([4.0, 3.0], 3), ([64.0], 8)])
-def test_threads_heed_the_smallest_quota(monkeypatch, quotas, threads):
-    monkeypatch.delenv("MINIGRAD_NUM_THREADS", raising=False)
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(8), raising=False)
-    monkeypatch.setattr(parallel, "_cpu_quotas", lambda: iter(quotas))
-    assert parallel._default_threads() == threads
-
-
 def test_number_is_read_when_it_is_first_asked_for(monkeypatch):
-    monkeypatch.setattr(parallel, "_num_threads", None)
+    monkeypatch.setattr(parallel, "_crew", None)
     monkeypatch.setenv("MINIGRAD_NUM_THREADS", "0")
     with pytest.raises(ValueError, match="MINIGRAD_NUM_THREADS"):
         mg.get_num_threads()

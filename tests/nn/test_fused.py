@@ -113,6 +113,46 @@ def test_sequential_leaves_other_layers_alone():
     np.testing.assert_allclose(plain, np.maximum(norm(conv(x)).numpy(), 0), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("which", range(4))
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("nested", [True, False])
+def test_a_forward_that_was_replaced_is_called(which, training, nested):
+    conv, norm, x = layers(CONVOLUTIONS["3x3"])
+    net = nn.Sequential(conv, norm, nn.ReLU(), nn.MaxPool2d(2)).train(training)
+    outer = nn.Sequential(net) if nested else net
+    expected, calls, original = outer(x).numpy(), [], net[which].forward
+
+    def watched(x):
+        calls.append(x.shape)
+        return original(x)
+
+    net[which].forward = watched
+    with mg.no_grad():
+        np.testing.assert_allclose(outer(x).numpy(), expected, rtol=1e-4, atol=1e-5)
+    assert len(calls) == 1
+
+
+def test_a_sequential_whose_forward_was_replaced_is_called():
+    inner = nn.Sequential(nn.ReLU())
+    inner.forward = lambda x: x + 1
+    assert nn.Sequential(inner, nn.ReLU())(Tensor([1.0])).item() == 2
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("training", [True, False])
+def test_a_block_calls_a_forward_that_was_replaced(which, training):
+    conv, norm, x = layers(CONVOLUTIONS["3x3"])
+    conv.train(training), norm.train(training)
+    shortcut, calls, layer = conv(x) * 2, [], (conv, norm)[which]
+    expected = nn.conv_norm(conv, norm, x, shortcut, True).numpy()
+    original = layer.forward
+    layer.forward = lambda x: calls.append(1) or original(x)
+    with mg.no_grad():
+        found = nn.conv_norm(conv, norm, x, shortcut, True).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert calls == [1]
+
+
 def test_every_layer_is_seen_by_who_wants_to():
     conv, norm, x = layers(CONVOLUTIONS["3x3"])
     seen = []

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from minigrad import Tensor, backend, nn
+from minigrad import Tensor, backend, nn, ops
 
 
 def pictures(*shape, device="cpu"):
@@ -169,7 +169,7 @@ def test_the_sum_of_no_losses_is_zero(device):
         (lambda: nn.Conv2d(1, 1, 1.0), "Conv2d: kernel_size"),
         (lambda: nn.Conv2d(1, 1, 1, stride=0), "Conv2d: stride must be an int >= 1"),
         (lambda: nn.Conv2d(1, 1, 1, padding=-1), "Conv2d: padding must be an int >= 0"),
-        (lambda: nn.Conv2d(1, 1, 1, padding="same"), "Conv2d: padding"),
+        (lambda: nn.Conv2d(1, 1, 1, padding="half"), "Conv2d: padding"),
         (lambda: nn.Conv2d(1, 1, 1, dilation=(1, 0)), "Conv2d: dilation must be an int >= 1"),
         (lambda: nn.BatchNorm2d(0), "BatchNorm2d: num_features must be a positive int"),
         (lambda: nn.AdaptiveAvgPool2d(0), "AdaptiveAvgPool2d: output_size must be an int >= 1"),
@@ -228,3 +228,39 @@ def test_inputs_on_another_device_are_named(device):
     for layer, x in ((nn.Linear(4, 2), pictures(1, 4)), (nn.Conv2d(3, 2, 1), pictures(1, 3, 2, 2))):
         with pytest.raises(backend.DeviceError, match="cpu and cuda:0"):
             layer.to(device)(x)
+
+
+def test_running_statistics_without_momentum_are_the_average_of_all_batches(device):
+    norm = nn.BatchNorm2d(1, momentum=None).to(device)
+    for values in ([0.0, 2.0], [4.0, 8.0], [6.0, 6.0]):  # means 1, 6, 6; unbiased variances 2, 8, 0
+        norm(Tensor(np.array(values, np.float32).reshape(2, 1, 1, 1), device=device))
+    assert norm.running_mean.item() == pytest.approx(13 / 3) and norm.running_var.item() == pytest.approx(10 / 3)
+    assert norm.num_batches_tracked.item() == 3 and "momentum=None" in repr(norm)
+
+
+def test_batch_norm_does_without_its_counter():
+    norm = nn.BatchNorm2d(1)
+    del norm.num_batches_tracked
+    norm(Tensor(np.array([0.0, 2.0], np.float32).reshape(2, 1, 1, 1)))
+    assert list(norm.state_dict()) == ["weight", "bias", "running_mean", "running_var"]
+    assert norm.running_mean.item() == pytest.approx(0.1)
+    norm.momentum = None
+    with pytest.raises(RuntimeError, match="momentum=None averages over num_batches_tracked, which is not there"):
+        norm(Tensor(np.zeros((2, 1, 1, 1), np.float32)))
+
+
+def test_integers_of_numpy_are_sizes():
+    two, x = np.int64(2), Tensor(np.ones((2, 4, 8, 8), np.float32), requires_grad=True)
+    conv = nn.Conv2d(4, 4, np.int64(3), stride=two, padding=np.int8(1), dilation=np.uint8(1), groups=two)
+    for layer in (
+        conv,
+        nn.MaxPool2d(two, two),
+        nn.AvgPool2d((two, 2)),
+        nn.AdaptiveAvgPool2d(two),
+        nn.Flatten(np.int64(1)),
+    ):
+        layer(x).sum().backward()
+    assert conv(x).shape == (2, 4, 4, 4) and "kernel_size=(3, 3)" in repr(conv)
+    assert x.sum(np.int64(0)).squeeze().flatten(np.int64(0)).max(axis=(np.int64(0),)).shape == ()
+    with pytest.raises(ValueError, match="groups=True must be a positive int"):
+        ops.conv2d(x, conv.weight, groups=True)

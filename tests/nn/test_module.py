@@ -89,15 +89,47 @@ def test_replaced_and_removed_parts_are_followed():
     assert net.state_dict()["mean"] == 5
 
 
-def test_layers_in_a_plain_list_are_not_found():
-    """As in PyTorch: only attributes count. `Sequential` is the list that is searched."""
+def test_an_array_becomes_a_buffer_and_never_a_parameter():
+    net = Net()
+    net.mean = np.array([5.0, 6.0], np.float32)
+    assert isinstance(net.mean, Tensor) and net.state_dict()["mean"].tolist() == [5, 6]
+    for name, expected, wrong in [
+        ("mean", "Tensor", [5.0]),
+        ("scale", "Parameter", np.ones(1)),
+        ("scale", "Parameter", Tensor([1.0])),
+    ]:
+        with pytest.raises(
+            TypeError, match=rf"Net.{name}: expected a {expected} or None, got .*assign to .{name}.data"
+        ):
+            setattr(net, name, wrong)
+    assert list(net.state_dict()) == NAMES
+
+
+def test_a_buffer_that_was_deleted_is_gone():
+    net = Net()
+    del net.mean
+    assert list(net.buffers()) == [] and "mean" not in net.state_dict()
+    net.mean = "no buffer any more"
+
+
+@pytest.mark.parametrize(
+    "hide", [lambda layer: [layer], lambda layer: (layer,), lambda layer: {"a": layer}, lambda layer: [1, [[layer]]]]
+)
+def test_layers_in_a_plain_list_are_not_found_and_that_is_said(hide):
+    """As in PyTorch only attributes count; but there nothing is said."""
 
     class Listed(nn.Module):
         def __init__(self):
             super().__init__()
-            self.layers = [nn.Linear(1, 1)]
+            self.layers = []
 
-    assert list(Listed().parameters()) == []
+    inner = Listed()
+    net = nn.Sequential(inner)
+    inner.layers = hide(layer := nn.Linear(1, 1))
+    with pytest.warns(UserWarning, match=r"Listed.layers is a plain \w+, .* use nn.ModuleList"):
+        assert list(net.parameters()) == []
+    inner.head = layer  # found now, so that the list may keep it, too
+    assert len(list(net.parameters())) == 2
 
 
 def test_a_module_without_forward_says_so():

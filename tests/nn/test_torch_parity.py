@@ -160,9 +160,38 @@ LAYERS = {
     "adaptive pool that enlarges": (lambda m: m.AdaptiveAvgPool2d(5), (2, 3, 2, 3)),
     "relu": (lambda m: m.ReLU(), (3, 4)),
     "flatten": (lambda m: m.Flatten(), (2, 3, 4)),
+    "conv that keeps the size": (conv(2, 3, 3, padding="same"), (2, 2, 4, 5)),
+    "conv with an even kernel that keeps the size": (conv(2, 3, (2, 4), padding="same", dilation=(1, 2)), (2, 2, 4, 7)),
+    "conv without padding": (conv(2, 3, 3, padding="valid"), (2, 2, 4, 5)),
+    "batch norm of rows": (lambda m: m.BatchNorm1d(3), (4, 3)),
+    "batch norm of sequences": (lambda m: m.BatchNorm1d(3), (4, 3, 5)),
+    "layer norm": (lambda m: m.LayerNorm(5), (2, 3, 5)),
+    "layer norm over two axes": (lambda m: m.LayerNorm((3, 5), eps=1e-3), (2, 3, 5)),
+    "layer norm without affine": (lambda m: m.LayerNorm(5, elementwise_affine=False), (2, 5)),
+    "layer norm without bias": (lambda m: m.LayerNorm(5, bias=False), (2, 5)),
+    "group norm": (lambda m: m.GroupNorm(2, 4), (2, 4, 3, 3)),
+    "group norm of rows, no affine": (lambda m: m.GroupNorm(2, 6, affine=False), (2, 6)),
+    "avg pool that does not count padding": (
+        lambda m: m.AvgPool2d(3, 2, padding=1, count_include_pad=False),
+        (2, 3, 5, 4),
+    ),
+    "adaptive pool of one axis": (lambda m: m.AdaptiveAvgPool2d((None, 2)), (2, 3, 5, 4)),
+    "sigmoid": (lambda m: m.Sigmoid(), (3, 4)),
+    "tanh": (lambda m: m.Tanh(), (3, 4)),
+    "softplus": (lambda m: m.Softplus(), (3, 4)),
+    "silu": (lambda m: m.SiLU(), (3, 4)),
+    "leaky relu": (lambda m: m.LeakyReLU(0.2), (3, 4)),
+    "elu": (lambda m: m.ELU(0.7), (3, 4)),
+    "softmax": (lambda m: m.Softmax(dim=1), (3, 4)),
+    "log softmax": (lambda m: m.LogSoftmax(dim=0), (3, 4)),
+    "flatten some axes": (lambda m: m.Flatten(start_dim=0, end_dim=1), (2, 3, 4)),
+    "unflatten": (lambda m: m.Unflatten(1, (2, 3)), (2, 6, 4)),
+    "zero padding": (lambda m: m.ZeroPad2d((1, 2, 0, 3)), (1, 2, 3, 3)),
+    "dropout in evaluation": (lambda m: m.Dropout2d(0.5, inplace=True).eval(), (2, 3, 2, 2)),
 }
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize("layout", ["contiguous", "channels last"])
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers_and_their_gradients(device, name, layout):
@@ -185,9 +214,19 @@ def test_layers_and_their_gradients(device, name, layout):
         assert_close(value, expected.numpy(), n)
 
 
+def floats(m, n):
+    """Different positive numbers, of the framework of `m`."""
+    return (Tensor if m is nn else torch.tensor)([0.5 * (i + 1) for i in range(n)])
+
+
 LOSSES = {
     "cross entropy": (lambda m, r: m.CrossEntropyLoss(reduction=r), True),
     "cross entropy smoothed": (lambda m, r: m.CrossEntropyLoss(reduction=r, label_smoothing=0.2), True),
+    "cross entropy with options": (lambda m, r: m.CrossEntropyLoss(floats(m, 5), ignore_index=2, reduction=r), True),
+    "nll": (lambda m, r: m.NLLLoss(floats(m, 5), reduction=r), True),
+    "bce with logits": (lambda m, r: m.BCEWithLogitsLoss(reduction=r, pos_weight=floats(m, 5)), False),
+    "l1": (lambda m, r: m.L1Loss(reduction=r), False),
+    "huber": (lambda m, r: m.HuberLoss(reduction=r, delta=0.3), False),
     "mse": (lambda m, r: m.MSELoss(reduction=r), False),
     "smooth l1": (lambda m, r: m.SmoothL1Loss(reduction=r), False),
     "smooth l1 with beta": (lambda m, r: m.SmoothL1Loss(reduction=r, beta=0.3), False),
@@ -202,11 +241,28 @@ def test_losses(device, name, reduction):
     x = (rng.standard_normal((6, 5)) * 20).astype(np.float32)
     targets = rng.integers(0, 5, 6) if classes else rng.standard_normal((6, 5)).astype(np.float32)
     a, b = Tensor(x, requires_grad=True, device=device), torch.tensor(x, requires_grad=True)
-    y, z = make(nn, reduction)(a, Tensor(targets, device=device)), make(torch.nn, reduction)(b, torch.tensor(targets))
+    y = make(nn, reduction).to(device)(a, Tensor(targets, device=device))
+    z = make(torch.nn, reduction)(b, torch.tensor(targets))
     assert_close(y, z, "loss")
     y.sum().backward()
     z.sum().backward()
     assert_close(a.grad, b.grad, "gradient")
+
+
+def test_embedding_and_its_gradient(device):
+    ours, theirs = twins(lambda m: m.Embedding(7, 3), device)
+    numbers = np.array([[0, 6, 0], [2, 2, 2]])
+    y, z = ours(Tensor(numbers, device=device)), theirs(torch.tensor(numbers))
+    assert_close(y, z)
+    (y * y).sum().backward()
+    (z * z).sum().backward()
+    assert_close(ours.weight.grad, theirs.weight.grad)
+
+
+def test_bce_of_probabilities(device):
+    p = np.array([0.1, 0.9, 0.5], np.float32)
+    y, z = nn.BCELoss()(Tensor(p, device=device), Tensor(p, device=device)), torch.nn.BCELoss()(*[torch.tensor(p)] * 2)
+    assert_close(y, z)
 
 
 def test_batch_norm_over_many_steps_and_then_in_evaluation(device):

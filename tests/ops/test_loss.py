@@ -112,6 +112,49 @@ def test_logits_are_floating_point(device):
         ops.cross_entropy(Tensor(np.ones((2, 3), np.int64), device=device), [0, 1])
 
 
+def test_ignored_targets_count_neither_in_the_sum_nor_in_the_mean(device):
+    logits = leaf(np.log([[1, 1, 2], [1, 2, 1], [3, 1, 1]]), device)
+    loss = ops.cross_entropy(logits, [2, -100, 1], "none")
+    np.testing.assert_allclose(loss.numpy(), [math.log(2), 0, math.log(5)], rtol=1e-6)
+    mean = ops.cross_entropy(logits, [2, -100, 1])
+    assert mean.item() == pytest.approx((math.log(2) + math.log(5)) / 2, rel=1e-6)
+    np.testing.assert_allclose(
+        gradients(mean, logits)[0], [[0.125, 0.125, -0.25], [0, 0, 0], [0.3, -0.4, 0.1]], atol=1e-6
+    )
+    assert math.isnan(ops.cross_entropy(logits, [7, 7, 7], ignore_index=7).item())
+
+
+def test_weights_of_classes_by_hand(device):
+    logits = leaf(np.log([[1, 1, 2], [1, 2, 1]]), device)
+    loss = ops.cross_entropy(logits, [2, 0], weight=[1.0, 5.0, 3.0])
+    assert loss.item() == pytest.approx((3 * math.log(2) + 1 * math.log(4)) / 4, rel=1e-6)
+    with pytest.raises(ValueError, match="cross_entropy: expected a weight for each of 3 classes, got shape \\(2,\\)"):
+        ops.cross_entropy(logits, [2, 0], weight=[1.0, 5.0])
+
+
+def test_probabilities_as_targets_by_hand(device):
+    logits = leaf(np.log([[1, 1, 2]]), device)
+    loss = ops.cross_entropy(logits, [[0.5, 0.0, 0.5]])
+    assert loss.item() == pytest.approx(0.5 * math.log(4) + 0.5 * math.log(2), rel=1e-6)
+    np.testing.assert_allclose(gradients(loss, logits)[0], [[-0.25, 0.25, 0]], atol=1e-6)
+
+
+def test_places_and_a_single_example(device):
+    logits = leaf(np.log([[[1, 3], [1, 1]]]), device)  # two classes at two places
+    loss = ops.cross_entropy(logits, [[0, 0]], "none")
+    np.testing.assert_allclose(loss.numpy(), [[math.log(2), math.log(4 / 3)]], rtol=1e-6)
+    alone = ops.cross_entropy(leaf(np.log([1, 3]), device), 1, "none")
+    assert alone.shape == () and alone.item() == pytest.approx(math.log(4 / 3), rel=1e-6)
+
+
+def test_binary_cross_entropy_by_hand(device):
+    x = leaf([0.0, math.log(3)], device)
+    each = ops.binary_cross_entropy_with_logits(x, [1.0, 0.0], "none", pos_weight=2.0)
+    np.testing.assert_allclose(each.numpy(), [2 * math.log(2), math.log(4)], rtol=1e-6)
+    of_p = ops.binary_cross_entropy(leaf([0.5, 0.75], device), [1.0, 0.0], "none")
+    np.testing.assert_allclose(of_p.numpy(), [math.log(2), math.log(4)], rtol=1e-6)
+
+
 # ---- regression --------------------------------------------------------------------------------------------------
 
 

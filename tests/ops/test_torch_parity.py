@@ -9,6 +9,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import Tensor, ops
+from tests.ops.test_spellings import LINES
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -65,6 +66,17 @@ UNARY = {
     "tanh": (ops.tanh, torch.tanh, normal),
     "sigmoid": (ops.sigmoid, torch.sigmoid, lambda *shape: 10 * normal(*shape)),
     "relu": (ops.relu, torch.relu, ties),
+    "log1p": (ops.log1p, torch.log1p, positive),
+    "rsqrt": (ops.rsqrt, torch.rsqrt, positive),
+    "square": (ops.square, torch.square, normal),
+    "sign": (ops.sign, torch.sign, ties),
+    "floor": (ops.floor, torch.floor, normal),
+    "ceil": (ops.ceil, torch.ceil, normal),
+    "round": (ops.round, torch.round, lambda *shape: ties(*shape) / 2),
+    "softplus": (ops.softplus, F.softplus, lambda *shape: 5 * normal(*shape)),
+    "silu": (ops.silu, F.silu, lambda *shape: 5 * normal(*shape)),
+    "leaky_relu": (ops.leaky_relu, F.leaky_relu, ties),
+    "elu": (ops.elu, F.elu, normal),
     "clip": (lambda x: ops.clip(x, -1, 1.5), lambda x: torch.clamp(x, -1, 1.5), ties),
 }
 BINARY = {
@@ -144,11 +156,15 @@ TABLE = [
     ("dropout", lambda x: ops.dropout(x, 0.5, False), lambda x: F.dropout(x, 0.5, False), normal(7)),
     ("dropout", lambda x: ops.dropout(x, 1.0), lambda x: F.dropout(x, 1.0), normal(7)),
 ]
-ELSEWHERE = {"matmul", "conv2d", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "batch_norm", "cross_entropy"}
+ELSEWHERE = {"matmul", "conv2d", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "batch_norm", "cross_entropy",
+             "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "l1_loss", "huber_loss",
+             "smooth_l1_loss"}  # fmt: skip
 
 
 def test_every_operation_is_compared():
-    assert {*UNARY, *BINARY, *(row[0] for row in TABLE), *ELSEWHERE, "smooth_l1_loss"} == set(ops.__all__)
+    in_lines = {name for line in LINES for name in line.__code__.co_names}
+    compared = {*UNARY, *BINARY, *(row[0] for row in TABLE), *in_lines, *ELSEWHERE}
+    assert set(ops.__all__) <= compared
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -301,3 +317,90 @@ def test_smooth_l1_loss(reduction, beta):
             2 * ties(5, 4),
             target,
         )
+
+
+REDUCTIONS = pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+
+
+@REDUCTIONS
+@pytest.mark.parametrize("smoothing", [0.0, 0.15])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shape", [(7, 5), (2, 5, 3), (2, 5, 3, 4), (5,)])
+@pytest.mark.parametrize("ignored", [-100, 2, None])
+def test_cross_entropy_with_all_options(shape, weighted, smoothing, reduction, ignored):
+    places = (*shape[:1], *shape[2:]) if len(shape) > 1 else ()
+    targets = np.asarray(np.random.default_rng(2).integers(0, 5, places))
+    if ignored is not None and targets.ndim:
+        targets[(0,) * targets.ndim] = ignored
+    options = {"reduction": reduction, "label_smoothing": smoothing}
+    options |= {} if ignored is None else {"ignore_index": ignored}
+    weight = positive(5).astype("f4") if weighted else None
+    compare(
+        lambda x, t: ops.cross_entropy(x, t, weight=weight, **options),
+        lambda x, t: F.cross_entropy(x, t, weight=None if weight is None else torch.tensor(weight), **options),
+        3 * normal(*shape),
+        targets,
+    )
+
+
+@REDUCTIONS
+@pytest.mark.parametrize("weight", [None, [1.0, 0.5, 2.0, 0.0, 3.0]])
+@pytest.mark.parametrize("shape", [(7, 5), (2, 5, 3, 4), (5,)])
+def test_cross_entropy_of_probabilities(shape, weight, reduction):
+    options = {"reduction": reduction, "label_smoothing": 0.1}
+    compare(
+        lambda x, q: ops.cross_entropy(x, q, weight=weight, **options),
+        lambda x, q: F.cross_entropy(x, q, weight=None if weight is None else torch.tensor(weight), **options),
+        normal(*shape),
+        positive(*shape),
+    )
+
+
+@REDUCTIONS
+def test_nll_loss(reduction):
+    compare(
+        lambda x, t: ops.nll_loss(x, t, reduction, [1.0, 2.0, 0.5], ignore_index=1),
+        lambda x, t: F.nll_loss(x, t, torch.tensor([1.0, 2.0, 0.5]), reduction=reduction, ignore_index=1),
+        normal(4, 3),
+        np.array([0, 1, 2, 2]),
+    )
+
+
+def test_a_mean_over_nothing_is_nan():
+    for options in ({}, {"weight": [1.0, 2.0, 3.0]}):
+        assert np.isnan(ops.cross_entropy(Tensor(normal(2, 3)), [-100, -100], **options).item())
+
+
+Y = np.array([[0.0, 1.0, 0.3]] * 4, np.float32)
+
+
+@REDUCTIONS
+@pytest.mark.parametrize("weight", [None, [1.0, 2.0, 0.5]])
+@pytest.mark.parametrize("logits", [normal(4, 3), np.array([[-200.0, 200.0, 0.0]] * 4)])
+def test_binary_cross_entropy_with_logits(logits, weight, reduction):
+    options = {"reduction": reduction, "pos_weight": None if weight is None else torch.tensor(weight)}
+    compare(
+        lambda x: ops.binary_cross_entropy_with_logits(x, Y, reduction, weight),
+        lambda x: F.binary_cross_entropy_with_logits(x, torch.tensor(Y), **options),
+        logits,
+    )
+
+
+@REDUCTIONS
+@pytest.mark.parametrize("p", [positive(4, 3) / 4, np.array([[0, 1, 0.5]] * 4), np.array([[1, 0, 0.5]] * 4)])
+def test_binary_cross_entropy(p, reduction):
+    compare(
+        lambda x: ops.binary_cross_entropy(x, Y, reduction),
+        lambda x: F.binary_cross_entropy(x, torch.tensor(Y), reduction=reduction),
+        p,
+    )
+
+
+@REDUCTIONS
+@pytest.mark.parametrize("delta", [1.0, 0.25])
+def test_l1_and_huber_loss(reduction, delta):
+    compare(
+        lambda *x: ops.l1_loss(*x, reduction), lambda *x: F.l1_loss(*x, reduction=reduction), ties(5, 4), normal(5, 4)
+    )
+    options = {"reduction": reduction, "delta": delta}
+    compare(lambda *x: ops.huber_loss(*x, **options), lambda *x: F.huber_loss(*x, **options), ties(5, 4), normal(5, 4))

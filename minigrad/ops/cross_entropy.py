@@ -1,0 +1,277 @@
+"""Losses of probabilities: cross-entropy, of scores or of what is a logarithm or a probability already."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minigrad.backend import Array, array_module, quietly
+from minigrad.function import Function
+from minigrad.grad_mode import is_grad_enabled
+from minigrad.ops.activation import log_softmax, softmax
+from minigrad.ops.loss import check_reduction, of_one_shape, reduced
+from minigrad.ops.operands import beside, check_dtypes
+from minigrad.ops.order import gather
+from minigrad.ops.select import maximum, where
+from minigrad.ops.unary import softplus
+from minigrad.tensor import Tensor
+
+
+class CrossEntropy(Function):
+    """Lₙ = −Σ_c q_c·ln p_c with p = softmax(x) and q = (1 − ε)·[c is the target] + ε/C  ⇒  ∂Lₙ/∂xₙ = p − q.
+
+    Where the target is to be ignored, Lₙ = 0. The result is s·ΣLₙ, with s = 1/(number of those that are not) for the
+    mean; or, with s = None, each Lₙ.
+    """
+
+    reads = {0: (0, 1)}
+
+    def forward(
+        self, logits: Array, targets: Array, smoothing: float, reduction: str, ignore_index: int | None
+    ) -> Array:
+        xp = array_module(logits)
+        n, classes = logits.shape
+        self.smoothing, self.rows = smoothing, xp.arange(n)
+        self.kept = None if ignore_index is None else targets != ignore_index
+        self.scale = _scale(reduction, n if self.kept is None else self.kept.sum(), logits)
+        targets = self._without_ignored(targets)
+        log_p = logits - logits.max(axis=1, keepdims=True)
+        log_p -= xp.log(xp.exp(log_p).sum(axis=1, keepdims=True))
+        self.log_p = log_p if self.needs[0] else None
+        loss = -log_p[self.rows, targets]
+        if smoothing:
+            loss = (1 - smoothing) * loss - (smoothing / classes) * log_p.sum(axis=1)
+        if xp is not np:  # a GPU takes any index; reading the targets back to check them would make it wait
+            loss = xp.where((targets >= 0) & (targets < classes), loss, xp.nan).astype(logits.dtype)
+        if self.kept is not None:
+            loss = xp.where(self.kept, loss, 0)
+        return loss if self.scale is None else loss.sum() * self.scale
+
+    def backward(self, grad: Tensor) -> tuple:
+        logits, targets = self.inputs
+        floor = self.smoothing / logits.shape[1]
+        xp, targets = array_module(logits.data), self._without_ignored(targets.data)
+        if not is_grad_enabled():  # the same on bare arrays, with p at hand
+            change = xp.exp(self.log_p)
+            if floor:
+                change -= floor
+            change[self.rows, targets] -= 1 - self.smoothing
+            change *= grad.data[:, None] if self.scale is None else grad.data * self.scale
+            return Tensor._wrap(change if self.kept is None else xp.where(self.kept[:, None], change, 0)), None
+        q = xp.full(logits.shape, floor, dtype=logits.dtype)
+        q[self.rows, targets] = 1 - self.smoothing + floor
+        grad = grad.unsqueeze(1) if self.scale is None else grad * self.scale
+        change = (softmax(logits, axis=1) - Tensor._wrap(q)) * grad
+        return change if self.kept is None else where(self.kept[:, None], change, 0.0), None
+
+    def _without_ignored(self, targets: Array) -> Array:
+        return targets if self.kept is None else array_module(targets).where(self.kept, targets, 0)
+
+
+def _scale(reduction: str, count: Any, like: Array) -> Any:
+    """Return what a sum over `count` items, a number or a 0-d array, is multiplied by."""
+    if reduction != "mean":
+        return None if reduction == "none" else 1.0
+    if array_module(like) is np or isinstance(count, int):
+        return 1 / float(count) if count else math.nan
+    return (1 / count).astype(like.dtype)
+
+
+def cross_entropy(
+    logits: Tensor,
+    targets: Tensor | Array,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+    weight: Tensor | Array | None = None,
+    ignore_index: int = -100,
+) -> Tensor:
+    """Return −ln softmax(logits)[target], as `torch.nn.functional.cross_entropy`.
+
+    Args:
+        logits: scores, any real numbers: (N, C); with places, as in segmentation, (N, C, H, W); or (C,) alone.
+        targets: class numbers, integers from 0 to C − 1, of shape (N,), (N, H, W), or one number. On a GPU they are not
+            read back to be checked: the loss of a target out of range is nan there. Or probabilities of the classes,
+            floating point, of the shape of the logits.
+        label_smoothing: ε in [0, 1]: this share of the target's probability is spread over all classes (Szegedy et
+            al. 2016, arXiv:1512.00567, section 7).
+        weight: of each class, (C,): what its share of the loss is multiplied by. The mean is the weighted one.
+        ignore_index: targets of this number count neither in the sum nor in the mean.
+
+    Returns:
+        One number; the shape of the class numbers with `reduction="none"`.
+
+    Raises:
+        ValueError: shapes do not fit, a target is out of range, or an option is unknown.
+        TypeError: targets are neither integers nor such probabilities.
+    """
+    targets = beside(targets, logits)
+    check_dtypes("cross_entropy", logits=logits)
+    check_reduction("cross_entropy", reduction)
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"cross_entropy: label_smoothing must lie in [0, 1], got {label_smoothing}")
+    smoothing = float(label_smoothing)
+    if targets.dtype.kind == "f" and targets.shape == logits.shape != ():
+        return _soft_cross_entropy(logits, targets, reduction, smoothing, weight)
+    rows, numbers, ignored = _rows("cross_entropy", logits, targets, ignore_index)
+    if weight is None:
+        options = {"smoothing": smoothing, "reduction": reduction, "ignore_index": ignored}
+        loss = CrossEntropy.apply(rows, numbers, **options)
+        return loss.reshape(targets.shape) if reduction == "none" else loss
+    log_p, weight = log_softmax(rows, axis=1), _class_weights("cross_entropy", weight, rows)
+    loss, shares = _picked(log_p, numbers, weight, ignored)
+    if smoothing:
+        all_classes = (log_p * weight).sum(axis=1) * (-smoothing / rows.shape[1])
+        loss = loss * (1 - smoothing) + (
+            all_classes if ignored is None else where(numbers != ignored, all_classes, 0.0)
+        )
+    return _weighted(loss, shares, targets.shape, reduction)
+
+
+def nll_loss(
+    log_p: Tensor,
+    targets: Tensor | Array,
+    reduction: str = "mean",
+    weight: Tensor | Array | None = None,
+    ignore_index: int = -100,
+) -> Tensor:
+    """Return −log_p[target], the cross-entropy of what `log_softmax` gave. Shapes, further arguments and errors as in
+    `cross_entropy`.
+    """
+    targets = beside(targets, log_p)
+    check_dtypes("nll_loss", log_p=log_p)
+    check_reduction("nll_loss", reduction)
+    rows, numbers, ignored = _rows("nll_loss", log_p, targets, ignore_index)
+    loss, shares = _picked(rows, numbers, _class_weights("nll_loss", weight, rows), ignored)
+    return _weighted(loss, shares, targets.shape, reduction)
+
+
+def _rows(name: str, logits: Tensor, targets: Tensor, ignore_index: int) -> tuple[Tensor, Tensor, int | None]:
+    """Return scores (M, C), checked class numbers (M,), and the number to be ignored, None where there is none."""
+    classes_at = 1 if logits.ndim > 1 else 0
+    places = logits.shape[:classes_at] + logits.shape[classes_at + 1 :]
+    if logits.ndim == 0 or logits.shape[classes_at] == 0 or targets.shape != places:
+        raise ValueError(f"{name}: expected logits (N, C) and targets (N,), got {logits.shape} and {targets.shape}")
+    if targets.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected integer class numbers as targets, got {targets.dtype}")
+    targets = targets.astype(np.int64) if targets.dtype.kind == "u" else targets
+    targets = targets if targets.ndim == 1 else targets.reshape(-1)
+    on_cpu = targets.device == "cpu"
+    ignored = _checked_targets(name, targets.data, logits.shape[classes_at], ignore_index) if on_cpu else ignore_index
+    return _classes_last(logits), targets, ignored
+
+
+def _checked_targets(name: str, targets: Array, classes: int, ignore_index: int) -> int | None:
+    """Return the number to be ignored, or None where there is none; raise ValueError for a target out of range."""
+    if not targets.size:
+        return None
+    smallest, largest = targets.min(), targets.max()
+    if smallest <= ignore_index <= largest:
+        kept = targets[targets != ignore_index]
+        ignored = None if kept.size == targets.size else ignore_index
+        if not kept.size:
+            return ignored
+        smallest, largest = kept.min(), kept.max()
+    else:
+        ignored = None
+    if smallest < 0 or largest >= classes:
+        raise ValueError(f"{name}: targets must lie in 0..{classes - 1}, got {smallest}..{largest}")
+    return ignored
+
+
+def _classes_last(logits: Tensor) -> Tensor:
+    """(N, C, …) or (C,) as rows (M, C)."""
+    if logits.ndim == 2:
+        return logits
+    if logits.ndim > 2:
+        logits = logits.permute(0, *range(2, logits.ndim), 1)
+    return logits.reshape(math.prod(logits.shape[:-1]), logits.shape[-1])
+
+
+def _class_weights(name: str, weight: Tensor | Array | None, rows: Tensor) -> Tensor | None:
+    if weight is None:
+        return None
+    weight = beside(weight, rows)
+    if weight.shape != rows.shape[1:]:
+        raise ValueError(f"{name}: expected a weight for each of {rows.shape[1]} classes, got shape {weight.shape}")
+    return weight.astype(rows.dtype)
+
+
+def _picked(log_p: Tensor, targets: Tensor, weight: Tensor | None, ignored: int | None) -> tuple[Tensor, Tensor]:
+    """Return w·(−log_p) at the targets, and w: the weight of their classes, or 1; both 0 where they are ignored."""
+    kept = None if ignored is None else targets != ignored
+    targets = targets if kept is None else where(kept, targets, 0)
+    loss = -gather(log_p, 1, targets.unsqueeze(1)).squeeze(1)
+    shares = Tensor(1.0, device=loss.device).astype(loss.dtype).broadcast_to(loss.shape)
+    if weight is not None:
+        shares = weight[targets]
+        loss = loss * shares
+    return (loss, shares) if kept is None else (where(kept, loss, 0.0), where(kept, shares, 0.0))
+
+
+def _weighted(loss: Tensor, shares: Tensor, shape: tuple[int, ...], reduction: str) -> Tensor:
+    if reduction == "mean":
+        total = shares.sum()
+        return loss.sum() * math.nan if total.device == "cpu" and total.item() == 0 else loss.sum() / total
+    return loss.reshape(shape) if reduction == "none" else loss.sum()
+
+
+def _soft_cross_entropy(
+    logits: Tensor, targets: Tensor, reduction: str, smoothing: float, weight: Tensor | Array | None
+) -> Tensor:
+    """−Σ_c w_c·q_c·ln p_c for probabilities q; the mean is over all of them, whatever their weight."""
+    shape = logits.shape[:1] + logits.shape[2:] if logits.ndim > 1 else ()
+    rows, q = _classes_last(logits), _classes_last(targets)
+    if smoothing:
+        q = q * (1 - smoothing) + smoothing / rows.shape[1]
+    weights = _class_weights("cross_entropy", weight, rows)
+    loss = -(log_softmax(rows, axis=1) * (q if weights is None else q * weights)).sum(axis=1)
+    return reduced("cross_entropy", loss.reshape(shape), reduction)
+
+
+class BinaryCrossEntropy(Function):
+    """L = −(y·ln p + (1 − y)·ln(1 − p)), the logarithms not below −100  ⇒  ∂L/∂p = g·(p − y)/(p·(1 − p)), where the
+    divisor is not below 10⁻¹². Both limits are PyTorch's.
+    """
+
+    reads = {0: (0, 1)}
+
+    @quietly
+    def forward(self, p: Array, y: Array) -> Array:
+        xp = array_module(p)
+        return -(y * xp.maximum(xp.log(p), -100) + (1 - y) * xp.maximum(xp.log1p(-p), -100))
+
+    def backward(self, grad: Tensor) -> tuple:
+        p, y = self.inputs
+        return grad * (p - y) / maximum(p * (1 - p), 1e-12), None
+
+
+def binary_cross_entropy(p: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """Return −(y·ln p + (1 − y)·ln(1 − p)) for probabilities p and targets y in 0..1, which get no gradient.
+
+    Where p comes from a sigmoid, `binary_cross_entropy_with_logits` is more precise.
+
+    Raises:
+        ValueError: the shapes differ, or `reduction` is unknown.
+    """
+    p, target = of_one_shape("binary_cross_entropy", p, target)
+    return reduced("binary_cross_entropy", BinaryCrossEntropy.apply(p, target.detach()), reduction)
+
+
+def binary_cross_entropy_with_logits(
+    logits: Tensor, target: Tensor, reduction: str = "mean", pos_weight: Tensor | Array | None = None
+) -> Tensor:
+    """Return −(w·y·ln p + (1 − y)·ln(1 − p)) with p = sigmoid(x), for targets y in 0..1.
+
+    Computed as (1 − y)·x + (1 + (w − 1)·y)·ln(1 + e⁻ˣ), in which nothing overflows.
+
+    Args:
+        pos_weight: w, which broadcasts to the shape of the logits: above 1 it favours finding what is there.
+
+    Raises:
+        ValueError: the shapes differ, or `reduction` is unknown.
+    """
+    x, y = of_one_shape("binary_cross_entropy_with_logits", logits, target)
+    share = 1.0 if pos_weight is None else (beside(pos_weight, x) - 1) * y + 1
+    return reduced("binary_cross_entropy_with_logits", (1 - y) * x + softplus(-x) * share, reduction)

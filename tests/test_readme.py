@@ -1,0 +1,34 @@
+"""README's code runs, and prints what its comments say."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+
+import pytest
+
+from tests import readme
+
+
+def run(block):
+    """Run a block, and yield what each top-level `print` printed with the comment behind it."""
+    namespace, lines = {"__name__": "readme"}, block.splitlines()
+    for statement in ast.parse(block).body:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(ast.Module([statement], []), "README.md", "exec"), namespace)
+        if ast.unparse(statement).startswith("print("):
+            comment = lines[statement.end_lineno - 1].partition("  # ")[2]
+            yield " ".join(printed.getvalue().split()), comment
+
+
+@pytest.mark.parametrize("block", readme.blocks(), ids=lambda block: block.strip().splitlines()[-1])
+def test_the_code_prints_what_its_comments_say(block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for printed, comment in run(block):
+        assert comment and printed.endswith(comment.rpartition(": ")[2] if ": " in comment else comment), printed
+
+
+def test_there_is_code_with_results():
+    assert sum(block.count("print(") for block in readme.blocks()) >= 3
