@@ -1,4 +1,4 @@
-"""How many cores this process may use: as many as the system lets it run on, or fewer, where a container has a quota."""
+"""How many cores this process may use: as many as the system lets it run on; fewer, where a container has a quota."""
 
 from __future__ import annotations
 

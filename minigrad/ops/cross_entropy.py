@@ -28,6 +28,7 @@ class CrossEntropy(Function):
 
     reads = {0: (0, 1)}
 
+    @quietly
     def forward(
         self, logits: Array, targets: Array, smoothing: float, reduction: str, ignore_index: int | None
     ) -> Array:
