@@ -25,7 +25,7 @@ import minigrad as mg
 from datasets import CIFAR10, DatasetUnavailable, Digits, cifar10
 from datasets.transforms import Compose, Normalize, RandomCrop, RandomHorizontalFlip
 from examples import common
-from examples.errors import UsageError, quoted
+from examples.errors import UsageError, listed
 from examples.photos import draw_answers, read_photos
 from examples.report import classification_report, format_report, write_report
 from examples.run_folder import PREDICTIONS, open_run
@@ -194,7 +194,7 @@ def load_test(config: dict[str, Any], data_dir: Path | None) -> Any:
     """
     test = load_pictures(config["data"], data_dir, train=False)
     if test.classes != config["classes"]:
-        classes = f"{quoted(test.classes)}, the checkpoint has {quoted(config['classes'])}"
+        classes = f"{listed(test.classes)}, the checkpoint has {listed(config['classes'])}"
         raise UsageError(f"these data have the classes {classes}")
     return test
 

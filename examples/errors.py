@@ -16,7 +16,7 @@ def in_words(error: BaseException) -> str:
     return str(error)
 
 
-def quoted(names: Sequence[str], most: int = 12) -> str:
-    """Return names for a message: quoted, and no more of them than can be read."""
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Return names for a message: listed, and no more of them than can be read."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(map(repr, names[:most])) + more

@@ -11,7 +11,7 @@ from datasets import DatasetUnavailable, OxfordPets, PhotoFolder, PlacedDigits
 from datasets.box_transforms import Compose, OnBatch, RandomHorizontalFlip, RandomResizedCrop
 from datasets.boxes import BoxDataset
 from datasets.transforms import Normalize
-from examples.errors import UsageError, quoted
+from examples.errors import UsageError, listed
 from examples.features import feature_maps
 from minigrad import Tensor, nn, optim
 from minigrad.data import DataLoader, Dataset, Subset, TensorDataset
@@ -51,7 +51,7 @@ def load_pictures(config: dict[str, Any], data_dir: Path | None, train: bool) ->
                 "--data-dir DIR (your own photos)."
             ) from None
     if config["classes"] and pictures.classes != config["classes"]:
-        classes = f"{quoted(pictures.classes)}, the checkpoint has {quoted(config['classes'])}"
+        classes = f"{listed(pictures.classes)}, the checkpoint has {listed(config['classes'])}"
         raise UsageError(f"these data have the classes {classes}")
     return pictures
 
@@ -65,8 +65,8 @@ def load_labelled_folder(config: dict[str, Any], data_dir: Path | None) -> Photo
     pictures = PhotoFolder(_named_folder(data_dir), size=config["size"], validation=0)
     classes = config["classes"]
     if unknown := [name for name in pictures.classes if name not in classes]:
-        known = f"the checkpoint knows {quoted(classes)}"
-        raise UsageError(f"--data folder: {data_dir} has photos labelled {quoted(unknown)}; {known}")
+        known = f"the checkpoint knows {listed(classes)}"
+        raise UsageError(f"--data folder: {data_dir} has photos labelled {listed(unknown)}; {known}")
     pictures.labels = np.array([classes.index(name) for name in pictures.classes])[pictures.labels]
     pictures.classes = list(classes)
     return pictures
