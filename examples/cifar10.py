@@ -218,7 +218,7 @@ def train(
     resume_command = common.note_command("examples.cifar10", argv, arguments, folder, extended)
     print(pictures, test, nn.summary(trainer.model, (3, SIZE, SIZE)), sep="\n")
     print(f"{common.counted(trainer.epochs, 'epoch')} on {device}, into {folder}/")
-    if extended:
+    if saved and extended:
         print(common.describe_extension(trainer, saved))
     common.fit(trainer, resume_command)
     measure(trainer.model, test, folder, trainer.history, device)

@@ -213,7 +213,7 @@ def quoted(arguments: Sequence[str]) -> str:
 
 def describe_best(trainer: Trainer) -> str:
     """Return which epoch of a run was best, and where it is kept."""
-    row = best_epoch(trainer.history, trainer.best)
+    row = None if trainer.best is None else best_epoch(trainer.history, trainer.best)
     if row is None or not trainer.best_path.exists():
         return "no epoch was kept as the best"
     measure = f"validation {trainer.best} {row[f'val_{trainer.best}']:.4f}"

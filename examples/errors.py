@@ -17,6 +17,6 @@ def in_words(error: BaseException) -> str:
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:
-    """Return names for a message: listed, and no more of them than can be read."""
+    """Return names for a message, quoted, and no more of them than can be read."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(map(repr, names[:most])) + more

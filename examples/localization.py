@@ -158,7 +158,7 @@ def train(
     if left_out := getattr(training, "without_box", []):
         print(f"left out, because they have no box: {len(left_out)} photos, such as {left_out[0]}")
     print(f"{common.counted(trainer.epochs, 'epoch')} on {device}, into {folder}/")
-    if extended:
+    if saved and extended:
         print(common.describe_extension(trainer, saved))
     common.fit(trainer, resume_command)
     measure(model, validation, folder, trainer.history, device)
