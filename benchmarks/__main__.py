@@ -16,6 +16,8 @@ from benchmarks.frameworks import LOADERS, installed
 from benchmarks.rows import Row
 from benchmarks.tables import TABLES, Table
 from minigrad.files import atomic_path
+from minigrad.kernels.parallel import get_num_threads
+from minigrad.output import tolerant_program
 
 BUSY = 0.5  # load average from which on times are not to be trusted
 BUSY_ADVICE = "If other programs still run, the ratios mislead: PyTorch's threads wait for each other and lose most."
@@ -26,8 +28,17 @@ IMPORTS_TITLE = "time of `import minigrad` in a fresh interpreter, with NumPy al
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure what the command line asks for; return the exit status."""
+    with tolerant_program():
+        return _main(arguments)
+
+
+def _main(arguments: list[str] | None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
+    try:
+        get_num_threads()
+    except ValueError as error:
+        parser.error(str(error))
     # Asked for by name or for a list, a row may be in any table.
     tables = options.table or (TABLES if options.filter or options.list else ["main"])
     rows = [row for name in tables for row in TABLES[name].rows if _chosen(row.name, options.filter)]

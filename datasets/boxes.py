@@ -21,14 +21,20 @@ class BoxDataset(ImageDataset):
     Attributes:
         boxes: float32 array `(N, 4)`, fractions of the picture.
         names: what to call each picture, such as the name of its file.
+        sizes: int64 array `(N, 2)`, width and height in pixels of the upright photos that the pictures were made from;
+            by default those of the pictures.
 
     Further attributes: see `ImageDataset`.
     """
 
-    def __init__(self, boxes: np.ndarray, names: Sequence[str], **pictures: Any) -> None:
+    def __init__(
+        self, boxes: np.ndarray, names: Sequence[str], sizes: Sequence[tuple[int, int]] | None = None, **pictures: Any
+    ) -> None:
         super().__init__(**pictures)
         self.boxes = np.ascontiguousarray(boxes, dtype=np.float32)
         self.names = list(names)
+        own = [self.images.shape[:1:-1]] * len(self)
+        self.sizes = np.array(own if sizes is None else sizes, dtype=np.int64).reshape(-1, 2)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.int64, np.ndarray]:
         """Picture `(3, H, W)`, label and box `(4,)` at `index`; picture and box are views."""

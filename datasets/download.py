@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 
@@ -39,6 +40,8 @@ def fetch(url: str, known_hash: str, folder: Path) -> Path:
         DatasetUnavailable: no connection, a wrong checksum, no space, no permission, or pooch is not installed.
     """
     target = folder / url.rsplit("/", 1)[-1]
+    if not target.exists():
+        print(f"downloading {url} to {target}", file=sys.stderr)
     try:
         # Imported here because only a download needs them.
         import pooch

@@ -87,6 +87,7 @@ class OxfordPets(BoxDataset):
         super().__init__(
             boxes=np.stack(boxes),
             names=[entry.name for entry in part],
+            sizes=[frame.upright for frame in frames],
             images=images,
             labels=np.array([entry.species for entry in part]),
             classes=SPECIES,

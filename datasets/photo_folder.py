@@ -85,6 +85,7 @@ class PhotoFolder(BoxDataset):
         super().__init__(
             boxes=np.stack(boxes),
             names=files,
+            sizes=[frame.upright for frame in frames],
             images=images,
             labels=labels[part],
             classes=classes,

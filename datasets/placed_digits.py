@@ -63,6 +63,7 @@ class PlacedDigits(BoxDataset):
         super().__init__(
             boxes=boxes,
             names=[f"picture {index}" for index in range(count)],
+            sizes=[(size, size)] * count,
             images=images,
             labels=digits.labels[source],
             classes=digits.classes,

@@ -4,26 +4,31 @@
     python -m examples.cifar10 --data digits                the same on 1,797 bundled digits, no download
     python -m examples.cifar10 --model lenet                the small classic network
     python -m examples.cifar10 --resume                     go on after Ctrl-C
-    python -m examples.cifar10 --checkpoint runs/cifar10/checkpoint.safetensors --eval-only
+    python -m examples.cifar10 --resume --epochs 20         go on after the end
+    python -m examples.cifar10 --checkpoint runs/cifar10/best.safetensors --eval-only
+    python -m examples.cifar10 --checkpoint runs/cifar10/best.safetensors --predict frog.jpg
 
-Everything that a run leaves behind is in its folder: history.csv, report.json, pictures, the checkpoint and the
-command.
+Everything that a run leaves behind is in its folder: history.csv, report.json, pictures, the checkpoints of the last
+and of the best epoch, and the command. Photos of digits must be light on dark, as the bundled ones are.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import minigrad as mg
-from datasets import CIFAR10, DatasetUnavailable, Digits
+from datasets import CIFAR10, DatasetUnavailable, Digits, cifar10
 from datasets.transforms import Compose, Normalize, RandomCrop, RandomHorizontalFlip
 from examples import common
+from examples.errors import UsageError, listed
+from examples.photos import draw_answers, read_photos
 from examples.report import classification_report, format_report, write_report
+from examples.run_folder import PREDICTIONS, open_run
 from minigrad import Tensor, nn, ops, optim, plots
 from minigrad.data import DataLoader, Dataset, Subset
 from minigrad.train import Trainer, predict
@@ -39,6 +44,9 @@ RECIPES = {
 }
 VALIDATION_SHARE = 0.1
 EVALUATION_BATCH = 250
+BEST_METRIC = "accuracy"  # of the validation, by which the best epoch is kept
+SIZE = 32  # pixels: the side of all pictures
+DRAWINGS = ("confusion_matrix", "class_metrics", "predictions", "confident_errors", "filters", "history")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -71,6 +79,14 @@ def load_pictures(name: str, data_dir: Path | None, train: bool) -> Any:
         ) from None
 
 
+def normalization(name: str) -> Normalize:
+    """Return what the pictures of a data set are normalized by, also where the data set is not on disk."""
+    if name == "cifar10":
+        return Normalize(cifar10.MEAN, cifar10.STD)
+    digits = Digits(train=True)
+    return Normalize(digits.mean, digits.std)
+
+
 def split_off_validation(labels: np.ndarray, seed: int, limit: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Return indices for training and, VALIDATION_SHARE of them, for validation: the same for the same seed.
 
@@ -79,7 +95,7 @@ def split_off_validation(labels: np.ndarray, seed: int, limit: int | None) -> tu
     """
     order = np.random.default_rng(seed).permutation(len(labels))[:limit]
     if len(order) < 2:
-        raise common.UsageError(f"{len(order)} picture is too few: one is kept for validation, so 2 are needed")
+        raise UsageError(f"{len(order)} picture is too few: one is kept for validation, so 2 are needed")
     held_out = max(1, round(len(order) * VALIDATION_SHARE))
     return order[held_out:], order[:held_out]
 
@@ -118,7 +134,10 @@ def build_trainer(config: dict[str, Any], pictures: Any, folder: Path, device: s
     optimizer = optim.SGD(list(model.parameters()), config["lr"], momentum=0.9, weight_decay=5e-4, nesterov=True)
     schedule = optim.OneCycleLR(optimizer, config["lr"], total_steps=config["epochs"] * len(train_loader))
     val_loader = evaluation_loader(Subset(pictures, validation), normalize, device)
-    return Trainer(model, optimizer, objective, train_loader, val_loader, config["epochs"], folder, schedule, config)
+    epochs = config["epochs"]
+    return Trainer(
+        model, optimizer, objective, train_loader, val_loader, epochs, folder, schedule, config, best=BEST_METRIC
+    )
 
 
 def evaluation_loader(dataset: Dataset, normalize: Normalize, device: str) -> DataLoader:
@@ -127,59 +146,104 @@ def evaluation_loader(dataset: Dataset, normalize: Normalize, device: str) -> Da
 
 
 def measure(model: nn.Module, test: Any, folder: Path, history: list[dict[str, float]], device: str) -> None:
-    """Measure a model on the test pictures; print the report and write it and the pictures to `folder`."""
+    """Measure a model on the test pictures; write the report and drawings to `folder`, and print the report."""
     logits, (targets,) = predict(model, evaluation_loader(test, Normalize(test.mean, test.std), device))
     probabilities = ops.softmax(Tensor(logits), axis=1).numpy()
     report = classification_report(targets, probabilities, test.classes)
-    print("\n" + format_report(report))
     written = write_report(folder, report, history)
-    predictions, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    figures = [
-        plots.plot_confusion_matrix(
-            np.array(report["confusion_matrix"]), test.classes, folder / "confusion_matrix.png"
-        ),
-        plots.plot_class_metrics(report["per_class"], folder / "class_metrics.png"),
-        plots.plot_gallery(test.images, targets, predictions, confidences, test.classes, folder / "predictions.png"),
-        plots.plot_filters(next(iter(model.state_dict().values())), folder / "filters.png"),
-    ]
+    print("\n" + format_report(report))
+    answers = targets, probabilities.argmax(axis=1), probabilities.max(axis=1)
+    drawn = {name: folder / f"{name}.png" for name in DRAWINGS[: None if history else -1]}
+    plots.plot_confusion_matrix(np.array(report["confusion_matrix"]), test.classes, drawn["confusion_matrix"])
+    plots.plot_class_metrics(report["per_class"], drawn["class_metrics"])
+    plots.plot_gallery(test.images, *answers, test.classes, drawn["predictions"])
+    plots.plot_confident_errors(test.images, *answers, test.classes, drawn["confident_errors"])
+    plots.plot_filters(next(iter(model.state_dict().values())), drawn["filters"])
     if history:
-        figures.append(plots.plot_history(history, folder / "history.png"))
-    print("\nwritten:", *written, *(figure.path for figure in figures), sep="\n  ")
+        plots.plot_history(history, drawn["history"])
+    print("\nwritten:", *written, *drawn.values(), sep="\n  ")
 
 
-def run(argv: Sequence[str]) -> None:
-    """Parse the arguments and do what they ask for."""
-    parser = build_parser()
-    arguments = parser.parse_args(argv)
-    if arguments.eval_only != (arguments.checkpoint is not None) or (arguments.eval_only and arguments.resume):
-        raise common.UsageError("--eval-only and --checkpoint FILE go together, and not with --resume")
-    folder, saved = common.open_run(arguments, Path("runs") / (arguments.data or "cifar10"))
+def make_config(arguments: argparse.Namespace, saved: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return all settings of a run: what was given, else what the checkpoint says, else what suits data and model.
+
+    Raises:
+        UsageError: a setting contradicts the checkpoint, or the checkpoint is not one of this example.
+    """
     explicit = {
         name: getattr(arguments, name) for name in ("data", "model", "epochs", "batch_size", "lr", "limit", "seed")
     }
     recipe = RECIPES[arguments.data or "cifar10", arguments.model or "cnn"]
-    defaults = {"data": "cifar10", "model": "cnn", **recipe, "limit": None, "seed": 0}
-    config = common.merged_config(explicit, saved["config"] if saved else None, defaults)
+    # The data tell the classes; a checkpoint says them where there are no data.
+    defaults = {"data": "cifar10", "model": "cnn", **recipe, "limit": None, "seed": 0, "classes": []}
+    adjustable = ("epochs",) if arguments.resume else ()
+    config = common.merged_config(explicit, saved["config"] if saved else None, defaults, adjustable)
     if (config["data"], config["model"]) not in RECIPES:
-        raise common.UsageError(f"the checkpoint is of an unknown model, {config['model']} on {config['data']}")
-    device = common.choose_device(arguments.device)
+        raise UsageError(f"the checkpoint is of an unknown model, {config['model']} on {config['data']}")
+    if saved and not (config["classes"] and all(isinstance(name, str) for name in config["classes"])):
+        raise UsageError("the checkpoint does not say what its classes are called")
+    common.check_extension(config["epochs"], saved if arguments.resume else None)
+    return config
 
-    if arguments.eval_only and saved is not None:
-        test = load_pictures(config["data"], arguments.data_dir, train=False)
-        model = MODELS[config["model"]](num_classes=len(test.classes)).to(device)
-        common.load_weights(model, saved, arguments.checkpoint)
-        measure(model, test, folder, saved["history"], device)
-        return
+
+def load_test(config: dict[str, Any], data_dir: Path | None) -> Any:
+    """Return the test pictures.
+
+    Raises:
+        UsageError: their classes are not the checkpoint's.
+    """
+    test = load_pictures(config["data"], data_dir, train=False)
+    if test.classes != config["classes"]:
+        classes = f"{listed(test.classes)}, the checkpoint has {listed(config['classes'])}"
+        raise UsageError(f"these data have the classes {classes}")
+    return test
+
+
+def train(
+    config: dict[str, Any],
+    arguments: argparse.Namespace,
+    folder: Path,
+    saved: Mapping[str, Any] | None,
+    device: str,
+    argv: Sequence[str],
+) -> nn.Module:
+    """Train, or go on with a training that was stopped or has ended, and measure; return the model."""
     pictures = load_pictures(config["data"], arguments.data_dir, train=True)
-    test = load_pictures(config["data"], arguments.data_dir, train=False)
+    config["classes"] = config["classes"] or pictures.classes
+    test = load_test(config, arguments.data_dir)
     trainer = build_trainer(config, pictures, folder, device)
     if saved:
         trainer.resume(saved)
-    resume_command = common.note_command("examples.cifar10", argv, arguments, folder)
-    print(pictures, test, nn.summary(trainer.model, (3, 32, 32)), sep="\n")
+    extended = bool(saved) and saved["config"]["epochs"] != config["epochs"]
+    resume_command = common.note_command("examples.cifar10", argv, arguments, folder, extended)
+    print(pictures, test, nn.summary(trainer.model, (3, SIZE, SIZE)), sep="\n")
     print(f"{common.counted(trainer.epochs, 'epoch')} on {device}, into {folder}/")
+    if saved and extended:
+        print(common.describe_extension(trainer, saved))
     common.fit(trainer, resume_command)
     measure(trainer.model, test, folder, trainer.history, device)
+    print(common.describe_best(trainer))
+    return trainer.model
+
+
+def run(argv: Sequence[str]) -> None:
+    """Parse the arguments and do what they ask for."""
+    arguments = build_parser().parse_args(argv)
+    common.check_arguments(arguments)
+    with open_run(arguments, Path("runs") / (arguments.data or "cifar10")) as (folder, saved):
+        config = make_config(arguments, saved)
+        device = common.choose_device(arguments.device)
+        photos = read_photos(arguments.predict, SIZE)
+        if arguments.checkpoint and saved is not None:
+            model = MODELS[config["model"]](num_classes=len(config["classes"])).to(device)
+            common.load_weights(model, saved, arguments.checkpoint)
+        else:
+            model = train(config, arguments, folder, saved, device, argv)
+        if arguments.eval_only and saved is not None:
+            measure(model, load_test(config, arguments.data_dir), folder, saved["history"], device)
+        if photos:
+            normalize = normalization(config["data"])
+            draw_answers(model, photos, normalize, config["classes"], folder / PREDICTIONS, device)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,24 +6,25 @@ import argparse
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import count, takewhile
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import minigrad as mg
-from datasets import DatasetUnavailable
+from datasets import DatasetUnavailable, data_root
+from examples.errors import UsageError, in_words
 from minigrad.backend import DeviceError
 from minigrad.files import atomic_path
+from minigrad.history import best_epoch
 from minigrad.nn import Module
+from minigrad.output import tolerant_program
 from minigrad.serialize import CheckpointError
-from minigrad.train import CHECKPOINT_NAME, Trainer, TrainingDiverged, TrainingInterrupted, read_checkpoint
-
-
-class UsageError(Exception):
-    """The arguments contradict each other or what lies on disk; the message says how."""
+from minigrad.train import Trainer, TrainingDiverged, TrainingInterrupted
 
 
 def positive_int(text: str) -> int:
@@ -53,8 +54,10 @@ def positive_float(text: str) -> float:
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that every training example has."""
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where the data set lies or is downloaded to "
-                        "(default: $MINIGRAD_DATA, else a cache folder in your home)")  # fmt: skip
+    parser.add_argument(
+        "--data-dir", type=Path, metavar="DIR", help="where the data set lies, or is downloaded to if its parent "
+        "is there (default: $MINIGRAD_DATA, else a cache folder in your home)",
+    )  # fmt: skip
     parser.add_argument("--epochs", type=positive_int, metavar="N", help="passes over the training pictures")
     parser.add_argument("--batch-size", type=positive_int, metavar="N", help="pictures per step")
     parser.add_argument(
@@ -70,10 +73,44 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="DIR", help="folder for everything the run writes (default: runs/...)"
     )
     parser.add_argument(
-        "--resume", action="store_true", help="go on with the run in --out where its checkpoint was saved"
+        "--resume",
+        action="store_true",
+        help="go on with the run in --out where its checkpoint was saved; with --epochs beyond what was planned",
     )
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="a checkpoint to use instead of training")
     parser.add_argument("--eval-only", action="store_true", help="train nothing, only measure --checkpoint")
+    parser.add_argument(
+        "--predict", type=Path, nargs="+", default=[], metavar="PHOTO",
+        help="photos to draw the answers on, with --checkpoint or after training",
+    )  # fmt: skip
+
+
+def check_arguments(arguments: argparse.Namespace) -> None:
+    """Check the arguments that say what to do: train, go on, measure, or answer; and with which data.
+
+    Raises:
+        UsageError: they contradict each other.
+    """
+    if arguments.eval_only and not arguments.checkpoint:
+        raise UsageError("--eval-only measures a checkpoint: name it with --checkpoint FILE")
+    if arguments.checkpoint and (arguments.resume or not (arguments.eval_only or arguments.predict)):
+        raise UsageError("--checkpoint FILE goes with --eval-only or --predict, and not with --resume")
+    check_data_folder(arguments.data_dir)
+
+
+def check_data_folder(argument: Path | None) -> None:
+    """Check the folder for data sets, if one is named: it or its parent is there. A mistyped path is not downloaded to.
+
+    Raises:
+        UsageError: it is not.
+    """
+    named = "--data-dir" if argument else "MINIGRAD_DATA"
+    folder = data_root(argument) if argument or os.environ.get("MINIGRAD_DATA") else None
+    if folder is None or folder.is_dir():
+        return
+    if folder.exists() or not folder.parent.is_dir():
+        wrong = "it is a file" if folder.exists() else f"neither it nor {folder.parent} is there"
+        raise UsageError(f"{named} {folder}: {wrong}; expected a folder, or the name of a new one in a folder")
 
 
 def counted(number: int, noun: str) -> str:
@@ -94,9 +131,14 @@ def choose_device(name: str) -> str:
 
 
 def merged_config(
-    explicit: Mapping[str, Any], saved: Mapping[str, Any] | None, defaults: Mapping[str, Any]
+    explicit: Mapping[str, Any],
+    saved: Mapping[str, Any] | None,
+    defaults: Mapping[str, Any],
+    adjustable: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return the settings of a run: what was given, else what the checkpoint says, else the defaults.
+
+    Those in `adjustable` may be given anew beside a checkpoint.
 
     Raises:
         UsageError: a given setting contradicts the checkpoint's.
@@ -108,62 +150,50 @@ def merged_config(
     if set(saved) != set(kinds) or not all(isinstance(saved[name], kind) for name, kind in kinds.items()):
         raise UsageError("the checkpoint was written by another example, or by another version of this one")
     for name, value in explicit.items():
-        if value is not None and value != saved[name]:
+        if value is not None and value != saved[name] and name not in adjustable:
             option = f"--{name.replace('_', '-')}"
             made = f"without {option}" if saved[name] is None else f"with {saved[name]}"
             raise UsageError(f"{option} {value}: the checkpoint was made {made}")
-    return dict(saved)
+    given_anew = {name: explicit[name] for name in adjustable if explicit.get(name) is not None}
+    return dict(saved) | given_anew
 
 
-def run_folder(out: Path | None, default: Path, resume: bool) -> Path:
-    """Return the folder of a run. A new run never overwrites an old one; by default runs are numbered.
-
-    Raises:
-        UsageError: `--out` already holds a run, or there is none to resume.
-    """
-    if resume:
-        folder = out or _newest(default)
-        if not (folder / CHECKPOINT_NAME).exists():
-            raise UsageError(f"--resume: there is no {CHECKPOINT_NAME} in {folder}; give the run's folder as --out")
-        return folder
-    if out is not None:
-        if (out / CHECKPOINT_NAME).exists():
-            raise UsageError(f"--out {out} already holds a run; --resume goes on with it, or choose another folder")
-        return out
-    return next(folder for folder in _numbered(default) if not folder.exists())
-
-
-def _numbered(default: Path) -> Iterator[Path]:
-    """Yield runs/name, runs/name-2, runs/name-3, …"""
-    yield default
-    yield from (default.with_name(f"{default.name}-{number}") for number in count(2))
-
-
-def _newest(default: Path) -> Path:
-    """Return the last of the numbered runs that has a checkpoint, or `default`."""
-    existing = takewhile(Path.exists, _numbered(default))
-    return ([folder for folder in existing if (folder / CHECKPOINT_NAME).exists()] or [default])[-1]
-
-
-def open_run(arguments: argparse.Namespace, default: Path) -> tuple[Path, dict[str, Any] | None]:
-    """Return the folder that a run writes to, and the checkpoint that it goes on from or looks at (None: a new run).
+def check_extension(epochs: int, saved: Mapping[str, Any] | None) -> None:
+    """Check that a run that is resumed has not done more than `epochs` already.
 
     Raises:
-        UsageError, CheckpointError, FileNotFoundError: the folder or the checkpoint is not what was asked for.
+        UsageError: it has.
     """
-    if arguments.checkpoint is not None:
-        return arguments.out or arguments.checkpoint.parent / "evaluation", read_checkpoint(arguments.checkpoint)
-    folder = run_folder(arguments.out, default, arguments.resume)
-    return folder, read_checkpoint(folder / CHECKPOINT_NAME) if arguments.resume else None
+    done = len(saved["history"]) if saved else 0
+    if epochs < done:
+        raise UsageError(f"--epochs {epochs}: the run in --out has done {counted(done, 'epoch')} already")
 
 
-def note_command(module: str, argv: Sequence[str], arguments: argparse.Namespace, folder: Path) -> str:
-    """Keep the command of a new run in its folder; return the command that goes on with the run."""
+def describe_extension(trainer: Trainer, saved: Mapping[str, Any]) -> str:
+    """Return what becomes of the schedule of a run that was planned for another number of epochs."""
+    rates = [trainer.optimizer.param_groups[0]["lr"]]
+    rates.append(trainer.schedule.lr_at(trainer.schedule.total_steps - 1, trainer.schedule.base_lrs[0]))
+    last = f" (the last step had {saved['epoch']['lr']:.3g})" if saved["step"] else ""
+    return (
+        f"planned for {counted(saved['config']['epochs'], 'epoch')}, now for {trainer.epochs}: the one-cycle schedule "
+        f"is stretched over all of them.\nIts learning rate goes on at {rates[0]:.3g}{last} and ends at {rates[1]:.3g}."
+    )
+
+
+def note_command(
+    module: str, argv: Sequence[str], arguments: argparse.Namespace, folder: Path, extended: bool = False
+) -> str:
+    """Keep the command of a new or extended run in its folder; return the command that goes on with the run."""
     command = command_line(module, argv)
+    path = folder / "command.txt"
+    # surrogateescape: a folder's name may hold bytes that are no text
+    options = {"encoding": "utf-8", "errors": "surrogateescape"}
+    if not arguments.resume or extended:
+        earlier = path.read_text(**options) if extended and path.exists() else ""
+        with atomic_path(path) as temporary:
+            temporary.write_text(f"{earlier}{command}\n", **options)
     if arguments.resume:
         return command
-    with atomic_path(folder / "command.txt") as path:
-        path.write_text(command + "\n")
     return f"{command} --resume" + ("" if arguments.out else f" --out {quoted([str(folder)])}")
 
 
@@ -179,6 +209,15 @@ def command_line(module: str, argv: Sequence[str]) -> str:
 def quoted(arguments: Sequence[str]) -> str:
     """Return arguments as they are written in a shell; Windows' shells know double quotes alone."""
     return subprocess.list2cmdline(arguments) if sys.platform == "win32" else shlex.join(arguments)
+
+
+def describe_best(trainer: Trainer) -> str:
+    """Return which epoch of a run was best, and where it is kept."""
+    row = None if trainer.best is None else best_epoch(trainer.history, trainer.best)
+    if row is None or not trainer.best_path.exists():
+        return "no epoch was kept as the best"
+    measure = f"validation {trainer.best} {row[f'val_{trainer.best}']:.4f}"
+    return f"best epoch: {row['epoch']} of {len(trainer.history)} ({measure}), kept in {trainer.best_path}"
 
 
 def load_weights(model: Module, checkpoint: Mapping[str, Any], path: Path) -> None:
@@ -197,31 +236,59 @@ def fit(trainer: Trainer, resume_command: str) -> None:
     """Run `trainer.fit()` and turn what can go wrong into advice.
 
     Raises:
-        SystemExit: the run was interrupted (status 130) or diverged (status 1).
+        SystemExit: the run was interrupted (status 128 + the signal's number), or diverged or could not be saved (1).
     """
+    saved = trainer.checkpoint_path
     try:
         trainer.fit()
     except TrainingInterrupted as stop:
         print(f"{stop}; everything is saved. Go on with:\n  {resume_command}", file=sys.stderr)
-        raise SystemExit(130) from None
+        raise SystemExit(128 + stop.signal) from None
     except TrainingDiverged as error:
-        saved = trainer.checkpoint_path
         advice = f"The last good epoch is in {saved}." if saved.exists() else "No epoch was finished before."
         print(f"error: {error}. Try a smaller --lr, or a larger --batch-size. {advice}", file=sys.stderr)
         raise SystemExit(1) from None
+    except OSError as error:
+        advice = f"What was saved before is whole. Go on with:\n  {resume_command}" if saved.exists() else ""
+        print(f"error: {in_words(error)}. {advice}".rstrip(), file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+class _Terminated(BaseException):
+    """The process was asked to end."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Turn SIGTERM, where nobody else handles it, into an exception: files half written are removed on the way out."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread receives signals
+        return
+
+    def terminate(*_: object) -> NoReturn:
+        raise _Terminated
+
+    previous = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous or signal.SIG_DFL)
 
 
 def guarded(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None) -> int:
     """Run an example's main function; report foreseeable errors in one line. Returns the exit status."""
-    try:
-        main(sys.argv[1:] if argv is None else argv)
-    except (UsageError, DatasetUnavailable, CheckpointError, DeviceError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except ModuleNotFoundError as error:
-        print(f"error: {error}. The examples need more packages: pip install -e '.[examples]'", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
-    return 0
+    with tolerant_program():
+        try:
+            with _terminable():
+                mg.get_num_threads()  # a wrong MINIGRAD_NUM_THREADS is better known before the work
+                main(sys.argv[1:] if argv is None else argv)
+        except (UsageError, DatasetUnavailable, CheckpointError, DeviceError, ValueError, OSError) as error:
+            print(f"error: {in_words(error)}", file=sys.stderr)
+            return 2
+        except ModuleNotFoundError as error:
+            print(f"error: {error}. The examples need more packages: pip install -e '.[examples]'", file=sys.stderr)
+            return 2
+        except (KeyboardInterrupt, _Terminated) as stop:
+            print("stopped", file=sys.stderr)
+            return 128 + (signal.SIGINT if isinstance(stop, KeyboardInterrupt) else signal.SIGTERM)
+        return 0

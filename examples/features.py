@@ -17,8 +17,10 @@ from tqdm import tqdm
 import minigrad as mg
 from datasets import data_root
 from datasets.transforms import Normalize
+from examples.errors import in_words
 from minigrad import backend, nn
 from minigrad.data import DataLoader, TensorDataset
+from minigrad.files import remove_leftovers
 from minigrad.progress import progress
 from minigrad.serialize import CheckpointError
 
@@ -57,10 +59,11 @@ def feature_maps(
     except (OSError, CheckpointError):
         pass  # not there, or damaged
     maps = _compute(backbone, images, normalize, device, title)
+    remove_leftovers(folder, seconds=3600)  # of runs that were killed; others may be writing now
     try:
         mg.save(path, maps)
     except OSError as error:
-        tqdm.write(f"the {title} could not be kept for the next run: {error}")
+        tqdm.write(f"the {title} could not be kept for the next run: {in_words(error)}")
     return maps
 
 

@@ -5,11 +5,13 @@
     python -m examples.localization --data folder --data-dir photos/       your own: boxes.csv says what is where
     python -m examples.localization --data digits           handwritten digits on clutter: no download, no weights
     python -m examples.localization --resume                go on after Ctrl-C
-    python -m examples.localization --checkpoint runs/localization-pets/checkpoint.safetensors --predict cat.jpg
+    python -m examples.localization --resume --epochs 60    go on after the end
+    python -m examples.localization --checkpoint runs/localization-pets/best.safetensors --predict cat.jpg
+    python -m examples.localization --checkpoint FILE --eval-only --data folder --data-dir photos/     measure it there
 
 The regime "features" freezes the backbone and computes the feature maps of all pictures once; then the heads learn in
-seconds. Everything that a run leaves behind is in its folder: history.csv, report.json, pictures, the checkpoint and
-the command.
+seconds. Everything that a run leaves behind is in its folder: history.csv, report.json, predictions.csv, pictures, the
+checkpoints of the last and of the best epoch, and the command.
 """
 
 from __future__ import annotations
@@ -24,10 +26,19 @@ import numpy as np
 import minigrad as mg
 from datasets.boxes import BoxDataset
 from examples import common
-from examples.localization_parts import EVALUATION_BATCH, NORMALIZE, build_model, build_trainer, load_pictures
-from examples.localization_report import format_localization, localization_report, overlap
+from examples.errors import UsageError
+from examples.localization_parts import (
+    EVALUATION_BATCH,
+    NORMALIZE,
+    build_model,
+    build_trainer,
+    load_labelled_folder,
+    load_pictures,
+)
+from examples.localization_report import format_localization, localization_report, overlap, write_predictions
 from examples.photos import draw_predictions, read_photos
 from examples.report import write_report
+from examples.run_folder import PREDICTIONS, open_run
 from minigrad import Tensor, nn, ops, plots
 from minigrad.data import DataLoader
 from minigrad.train import CHECKPOINT_NAME, predict
@@ -48,6 +59,9 @@ RECIPES = {
     "digits": {"epochs": 14, "batch_size": 32, "lr": 2e-3},
 }
 LAMBDA_BOX = {"smooth_l1": 10.0, "giou": 2.0}
+METRICS = ("accuracy", "iou", "class_loss", "box_loss")
+DRAWINGS = ("boxes", "iou", "confusion_matrix", "confident_errors", "history")
+LETTERS = 16  # of a class name above a photo
 SIZES = (16, 1024)  # smallest and largest side of the pictures
 
 
@@ -70,12 +84,10 @@ def build_parser() -> argparse.ArgumentParser:
         "none, finetune)")  # fmt: skip
     add("--train", choices=CHOICES["train"], help="what of the backbone finetune trains (default: all)")
     add("--size", type=common.positive_int, metavar="PIXELS", help="side of the pictures (default: 128, for digits 64)")
-    add("--lambda-box", type=common.positive_float, metavar="λ", help="weight of the box loss beside the class loss "
+    add("--lambda-box", type=common.positive_float, metavar="WEIGHT", help="of the box loss beside the class loss "
         f"(default: {lambdas})")  # fmt: skip
-    add("--box-loss", choices=BOX_LOSSES, help="smooth L1 of the coordinates, or 1 − generalized IoU "
+    add("--box-loss", choices=BOX_LOSSES, help="smooth L1 of the coordinates, or 1 - generalized IoU "
         "(default: smooth_l1)")  # fmt: skip
-    add("--predict", type=Path, nargs="+", default=[], metavar="IMAGE", help="photos to draw the answers on, with "
-        "--checkpoint or after training")  # fmt: skip
     common.add_run_arguments(parser)
     return parser
 
@@ -96,23 +108,31 @@ def make_config(arguments: argparse.Namespace, saved: Mapping[str, Any] | None) 
         "box_loss": box_loss, "lambda_box": LAMBDA_BOX[box_loss], "limit": None, "seed": 0,
     }  # fmt: skip
     explicit = {name: getattr(arguments, name) for name in defaults}
+    if _measures_folder(arguments):
+        del explicit["data"]  # whatever the checkpoint was trained on
     # The one follows from the others, and only the data tell the other.
     defaults |= {"backbone": "small" if digits and weights == "none" else "resnet18", "classes": []}
-    config = common.merged_config(explicit, saved["config"] if saved else None, defaults)
+    adjustable = ("epochs",) if arguments.resume else ()
+    config = common.merged_config(explicit, saved["config"] if saved else None, defaults, adjustable)
     for name, values in CHOICES.items():
         if config[name] not in values:
-            raise common.UsageError(f"the checkpoint is of an unknown kind: its {name} is {config[name]!r}")
+            raise UsageError(f"the checkpoint is of an unknown kind: its {name} is {config[name]!r}")
     if saved and not (config["classes"] and all(isinstance(name, str) for name in config["classes"])):
-        raise common.UsageError("the checkpoint does not say what its classes are called")
+        raise UsageError("the checkpoint does not say what its classes are called")
     if not SIZES[0] <= config["size"] <= SIZES[1]:
-        raise common.UsageError(f"--size {config['size']}: expected {SIZES[0]} to {SIZES[1]} pixels")
+        raise UsageError(f"--size {config['size']}: expected {SIZES[0]} to {SIZES[1]} pixels")
     if not saved and config["weights"] not in ("imagenet", "none") and not Path(config["weights"]).is_file():
-        raise common.UsageError(f"--weights {config['weights']}: no such file; expected imagenet, none or a file")
+        raise UsageError(f"--weights {config['weights']}: no such file; expected imagenet, none or a file")
     if config["batch_size"] < 2:
-        raise common.UsageError("--batch-size 1: batch norm needs at least 2 pictures")
+        raise UsageError("--batch-size 1: batch norm needs at least 2 pictures")
     if config["regime"] == "features" and config["train"] == "last":
-        raise common.UsageError("--train last: with --regime features nothing of the backbone is trained")
+        raise UsageError("--train last: with --regime features nothing of the backbone is trained")
+    common.check_extension(config["epochs"], saved if arguments.resume else None)
     return config
+
+
+def _measures_folder(arguments: argparse.Namespace) -> bool:
+    return arguments.eval_only and arguments.data == "folder"
 
 
 def train(
@@ -132,53 +152,57 @@ def train(
     trainer = build_trainer(config, model, training, validation, folder, device)
     if saved:
         trainer.resume(saved)
-    resume_command = common.note_command("examples.localization", argv, arguments, folder)
+    extended = bool(saved) and saved["config"]["epochs"] != config["epochs"]
+    resume_command = common.note_command("examples.localization", argv, arguments, folder, extended)
     print(training, validation, nn.summary(model, (3, config["size"], config["size"])), sep="\n")
     if left_out := getattr(training, "without_box", []):
         print(f"left out, because they have no box: {len(left_out)} photos, such as {left_out[0]}")
     print(f"{common.counted(trainer.epochs, 'epoch')} on {device}, into {folder}/")
+    if saved and extended:
+        print(common.describe_extension(trainer, saved))
     common.fit(trainer, resume_command)
     measure(model, validation, folder, trainer.history, device)
+    print(common.describe_best(trainer))
     return model
 
 
-def measure(
-    model: Localizer, validation: BoxDataset, folder: Path, history: list[dict[str, float]], device: str
-) -> None:
-    """Measure a model on the validation pictures; print the report and write it and the pictures to `folder`."""
-    loader = DataLoader(validation, EVALUATION_BATCH, transform=NORMALIZE, num_workers=1, device=device)
+def measure(model: Localizer, pictures: BoxDataset, folder: Path, history: list[dict[str, float]], device: str) -> None:
+    """Measure a model on labelled pictures; write the report and drawings to `folder`, and print the report."""
+    loader = DataLoader(pictures, EVALUATION_BATCH, transform=NORMALIZE, num_workers=1, device=device)
     (scores, boxes), (targets, true_boxes) = predict(model, loader)
     probabilities = ops.softmax(Tensor(scores), axis=1).numpy()
-    names = validation.classes
-    report = localization_report(targets, probabilities, true_boxes, boxes, names, validation.names)
+    names, ious = pictures.classes, overlap(true_boxes, boxes)
+    report = localization_report(targets, probabilities, true_boxes, boxes, names, pictures.names)
+    written = write_report(folder, report, history)
+    written.append(write_predictions(folder / "predictions.csv", pictures, probabilities, boxes, ious))
     print("\n" + format_localization(report))
 
-    captions = []
-    for target, row in zip(targets, probabilities, strict=True):
-        answer = row.argmax()
-        sign = "✓" if answer == target else f"✗ {names[target]} taken for"
-        captions.append(f"{sign} {names[answer]} ({row[answer]:.0%})")
-    ious, matrix = overlap(true_boxes, boxes), np.array(report["confusion_matrix"])
-    written = write_report(folder, report, history)
-    figures = [
-        plots.plot_box_gallery(validation.images, true_boxes, boxes, ious, captions, folder / "boxes.png"),
-        plots.plot_iou_histogram(ious, folder / "iou.png", report["baselines"]["mean_iou"]),
-        plots.plot_confusion_matrix(matrix, names, folder / "confusion_matrix.png"),
+    predictions, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    captions = [
+        f"{'✓' if answer == target else f'✗ {plots.shorten(names[target], LETTERS)} taken for'} "
+        f"{plots.shorten(names[answer], LETTERS)} ({confidence:.0%})"
+        for target, answer, confidence in zip(targets, predictions, confidences, strict=True)
     ]
+    drawn = {name: folder / f"{name}.png" for name in DRAWINGS[: None if history else -1]}
+    plots.plot_box_gallery(pictures.images, true_boxes, boxes, ious, captions, drawn["boxes"])
+    plots.plot_iou_histogram(ious, drawn["iou"], report["baselines"]["mean_iou"])
+    plots.plot_confusion_matrix(np.array(report["confusion_matrix"]), names, drawn["confusion_matrix"])
+    answers = targets, predictions, confidences
+    plots.plot_confident_errors(pictures.images, *answers, names, drawn["confident_errors"])
     if history:
-        metrics = ("accuracy", "iou", "class_loss", "box_loss")
-        figures.append(plots.plot_history(history, folder / "history.png", metrics))
-    print("\nwritten:", *written, *(figure.path for figure in figures), sep="\n  ")
+        plots.plot_history(history, drawn["history"], METRICS)
+    print("\nwritten:", *written, *drawn.values(), sep="\n  ")
 
 
 def run(argv: Sequence[str]) -> None:
     """Parse the arguments and do what they ask for."""
     arguments = build_parser().parse_args(argv)
-    if arguments.eval_only and not arguments.checkpoint:
-        raise common.UsageError("--eval-only measures a checkpoint: name it with --checkpoint FILE")
-    if arguments.checkpoint and (arguments.resume or not (arguments.eval_only or arguments.predict)):
-        raise common.UsageError("--checkpoint FILE goes with --eval-only or --predict, and not with --resume")
-    folder, saved = common.open_run(arguments, Path("runs") / f"localization-{arguments.data or 'pets'}")
+    common.check_arguments(arguments)
+    with open_run(arguments, Path("runs") / f"localization-{arguments.data or 'pets'}") as (folder, saved):
+        _run(arguments, folder, saved, argv)
+
+
+def _run(arguments: argparse.Namespace, folder: Path, saved: Mapping[str, Any] | None, argv: Sequence[str]) -> None:
     config = make_config(arguments, saved)
     device = common.choose_device(arguments.device)
     photos = read_photos(arguments.predict, config["size"])
@@ -189,10 +213,17 @@ def run(argv: Sequence[str]) -> None:
         common.load_weights(model, saved, arguments.checkpoint)
     else:
         model = train(config, arguments, folder, saved, device, argv)
-    if arguments.eval_only and saved is not None:
+    if _measures_folder(arguments) and saved is not None:
+        pictures = load_labelled_folder(config, arguments.data_dir)
+        print(f"all {common.counted(len(pictures), 'photo')} that {arguments.data_dir} has boxes for")
+        if config["data"] == "folder":
+            print("if the network learned from this folder, it has seen most of them; "
+                  "without --data folder only those held out are measured")  # fmt: skip
+        measure(model, pictures, folder, saved["history"], device)
+    elif arguments.eval_only and saved is not None:
         measure(model, load_pictures(config, arguments.data_dir, train=False), folder, saved["history"], device)
     if photos:
-        draw_predictions(model, photos, NORMALIZE, config["classes"], folder / "predictions", device)
+        draw_predictions(model, photos, NORMALIZE, config["classes"], folder / PREDICTIONS, device)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from datasets import DatasetUnavailable, OxfordPets, PhotoFolder, PlacedDigits
 from datasets.box_transforms import Compose, OnBatch, RandomHorizontalFlip, RandomResizedCrop
 from datasets.boxes import BoxDataset
 from datasets.transforms import Normalize
-from examples.common import UsageError
+from examples.errors import UsageError, listed
 from examples.features import feature_maps
 from minigrad import Tensor, nn, optim
 from minigrad.data import DataLoader, Dataset, Subset, TensorDataset
@@ -27,6 +27,7 @@ SMALLEST_WINDOW = 0.6  # of the random crops, as a share of the picture
 BACKBONE_RATE = 0.3  # learning rate of a backbone that starts from trained weights, relative to that of the new heads
 WEIGHT_DECAY = 0.02
 EVALUATION_BATCH = 50
+BEST_METRIC = "iou"  # of the validation, by which the best epoch is kept
 
 
 def load_pictures(config: dict[str, Any], data_dir: Path | None, train: bool) -> BoxDataset:
@@ -40,9 +41,7 @@ def load_pictures(config: dict[str, Any], data_dir: Path | None, train: bool) ->
         count = DIGITS["training" if train else "validation"]
         pictures = PlacedDigits(min(count, config["limit"] or count), config["size"], train=train)
     elif config["data"] == "folder":
-        if data_dir is None:
-            raise UsageError("--data folder: say which with --data-dir; its boxes.csv lists the photos")
-        pictures = PhotoFolder(data_dir, train=train, size=config["size"])
+        pictures = PhotoFolder(_named_folder(data_dir), train=train, size=config["size"])
     else:
         try:
             pictures = OxfordPets(data_dir, train, download=True, size=config["size"])
@@ -52,8 +51,31 @@ def load_pictures(config: dict[str, Any], data_dir: Path | None, train: bool) ->
                 "--data-dir DIR (your own photos)."
             ) from None
     if config["classes"] and pictures.classes != config["classes"]:
-        raise UsageError(f"these data have the classes {pictures.classes}, the checkpoint has {config['classes']}")
+        classes = f"{listed(pictures.classes)}, the checkpoint has {listed(config['classes'])}"
+        raise UsageError(f"these data have the classes {classes}")
     return pictures
+
+
+def load_labelled_folder(config: dict[str, Any], data_dir: Path | None) -> PhotoFolder:
+    """Return all photos of a labelled folder, whatever the network was trained on, with the checkpoint's classes.
+
+    Raises:
+        UsageError: no folder was named, or it has labels that the checkpoint does not know.
+    """
+    pictures = PhotoFolder(_named_folder(data_dir), size=config["size"], validation=0)
+    classes = config["classes"]
+    if unknown := [name for name in pictures.classes if name not in classes]:
+        known = f"the checkpoint knows {listed(classes)}"
+        raise UsageError(f"--data folder: {data_dir} has photos labelled {listed(unknown)}; {known}")
+    pictures.labels = np.array([classes.index(name) for name in pictures.classes])[pictures.labels]
+    pictures.classes = list(classes)
+    return pictures
+
+
+def _named_folder(data_dir: Path | None) -> Path:
+    if data_dir is None:
+        raise UsageError("--data folder: say which with --data-dir; its boxes.csv lists the photos")
+    return data_dir
 
 
 def build_model(config: dict[str, Any], weights: str = "none") -> Localizer:
@@ -161,5 +183,15 @@ def build_trainer(
     optimizer = optim.AdamW(groups, weight_decay=WEIGHT_DECAY)
     rates = [group["lr"] for group in groups]
     schedule = optim.OneCycleLR(optimizer, rates, total_steps=config["epochs"] * len(train_loader))
-    objective = make_objective(config)
-    return Trainer(model, optimizer, objective, train_loader, val_loader, config["epochs"], folder, schedule, config)
+    return Trainer(
+        model,
+        optimizer,
+        make_objective(config),
+        train_loader,
+        val_loader,
+        config["epochs"],
+        folder,
+        schedule,
+        config,
+        best=BEST_METRIC,
+    )

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import csv
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from examples.report import classification_report
+from datasets.boxes import BoxDataset
+from examples.report import WIDTH, classification_report
 from minigrad import Tensor
+from minigrad.files import atomic_path
 from models.localizer import iou
 
 THRESHOLD = 0.5  # of the IoU: a box that fits at least so well counts as found (ILSVRC, PASCAL VOC)
 EXTREMES = 10
+PREDICTION_COLUMNS = ("file", "label", "predicted", "confidence", "iou", "xmin", "ymin", "xmax", "ymax")
 
 
 def localization_report(
@@ -74,6 +80,34 @@ def localization_report(
     }
 
 
+def write_predictions(
+    path: Path, pictures: BoxDataset, probabilities: np.ndarray, boxes: np.ndarray, overlaps: np.ndarray
+) -> Path:
+    """Write one line for each picture: its name and label, the answer, its probability, the IoU, and the box.
+
+    Boxes are in pixels of the upright photo, in the columns of `boxes.csv`, so that a spreadsheet, or a labelling
+    program, can go on from there.
+
+    Args:
+        path: of the CSV file, in UTF-8.
+        pictures: what was asked about.
+        probabilities: (N, K).
+        boxes: (N, 4), the answers, in fractions of the pictures.
+        overlaps: (N,) IoU with the true boxes.
+    """
+    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(PREDICTION_COLUMNS)
+        corners = boxes * np.tile(pictures.sizes, 2)
+        for name, label, row, iou_, box in zip(
+            pictures.names, pictures.labels, probabilities, overlaps, corners, strict=True
+        ):
+            answer = int(row.argmax())
+            measures = pictures.classes[answer], f"{row[answer]:.4f}", f"{iou_:.4f}"
+            writer.writerow([name, pictures.classes[label], *measures, *(f"{edge:.1f}" for edge in box)])
+    return path
+
+
 def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the IoU of pairs of boxes (N, 4), arrays, as an array (N,)."""
     return iou(Tensor(a), Tensor(b)).numpy()
@@ -87,14 +121,22 @@ def format_localization(report: Mapping[str, Any]) -> str:
         ("class is right (accuracy)", f"{report['accuracy']:.1%}", f"{same_class}  always the same class"),
         ("mean IoU of the boxes", f"{report['mean_iou']:.3f}", f"{mean_box}  always the mean box"),
         ("median IoU", f"{report['median_iou']:.3f}", ""),
-        (f"box is found (IoU ≥ {THRESHOLD})", f"{report['found']:.1%}", ""),
-        (f"class is right and IoU ≥ {THRESHOLD}", f"{report['correct_and_found']:.1%}", ""),
+        (f"box is found (IoU >= {THRESHOLD})", f"{report['found']:.1%}", ""),
+        (f"class is right and IoU >= {THRESHOLD}", f"{report['correct_and_found']:.1%}", ""),
     ]
     lines = [f"{'of ' + format(report['samples'], ',') + ' pictures':<30}  {'network':>8}  without looking", "-" * 64]
     lines += [f"{name:<30}  {value:>8}  {baseline}".rstrip() for name, value, baseline in rows]
-    lines += ["", "mean IoU of each class: " + ", ".join(
+    each = (
         f"{name} {row['mean_iou']:.3f} ({row['support']:,})"
-        for name, row in report["per_class"].items() if row["mean_iou"] is not None
-    )]  # fmt: skip
-    worst = ", ".join(f"{entry['picture']} ({entry['iou']:.2f})" for entry in report["worst"][:5])
-    return "\n".join([*lines, f"worst boxes: {worst}"])
+        for name, row in report["per_class"].items()
+        if row["mean_iou"] is not None
+    )
+    worst = (f"{entry['picture']} ({entry['iou']:.2f})" for entry in report["worst"][:5])
+    texts = {"mean IoU of each class": each, "worst boxes": worst}
+    return "\n".join([*lines, "", *(_filled(topic, entries) for topic, entries in texts.items())])
+
+
+def _filled(topic: str, entries: Iterable[str]) -> str:
+    """Return lines of at most WIDTH columns that break between entries only, unless one is longer."""
+    unbroken = ", ".join(entry.replace(" ", "\xa0") for entry in entries)
+    return textwrap.fill(f"{topic}: {unbroken}", WIDTH, subsequent_indent="  ").replace("\xa0", " ")

@@ -15,7 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigrad.files import atomic_path
+from minigrad.plots.look import room, shorten
 
+WIDTH = 100  # columns of what is printed
+LETTERS = 40  # of a class name in the table
 CONFUSED_PAIRS = 5
 CALIBRATION_BINS = 10
 SCORES = ("precision", "recall", "f1")
@@ -53,7 +56,8 @@ def classification_report(targets: ArrayLike, probabilities: ArrayLike, class_na
     matrix = np.bincount(pairs, minlength=len(labels) ** 2).reshape(len(labels), -1)
     options: Any = {"labels": labels, "zero_division": 0}  # any, because scikit-learn says nothing of its types
     scores: Any = precision_recall_fscore_support(targets, predictions, **options)
-    precision, recall, f1, support = (values.tolist() for values in scores)
+    precision, recall, f1, _ = (values.tolist() for values in scores)
+    support = matrix.sum(axis=1).tolist()  # scikit-learn's are floats where a class has no pictures
     per_class = {
         name: {"precision": p, "recall": r, "f1": f, "support": n}
         for name, p, r, f, n in zip(class_names, precision, recall, f1, support, strict=True)
@@ -128,15 +132,17 @@ def expected_calibration_error(confidences: np.ndarray, right: np.ndarray) -> fl
 def format_report(report: Mapping[str, Any]) -> str:
     """Write a :func:`classification_report` as a table and a few sentences on what the accuracy alone hides."""
     average = ("macro average", {**report["macro"], "support": report["samples"]})
-    width = max(len(name) for name in [average[0], *report["classes"]])
+    shown = {name: shorten(name, LETTERS) for name in [average[0], *report["classes"]]}
+    width = max(map(room, shown.values()))
     header = f"{'class':<{width}}  precision   recall       F1  pictures"
     lines = [
-        f"{name:<{width}}  {row['precision']:>9.1%}  {row['recall']:>7.1%}  {row['f1']:>7.1%}  {row['support']:>8,}"
+        f"{shown[name]}{' ' * (width - room(shown[name]))}  "
+        f"{row['precision']:>9.1%}  {row['recall']:>7.1%}  {row['f1']:>7.1%}  {row['support']:>8,}"
         for name, row in [*report["per_class"].items(), average]
     ]
     rule = "-" * len(header)
     sentences = [
-        textwrap.fill(f"{topic + ':':<12}{text}", width=100, subsequent_indent=" " * 12)
+        textwrap.fill(f"{topic + ':':<12}{text}", width=WIDTH, subsequent_indent=" " * 12)
         for topic, text in _sentences(report).items()
     ]
     return "\n".join([header, rule, *lines[:-1], rule, lines[-1], "", *sentences]) + "\n"

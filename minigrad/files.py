@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import secrets
+import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # the disk, or the user's share of it
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp(\..*)?", re.DOTALL)
 
 
 @contextmanager
-def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike[str], size: int | None = None) -> Iterator[Path]:
     """Yield a temporary name to write to; it becomes ``path`` when the block ends without an error.
 
     The temporary file lies in the same folder, because a rename is atomic only within one file system, and it keeps the
@@ -18,11 +25,16 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     raises (Ctrl-C included), the temporary file is removed and an existing ``path`` stays as it was::
 
         with atomic_path("runs/history.csv") as temporary:
-            temporary.write_text(text)
+            temporary.write_text(text, encoding="utf-8")
+
+    Args:
+        path: the file to write or replace.
+        size: how many bytes it will have, if that is known; a full disk's error says so.
 
     Raises:
         IsADirectoryError: ``path`` is a folder.
         FileNotFoundError: the block ended without having written the temporary file.
+        OSError: the disk is full; the error names ``path``, and says how much was needed and is free.
     """
     path = Path(path)
     if path.is_dir():
@@ -38,5 +50,45 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        written = temporary.stat().st_size if temporary.exists() else 0
+        temporary.unlink(missing_ok=True)
+        raise _disk_full(error, path, size, written) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _disk_full(error: OSError, path: Path, size: int | None, written: int) -> OSError:
+    needed = f"more than {_in_units(written)}" if size is None else _in_units(size)
+    free = _in_units(shutil.disk_usage(path.parent).free)
+    return OSError(error.errno, f"{error.strerror} ({needed} needed, {free} free)", str(path))
+
+
+def _in_units(size: int) -> str:
+    """Return a number of bytes as "640 bytes", "1.2 kB", "31.0 MB", …"""
+    number, units = float(size), ["bytes", "kB", "MB", "GB", "TB"]
+    while number >= 1000 and len(units) > 1:
+        number /= 1000
+        del units[0]
+    return f"{number:.0f} bytes" if units[0] == "bytes" else f"{number:.1f} {units[0]}"
+
+
+def remove_leftovers(folder: str | os.PathLike[str], seconds: float = 0.0) -> None:
+    """Remove the temporary files that killed programs left in `folder`, if it exists.
+
+    Args:
+        folder: where `atomic_path` wrote.
+        seconds: only those that nobody has written to for so long; 0 where nobody else can be writing.
+    """
+    with suppress(FileNotFoundError, NotADirectoryError):
+        for entry in list(os.scandir(folder)):
+            with suppress(FileNotFoundError):
+                age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+                if (
+                    (age >= seconds or not seconds)
+                    and TEMPORARY.fullmatch(entry.name)
+                    and entry.is_file(follow_symlinks=False)
+                ):
+                    os.unlink(entry)

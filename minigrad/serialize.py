@@ -50,6 +50,7 @@ def save(path: str | os.PathLike[str], obj: Any) -> None:
     Raises:
         TypeError: something else is in `obj`; the message says where.
         ValueError: containers are nested deeper than 64 levels.
+        OSError: it cannot be written; where the disk is full, the error says how much was needed.
     """
     from safetensors.numpy import save as to_bytes
 
@@ -58,7 +59,7 @@ def save(path: str | os.PathLike[str], obj: Any) -> None:
     metadata = {"format": FORMAT, "version": VERSION, "structure": structure, "crc32": _checksum(structure, arrays)}
     # Not safetensors' save_file, which makes the file readable for its owner only, whatever the umask says.
     content = to_bytes(arrays, metadata)
-    with atomic_path(path) as temporary:
+    with atomic_path(path, len(content)) as temporary:
         temporary.write_bytes(content)
 
 

@@ -28,7 +28,9 @@ from minigrad import backend, ops, optim
 from minigrad.callbacks import Callback
 from minigrad.data import DataLoader
 from minigrad.grad_mode import no_grad
+from minigrad.history import best_epoch, describe
 from minigrad.nn import Module
+from minigrad.output import tolerant_output
 from minigrad.progress import progress
 from minigrad.serialize import CheckpointError, load, save
 from minigrad.tensor import Tensor
@@ -37,7 +39,7 @@ Metrics = Mapping[str, Any]
 Objective = Callable[[Any, tuple[Tensor, ...]], Tensor | tuple[Tensor, Metrics]]
 
 READ_EVERY = 10  # steps between two looks at the losses; a NaN is noticed after at most so many
-CHECKPOINT_NAME = "checkpoint.safetensors"
+CHECKPOINT_NAME, BEST_NAME = "checkpoint.safetensors", "best.safetensors"
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {remaining} left{postfix}"  # with loss and accuracy, 80 columns
 
 
@@ -46,7 +48,11 @@ class TrainingDiverged(ArithmeticError):
 
 
 class TrainingInterrupted(Exception):
-    """The user stopped the run; everything was saved."""
+    """The user or the system stopped the run by `signal`, Ctrl-C unless said otherwise; everything was saved."""
+
+    def __init__(self, message: str, signal: int = signal.SIGINT) -> None:
+        super().__init__(message)
+        self.signal = signal
 
 
 class Means:
@@ -110,10 +116,12 @@ class Trainer:
         config: numbers and strings that are saved in the checkpoint, to build the same objects again.
         max_grad_norm: gradients are clipped to this norm; None for no clipping.
         callbacks: called after each epoch, such as `EarlyStopping("val_loss")`.
+        best: a metric of the validation, such as "accuracy" or "loss". The checkpoint of the epoch where it was best
+            (largest, or smallest where the name ends in "loss") is kept beside the last one; None keeps the last alone.
 
     Attributes:
-        history: one row per finished epoch: epoch, train_loss, train_<metric>, val_loss, val_<metric>, lr, seconds,
-            images_per_second; lr is the learning rate of the epoch's last step.
+        history: one row per finished epoch: epoch, train_loss, train_<metric>, val_loss, val_<metric>, lr, lr_max,
+            seconds, images_per_second; lr is the learning rate of the epoch's last step, lr_max the largest of all.
     """
 
     def __init__(
@@ -129,18 +137,19 @@ class Trainer:
         config: Mapping[str, Any] | None = None,
         max_grad_norm: float | None = None,
         callbacks: Iterable[Callback] = (),
+        best: str | None = None,
     ) -> None:
         self.model, self.optimizer, self.objective, self.schedule = model, optimizer, objective, schedule
         self.train_loader, self.val_loader = train_loader, val_loader
         self.epochs, self.folder, self.config = epochs, None if folder is None else Path(folder), dict(config or {})
         self.callbacks = list(callbacks)
-        self.max_grad_norm = max_grad_norm
+        self.max_grad_norm, self.best = max_grad_norm, best
         self.history: list[dict[str, float]] = []
         self.step = 0  # optimizer steps so far, over all epochs
         self._means = Means()  # of the epoch in progress
         self._seconds = 0.0  # spent training in the epoch in progress
-        self._lr = 0.0  # of the last step
-        self._stop_requested = False
+        self._lr = self._lr_max = 0.0  # of the last step, and the largest of the epoch in progress
+        self._stop_requested = 0  # the signal that asked for it
         self._stopped = False  # by a callback
 
     @property
@@ -154,6 +163,11 @@ class Trainer:
             raise ValueError("Trainer: without a folder there is no checkpoint")
         return self.folder / CHECKPOINT_NAME
 
+    @property
+    def best_path(self) -> Path:
+        """The file that keeps the best epoch, beside `checkpoint_path`."""
+        return self.checkpoint_path.with_name(BEST_NAME)
+
     # ---- training ------------------------------------------------------------------------------------------------
 
     def fit(self) -> list[dict[str, float]]:
@@ -161,18 +175,19 @@ class Trainer:
 
         Raises:
             TrainingDiverged: the loss is no longer finite; the checkpoint of the last epoch is left as it was.
-            TrainingInterrupted: Ctrl-C; the current step, or validation, was finished and everything saved, if there
-                is a folder.
+            TrainingInterrupted: Ctrl-C, or the system's SIGTERM or SIGHUP; the current step, or validation, was
+                finished and everything saved, if there is a folder.
+            OSError: a checkpoint could not be written; the one before is left as it was.
         """
         self._stopped = False
-        with self._interruptible():
+        with tolerant_output(), self._interruptible():
             while len(self.history) < self.epochs and not self._stopped:
                 self._train_epoch()
                 self._finish_epoch()
                 for callback in self.callbacks:
                     callback(self, self.history[-1])
                 if self._stop_requested:
-                    raise TrainingInterrupted(f"stopped after epoch {len(self.history)}")
+                    raise TrainingInterrupted(f"stopped after epoch {len(self.history)}", self._stop_requested)
         return self.history
 
     def stop(self, reason: str) -> None:
@@ -206,7 +221,8 @@ class Trainer:
                     self._seconds += time.perf_counter() - start
                     if self.folder is not None:
                         self.save_checkpoint()
-                    raise TrainingInterrupted(f"stopped in epoch {epoch + 1} after step {self.step}")
+                    where = f"stopped in epoch {epoch + 1} after step {self.step}"
+                    raise TrainingInterrupted(where, self._stop_requested)
             self._means.read()
             self._seconds += time.perf_counter() - start
 
@@ -219,6 +235,7 @@ class Trainer:
         if self.max_grad_norm is not None:
             optim.clip_grad_norm(self.model.parameters(), self.max_grad_norm)
         self._lr = self.optimizer.param_groups[0]["lr"]  # before the schedule goes on to the next step's
+        self._lr_max = max(self._lr_max, self._lr)
         self.optimizer.step()
         if self.schedule is not None:
             self.schedule.step()
@@ -229,41 +246,59 @@ class Trainer:
         row: dict[str, float] = {"epoch": len(self.history) + 1}
         row |= {f"train_{name}": value for name, value in training.items()}
         row |= {f"val_{name}": value for name, value in validation.items()}
-        row["lr"] = self._lr
+        row["lr"], row["lr_max"] = self._lr, self._lr_max
         row["seconds"] = round(self._seconds, 3)
         row["images_per_second"] = round(self._means.count / max(self._seconds, 1e-9), 1)
+        if self.best is not None and f"val_{self.best}" not in row:
+            raise KeyError(
+                f"Trainer: best={self.best!r}, but the validation measured {', '.join(validation) or 'nothing'}"
+            )
         self.history.append(row)
-        self._means, self._seconds = Means(), 0.0
+        self._means, self._seconds, self._lr_max = Means(), 0.0, 0.0
         if self.folder is not None:
+            if self.best is not None and best_epoch(self.history, self.best) is row:
+                self._save(self.best_path)  # first: a run killed between the two repeats the epoch and writes both
             self.save_checkpoint()
         tqdm.write(describe(row, self.epochs))
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
-        """Turn the first Ctrl-C into a request to stop after the current step; the second one stops at once."""
+        """Turn Ctrl-C, SIGTERM and SIGHUP into a request to stop after the current step; the next one stops at once."""
         if threading.current_thread() is not threading.main_thread():
             yield  # only the main thread receives signals
             return
 
-        def request_stop(*_: object) -> None:
-            self._stop_requested = True
-            signal.signal(signal.SIGINT, previous)
+        def request_stop(number: int, *_: object) -> None:
+            self._stop_requested = number
+            restore()
             tqdm.write("stopping after this step (press Ctrl-C again to stop at once, without saving)")
 
-        self._stop_requested = False
-        previous = signal.signal(signal.SIGINT, request_stop)
+        def restore() -> None:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        # Windows has no SIGHUP; and `nohup` ignores it, so that a run outlives its terminal.
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            numbers.append(signal.SIGHUP)
+        self._stop_requested = 0
+        previous = {number: signal.signal(number, request_stop) or signal.SIG_DFL for number in numbers}
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, previous)
+            restore()
 
     # ---- checkpoints ---------------------------------------------------------------------------------------------
 
     def save_checkpoint(self) -> None:
         """Write everything that the rest of the run depends on, atomically."""
+        self._save(self.checkpoint_path)
+
+    def _save(self, path: Path) -> None:
         means = self._means
+        epoch = {"totals": means.totals, "count": means.count, "seconds": self._seconds, "lr": self._lr}
         save(
-            self.checkpoint_path,
+            path,
             {
                 "config": self.config,
                 "model": self.model.state_dict(),
@@ -272,7 +307,7 @@ class Trainer:
                 "random": backend.rng_state(),
                 "loader": self.train_loader.state_dict(),
                 "step": self.step,
-                "epoch": {"totals": means.totals, "count": means.count, "seconds": self._seconds, "lr": self._lr},
+                "epoch": epoch | {"lr_max": self._lr_max},
                 "history": self.history,
             },
         )
@@ -296,7 +331,7 @@ class Trainer:
                 raise ValueError(f"it is at step {self.step} after {epochs} epochs, which here have {batches} each")
             epoch = checkpoint["epoch"]
             self._means = Means(epoch["totals"], epoch["count"])
-            self._seconds, self._lr = epoch["seconds"], epoch["lr"]
+            self._seconds, self._lr, self._lr_max = epoch["seconds"], epoch["lr"], epoch.get("lr_max", epoch["lr"])
             backend.set_rng_state(checkpoint["random"])
         except (KeyError, ValueError, TypeError) as error:
             raise CheckpointError(f"the checkpoint does not fit this run: {error.args[0]}") from error
@@ -339,7 +374,7 @@ def predict(model: Module, loader: DataLoader) -> tuple[np.ndarray | tuple[np.nd
     order. Where the model returns a tuple of Tensors, its outputs are a tuple of arrays.
 
     Raises:
-        ValueError: the loader has no batches, so that nothing is known of the shapes.
+        ValueError: the loader has no batch, so that the shape of the outputs is not known.
     """
     was_training = model.training
     model.eval()
@@ -353,7 +388,7 @@ def predict(model: Module, loader: DataLoader) -> tuple[np.ndarray | tuple[np.nd
     finally:
         model.train(was_training)
     if not outputs:
-        raise ValueError("predict: expected at least one batch, the loader has none")
+        raise ValueError("predict: expected a loader with at least one batch, got an empty one")
     columns = _concatenated(outputs)
     return (columns if several else columns[0]), _concatenated(others)
 
@@ -364,12 +399,3 @@ def _to_numpy(tensors: Iterable[Tensor]) -> list[np.ndarray]:
 
 def _concatenated(rows: list[list[np.ndarray]]) -> tuple[np.ndarray, ...]:
     return tuple(np.concatenate(column) for column in zip(*rows, strict=True))
-
-
-def describe(row: Mapping[str, float], epochs: int) -> str:
-    """Return one line of text about an epoch of the history."""
-    parts = [f"epoch {row['epoch']}/{epochs}"]
-    for split, title in (("train_", "training"), ("val_", "validation")):
-        values = [f"{name.removeprefix(split)} {value:.4f}" for name, value in row.items() if name.startswith(split)]
-        parts += [f"{title}: {', '.join(values)}"] if values else []
-    return "  |  ".join([*parts, f"{row['seconds']:.1f} s, {row['images_per_second']:.0f} img/s"])

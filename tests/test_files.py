@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
+import time
+from contextlib import contextmanager
 
 import pytest
 
-from minigrad.files import atomic_path
+import minigrad as mg
+from minigrad.files import atomic_path, remove_leftovers
 
 
 def test_writes_through_a_temporary_name_with_the_same_suffix(tmp_path):
@@ -52,3 +57,76 @@ def test_rejects_a_folder(tmp_path):
 def test_rejects_a_block_that_wrote_nothing(tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing was written"), atomic_path(tmp_path / "data.txt"):
         pass
+
+
+# ---- a full disk -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def small_disk(folder, size):
+    """Mount a disk of so many bytes on a folder; skip where that is not allowed."""
+    folder.mkdir()
+    if (
+        os.name != "posix"
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True
+        ).returncode
+    ):
+        pytest.skip("nothing can be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_full_disk_names_the_file_and_what_was_needed(tmp_path):
+    import numpy as np
+
+    with small_disk(tmp_path / "disk", 64_000) as disk:
+        target = disk / "weights.safetensors"
+        mg.save(target, {"w": np.zeros(1000, np.float32)})
+        before = target.read_bytes()
+        with pytest.raises(OSError, match=r"No space left .*400\.\d kB needed, .* free.*weights\.safetensors") as error:
+            mg.save(target, {"w": np.zeros(100_000, np.float32)})
+        assert error.value.errno == errno.ENOSPC and error.value.filename == str(target)
+        assert target.read_bytes() == before and os.listdir(disk) == [target.name]
+
+
+def test_full_disk_says_what_was_written_where_the_size_is_not_known(tmp_path):
+    with (
+        pytest.raises(OSError, match=r"full \(more than 1\.5 kB needed, .*B free\)"),
+        atomic_path(tmp_path / "a") as path,
+    ):
+        path.write_bytes(bytes(1500))
+        raise OSError(errno.ENOSPC, "full")
+    assert os.listdir(tmp_path) == []
+
+
+# ---- leftovers -------------------------------------------------------------------------------------------------------
+
+
+def test_leftovers_of_killed_programs_are_removed_and_nothing_else(tmp_path):
+    left = [".checkpoint.0123abcd.tmp.safetensors", ".command.ffffffff.tmp.txt", ".name.00000000.tmp"]
+    kept = ["checkpoint.safetensors", ".mine.tmp", ".a.0123abcz.tmp.txt", "a.0123abcd.tmp.txt", "tmp"]
+    for name in left + kept:
+        (tmp_path / name).touch()
+    (tmp_path / ".folder.0123abcd.tmp").mkdir()
+    (tmp_path / ".link.0123abcd.tmp").symlink_to(tmp_path / "tmp")
+    remove_leftovers(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == sorted([*kept, ".folder.0123abcd.tmp", ".link.0123abcd.tmp"])
+
+
+def test_names_of_leftovers_are_those_that_are_written(tmp_path):
+    for name in ("history.csv", "noextension", ".hidden", "two.dots.txt"):
+        with pytest.raises(FileNotFoundError), atomic_path(tmp_path / name) as temporary:
+            temporary.touch()
+            remove_leftovers(tmp_path)
+
+
+def test_leftovers_that_somebody_may_still_write_are_left(tmp_path):
+    for name, age in ((".a.0123abcd.tmp", 10), (".b.0123abcd.tmp", 7200)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    remove_leftovers(tmp_path, seconds=3600)
+    assert os.listdir(tmp_path) == [".a.0123abcd.tmp"]
+    remove_leftovers(tmp_path / "nowhere")

@@ -195,3 +195,44 @@ def test_a_decorated_function_may_run_in_several_threads_at_once():
         leave[i].set()
         thread.join()
     assert after == [True, False]
+
+
+# ---- inf, nan and numbers too small are results ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda x: mg.ops.softmax(x * 200, axis=0),
+        lambda x: mg.ops.sigmoid(x * 200),
+        lambda x: mg.ops.log(mg.ops.relu(x)),
+        lambda x: 1 / mg.ops.relu(x),
+        lambda x: mg.ops.relu(x).sqrt(),
+        lambda x: (x * 1e30).exp(),
+        lambda x: (mg.ops.relu(x) * 1e30).astype(np.float16),
+        lambda x: mg.ops.cross_entropy((x * 200).reshape(1, 2), [0]),
+    ],
+)
+def test_extreme_results_are_no_errors_forwards_or_backwards(compute):
+    x = leaf(np.float32([-1.0, 4.0]))
+    with np.errstate(all="raise"):
+        compute(x).sum().backward()
+        (slope,) = mg.grad(compute(x).sum(), x, create_graph=True)
+        assert slope.shape == x.shape
+        assert np.geterr()["over"] == "raise"  # the user's own arithmetic is as it was
+
+
+def test_an_error_in_the_sweep_leaves_numpy_as_it_was():
+    class Broken(Function):
+        def forward(self, x):
+            return x * 2
+
+        def backward(self, grad):
+            raise OSError("broken")
+
+    with np.errstate(all="raise"):
+        with pytest.raises(OSError, match="broken"):
+            Broken.apply(leaf([1.0])).sum().backward()
+        with pytest.raises(FloatingPointError):
+            np.float32([1.0]) / np.float32([0.0])
+        mg.ops.log(Tensor([0.0]))  # and the operations still are silent

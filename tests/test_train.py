@@ -14,7 +14,6 @@ from minigrad.train import (
     Trainer,
     TrainingDiverged,
     TrainingInterrupted,
-    describe,
     evaluate,
     predict,
     read_checkpoint,
@@ -29,7 +28,7 @@ def test_history_has_a_row_of_finite_numbers_for_each_epoch(tmp_path):
     trainer = build(tmp_path)
     history = trainer.fit()
     assert [row["epoch"] for row in history] == [1, 2]
-    columns = ["epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "seconds"]
+    columns = ["epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "lr_max", "seconds"]
     assert list(history[0]) == [*columns, "images_per_second"]
     assert all(math.isfinite(value) for row in history for value in row.values())
     assert history[1]["val_loss"] == evaluate(trainer.model, objective, trainer.val_loader)["loss"]
@@ -45,7 +44,9 @@ def test_history_has_the_learning_rate_that_the_last_step_of_each_epoch_used(tmp
         step()
 
     trainer.optimizer.step = watched
-    assert [row["lr"] for row in trainer.fit()] == [used[STEPS - 1], used[2 * STEPS - 1]]
+    history = trainer.fit()
+    assert [row["lr"] for row in history] == [used[STEPS - 1], used[2 * STEPS - 1]]
+    assert [row["lr_max"] for row in history] == [max(used[:STEPS]), max(used[STEPS:])]
     assert len(set(used)) == 2 * STEPS  # so that no other step's rate would do
 
 
@@ -137,17 +138,29 @@ def test_predict_refuses_a_loader_without_batches_and_restores_the_mode(training
     model = nn.Linear(3, 2).train(training)
     for loader in (DataLoader(TensorDataset(np.zeros((0, 3), np.float32))),
                    DataLoader(TensorDataset(np.zeros((2, 3), np.float32)), batch_size=4, drop_last=True)):  # fmt: skip
-        with pytest.raises(ValueError, match="predict: expected at least one batch"):
+        with pytest.raises(ValueError, match="predict: expected a loader with at least one batch"):
             predict(model, loader)
     assert model.training is training
 
 
-def test_describe_tells_epoch_losses_and_speed():
-    row = {"epoch": 2, "train_loss": 0.5, "train_accuracy": 0.8, "val_loss": 0.75, "lr": 0.1}
-    text = describe(row | {"seconds": 3.21, "images_per_second": 123.4}, epochs=5)
-    assert (
-        text == "epoch 2/5  |  training: loss 0.5000, accuracy 0.8000  |  validation: loss 0.7500  |  3.2 s, 123 img/s"
+# ---- the best epoch --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("metric", "best"), [("accuracy", 2), ("loss", 3)])
+def test_best_epoch_is_kept_beside_the_last(tmp_path, monkeypatch, metric, best):
+    measured = iter([(3.0, 0.5), (2.0, 0.7), (1.0, 0.7), (4.0, math.nan)])
+    monkeypatch.setattr(
+        "minigrad.train.evaluate", lambda *_: dict(zip(("loss", "accuracy"), next(measured), strict=True))
     )
+    trainer = build(tmp_path, epochs=4, best=metric)
+    trainer.fit()
+    assert len(read_checkpoint(trainer.best_path)["history"]) == best
+    assert len(read_checkpoint(trainer.checkpoint_path)["history"]) == 4
+
+
+def test_best_metric_that_is_not_measured_is_named(tmp_path):
+    with pytest.raises(KeyError, match="best='iou', but the validation measured loss, accuracy"):
+        build(tmp_path, best="iou").fit()
 
 
 # ---- what a run can do without ---------------------------------------------------------------------------------------
@@ -164,7 +177,7 @@ def line_through(points=12, **options):
 def test_a_run_needs_no_validation_no_metrics_and_no_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     history = line_through().fit()
-    assert list(history[0]) == ["epoch", "train_loss", "lr", "seconds", "images_per_second"]
+    assert list(history[0]) == ["epoch", "train_loss", "lr", "lr_max", "seconds", "images_per_second"]
     assert history[2]["train_loss"] < history[0]["train_loss"]
     assert list(tmp_path.iterdir()) == []
     assert "validation" not in capsys.readouterr().out

@@ -62,6 +62,36 @@ def test_ctrl_c_in_validation_finishes_the_epoch_and_stops(tmp_path, uninterrupt
     assert contents(tmp_path) == uninterrupted
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows sends neither")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_sigterm_and_a_terminal_that_is_closed_save_like_ctrl_c(tmp_path, uninterrupted, name):
+    number = getattr(signal, name)
+    with pytest.raises(TrainingInterrupted, match="after step 3$") as stop:
+        build(tmp_path, at_step(3, lambda _: signal.raise_signal(number))).fit()
+    assert stop.value.signal == number
+    resumed(tmp_path).fit()
+    assert contents(tmp_path) == uninterrupted
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no nohup")
+def test_sighup_that_is_ignored_stays_ignored(tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert len(build(tmp_path, at_step(3, lambda _: signal.raise_signal(signal.SIGHUP))).fit()) == 2
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_signal_while_the_stream_is_writing_is_no_error(tmp_path, monkeypatch):
+    def busy(*_):
+        raise RuntimeError("reentrant call inside <_io.BufferedWriter name='<stdout>'>")
+
+    monkeypatch.setattr("sys.stdout.write", busy)
+    with pytest.raises(TrainingInterrupted):
+        build(tmp_path, at_step(1, press_ctrl_c)).fit()
+
+
 def test_second_ctrl_c_stops_at_once_and_saves_nothing(tmp_path):
     def press_twice(_loss):
         press_ctrl_c()
@@ -112,6 +142,24 @@ def test_fit_works_outside_the_main_thread(tmp_path, uninterrupted):
     thread.start()
     thread.join()
     assert contents(tmp_path) == uninterrupted
+
+
+def test_finished_run_goes_on_with_the_schedule_stretched(tmp_path):
+    build(tmp_path, epochs=2).fit()
+    trainer = resumed(tmp_path, epochs=4)
+    planned = build(tmp_path / "other", epochs=4).schedule
+    assert trainer.optimizer.param_groups[0]["lr"] == planned.lr_at(2 * STEPS, 0.05) > 0.01
+    history = trainer.fit()
+    assert [row["epoch"] for row in history] == [1, 2, 3, 4]
+    assert history[-1]["lr"] == planned.lr_at(4 * STEPS - 1, 0.05) < 1e-5
+
+
+def test_best_epoch_is_remembered_when_a_run_goes_on(tmp_path, monkeypatch):
+    measured = iter([{"loss": 1.0}, {"loss": 2.0}, {"loss": 3.0}])
+    monkeypatch.setattr("minigrad.train.evaluate", lambda *_: next(measured))
+    build(tmp_path, epochs=2, best="loss").fit()
+    resumed(tmp_path, epochs=3, best="loss").fit()
+    assert len(read_checkpoint(tmp_path / "best.safetensors")["history"]) == 1
 
 
 LINEAR_LAYERS = """

@@ -11,13 +11,19 @@ from minigrad import backend
 from minigrad.gradcheck import largest_error, largest_second_error
 from minigrad.gradcheck.case import Case
 from minigrad.gradcheck.cases import CASES
+from minigrad.kernels.parallel import get_num_threads
+from minigrad.output import tolerant_program
 
 ORDERS = {"first order": largest_error, "second order": largest_second_error}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check the operations named on the command line, or all, and return the exit status: 1 if a case fails."""
-    cases, device = _parse(arguments)
+    with tolerant_program():
+        return _check_all(*_parse(arguments))
+
+
+def _check_all(cases: Sequence[Case], device: str) -> int:
     operations = len({case.operation for case in cases})
     widths = [max(len(getattr(case, key)) for case in cases) for key in ("operation", "description")]
     header = f"{'operation':{widths[0]}}  {'case':{widths[1]}}  " + "  ".join(f"{name:>12}" for name in ORDERS)
@@ -60,6 +66,7 @@ def _parse(arguments: Sequence[str] | None) -> tuple[list[Case], str]:
         parser.error(f"no such operation: {', '.join(unknown)}. There are: {', '.join(known)}")
     try:
         backend.device_module(options.device)
+        get_num_threads()
     except (ValueError, backend.DeviceError) as error:
         parser.error(str(error))
     return [case for case in CASES if not options.operations or case.operation in options.operations], options.device

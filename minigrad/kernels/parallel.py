@@ -22,7 +22,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from minigrad.backend import on_cpu
+from minigrad.kernels.cores import usable_cores
 
 # Handing a task to a thread and waiting for it takes about 0.1 ms, and threads with little to do between two steps of
 # Python wait for each other's turn. A core copies about 4 MB in the time from which on it pays.
@@ -44,7 +47,7 @@ def _default_threads() -> int:
         raise ValueError(f"MINIGRAD_NUM_THREADS: expected a positive number, got {allowed!r}")
     if allowed:
         return int(allowed)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return usable_cores()  # fewer than there are where a container has a quota, in Linux's file cpu.max
 
 
 class _Job:
@@ -98,6 +101,7 @@ class _Crew:
         self._jobs = jobs = SimpleQueue()
 
         def work() -> None:
+            np.seterr(all="ignore")  # as the operations do; threads do not inherit it
             while job := jobs.get():
                 job.run()
                 del job  # its result must not live until the next one comes
@@ -113,12 +117,24 @@ class _Crew:
                     self._jobs.put(None)
 
 
-_crew = _Crew(_default_threads())
+_crew: _Crew | None = None  # not before it is needed: a wrong setting is no reason to fail at import
+
+
+def _current_crew() -> _Crew:
+    global _crew
+    if _crew is None:
+        _crew = _Crew(_default_threads())
+    return _crew
 
 
 def get_num_threads() -> int:
-    """Return how many threads the kernels use, BLAS included: by default one per core; or `MINIGRAD_NUM_THREADS`."""
-    return _crew.threads
+    """Return how many threads the kernels use, BLAS included: `MINIGRAD_NUM_THREADS`, or by default one for each core
+    that this process may use.
+
+    Raises:
+        ValueError: `MINIGRAD_NUM_THREADS` is not a positive number.
+    """
+    return _current_crew().threads
 
 
 def set_num_threads(n: int) -> None:
@@ -132,12 +148,14 @@ def set_num_threads(n: int) -> None:
     if isinstance(n, bool) or not hasattr(n, "__index__") or operator.index(n) < 1:
         raise ValueError(f"set_num_threads: expected a positive int, got {n!r}")
     before, _crew = _crew, _Crew(operator.index(n))
-    before.dismiss()
+    if before is not None:
+        before.dismiss()
 
 
 def _start_anew() -> None:
     global _crew
-    _crew = _Crew(_crew.threads)
+    if _crew is not None:
+        _crew = _Crew(_crew.threads)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
@@ -155,7 +173,7 @@ def hold_blas_to_one_thread() -> None:
 
 def worth_splitting(task_bytes: int) -> bool:
     """Whether there are threads for work that touches so many bytes, and it is enough to occupy them."""
-    return _crew.threads > 1 and task_bytes >= SMALLEST_TASK_BYTES
+    return task_bytes >= SMALLEST_TASK_BYTES and get_num_threads() > 1
 
 
 def split(task: Callable[[slice], Any], n: int, array: Any, task_bytes: int) -> list[Any]:
@@ -218,7 +236,7 @@ def slices(n: int, count: int) -> list[slice]:
 def _threads_for(n: int, array: Any, task_bytes: int) -> int:
     if task_bytes < SMALLEST_TASK_BYTES or _state.splitting or not on_cpu(array):
         return 1
-    return max(1, min(_crew.threads, n, 1 + task_bytes // SMALLEST_TASK_BYTES))
+    return max(1, min(get_num_threads(), n, 1 + task_bytes // SMALLEST_TASK_BYTES))
 
 
 def _abandoning(task: Callable[[Any], None], left: deque) -> Callable[[Any], None]:
@@ -249,7 +267,7 @@ def _side_by_side(task: Callable[[Any], Any], arguments: Sequence[Any]) -> list[
     if len(arguments) == 1:
         return [task(arguments[0])]
     jobs = [_Job(task, argument) for argument in arguments[1:]]
-    _crew.hand_out(jobs)
+    _current_crew().hand_out(jobs)
     try:
         first = _run(task, arguments[0])
     finally:  # no part may still be at work when the error of another is raised

@@ -44,9 +44,7 @@ def total(x: Array, axes: tuple[int, ...], keepdims: bool = False, scale: float 
         axes: non-negative and sorted.
         keepdims: whether the axes stay, with length 1.
     """
-    if (
-        x.size <= FEW and on_cpu(x) and x.dtype in NATIVE
-    ):  # what small networks sum takes less time than the rest of this
+    if x.size <= FEW and on_cpu(x) and x.dtype in NATIVE:  # as small networks have
         y = np.add.reduce(x, axes, keepdims=keepdims)
         return y if scale is None else y * scale
     if x.dtype.kind != "f":

@@ -41,36 +41,33 @@ def plot_box_gallery(
 ) -> Picture:
     """Show the pictures whose boxes fit best, those in the middle (about the median), and those that fit worst.
 
+    No picture is shown twice: where there are few, the blocks are shorter, and there are fewer blocks.
+
     Args:
         images: (N, 3, H, W), uint8.
         true_boxes, boxes: (N, 4), what is true and what was predicted.
         ious: (N,) intersection over union of each pair, in 0..1.
         captions: N texts of one line, written above the pictures; the IoU is added below.
         path: the PNG file to write, or None.
-        count: the most pictures in each block; with fewer than three times as many, the blocks share pictures.
+        count: the most pictures in each block.
 
     Raises:
         ValueError: there is no picture, lengths or shapes do not match, or an IoU is not in 0..1.
     """
     images, true_boxes, boxes, ious = map(np.asarray, (images, true_boxes, boxes, ious))
     _check_gallery(images, true_boxes, boxes, ious, captions)
-    order = np.argsort(-ious, kind="stable")
-    columns = min(count, len(order))
-    middle = (len(order) - columns) // 2
-    blocks = {
-        "Best boxes": order[:columns],
-        f"Typical boxes: around the median IoU, {np.median(ious):.2f}": order[middle : middle + columns],
-        "Worst boxes": order[::-1][:columns],
-    }
-    tile_height = SIDE * images.shape[2] / images.shape[3] + CAPTION
-    width, height = max(4.6, columns * (SIDE + GAP)), len(blocks) * (HEADING + tile_height) + CAPTION
+    blocks = _blocks(ious, count)
+    columns = max(map(len, blocks.values()))
+    side = SIDE if columns > 1 else 1.7 * SIDE
+    tile_height = side * images.shape[2] / images.shape[3] + CAPTION
+    width, height = max(4.6, columns * (side + GAP)), len(blocks) * (HEADING + tile_height) + CAPTION
     with new_figure(path, width, height, layout="none") as figure:
         for row, (heading, chosen) in enumerate(blocks.items()):
             bottom = height - (row + 1) * (HEADING + tile_height)
             font = {"size": LOOK["figure.titlesize"], "weight": LOOK["figure.titleweight"]}
             figure.text(0, (bottom + tile_height) / height, heading, va="bottom", **font)
             for column, index in enumerate(chosen):
-                place = (column * (SIDE + GAP) / width, bottom / height, SIDE / width, (tile_height - CAPTION) / height)
+                place = (column * (side + GAP) / width, bottom / height, side / width, (tile_height - CAPTION) / height)
                 ax = figure.add_axes(place)
                 _draw_photo(ax, images[index])
                 handles = [_draw_box(ax, true_boxes[index], TRUE), _draw_box(ax, boxes[index], PREDICTED)]
@@ -80,6 +77,22 @@ def plot_box_gallery(
         legend = figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 0), ncols=2, borderaxespad=0)
         legend.set_in_layout(True)
     return figure
+
+
+def _blocks(ious: np.ndarray, count: int) -> dict[str, np.ndarray]:
+    """Heading -> indices of the best, of typical, and of the worst boxes, best first but for the last, worst first."""
+    order = np.argsort(-ious, kind="stable")
+    if len(order) == 1:
+        return {"The only box": order}
+    if len(order) == 2:
+        return {"The better box": order[:1], "The worse box": order[1:]}
+    columns = min(count, len(order) // 3)
+    middle = (len(order) - columns) // 2
+    return {
+        "Best boxes": order[:columns],
+        f"Typical boxes: around the median IoU, {np.median(ious):.2f}": order[middle : middle + columns],
+        "Worst boxes": order[::-1][:columns],
+    }
 
 
 def plot_detection(
@@ -129,15 +142,18 @@ def plot_iou_histogram(ious: ArrayLike, path: PathLike | None = None, baseline: 
     with new_figure(path, 8, 4) as figure:
         ax = figure.subplots()
         half, found = BINS // 2, (ious >= 0.5).mean()
-        style = {"width": 1 / BINS, "align": "edge", "edgecolor": COLORS["blue"], "linewidth": 1}
+        gap = 0.12 / BINS  # or the bars would merge
+        style = {"width": 1 / BINS - gap, "align": "edge", "edgecolor": COLORS["blue"], "linewidth": 1}
         missed = {"color": "#DCEAF4", "hatch": "///", "label": f"IoU below 0.5: {1 - found:.1%}"}
-        ax.bar(edges[:half], counts[:half], **missed | style)
-        ax.bar(edges[half:-1], counts[half:], color=COLORS["blue"], label=f"0.5 and above: {found:.1%}", **style)
+        left = edges[:-1] + gap / 2
+        ax.bar(left[:half], counts[:half], **missed | style)
+        ax.bar(left[half:], counts[half:], color=COLORS["blue"], label=f"0.5 and above: {found:.1%}", **style)
         ax.axvline(ious.mean(), color=COLORS["black"], label=f"mean {ious.mean():.3f}")
         if baseline is not None:
             label = f"always the mean box: {baseline:.3f}"
             ax.axvline(baseline, color=COLORS["vermillion"], linestyle=":", label=label)
         ax.set(xlim=(0, 1), xlabel="IoU of the predicted and the true box", ylabel="pictures")
+        ax.set_xticks(np.linspace(0, 1, 11))
         ax.yaxis.get_major_locator().set_params(integer=True)
         ax.set_title(f"How well {len(ious):,} boxes fit", pad=46)
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.plots.look import COLORS, PathLike, hide_frame, new_figure, percent
+from minigrad.plots.look import COLORS, PathLike, hide_frame, new_figure, percent, room, shorten
 
 if TYPE_CHECKING:
     from minigrad.plots.picture import Picture
-
-LETTERS = 30  # of a class name that are shown
 
 
 def plot_confusion_matrix(matrix: ArrayLike, class_names: Sequence[str], path: PathLike | None = None) -> Picture:
@@ -37,18 +35,20 @@ def plot_confusion_matrix(matrix: ArrayLike, class_names: Sequence[str], path: P
         raise ValueError(f"plot_confusion_matrix: {size} class names need {size} rows and columns, got {matrix.shape}")
     if matrix.dtype.kind not in "iu" or matrix.min() < 0:
         raise ValueError(f"plot_confusion_matrix: expected counts, got {matrix.dtype} values from {matrix.min()} up")
-    class_names = [name if len(name) <= LETTERS else name[: LETTERS - 1] + "…" for name in class_names]
+    class_names = [shorten(name) for name in class_names]
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # a class without pictures has an empty row
-    # Inches; the cells of few classes are large, or the labels around them would find no room.
-    cell = max(0.5, 0.2 + 0.09 * len(str(matrix.max())), 3.6 / size)
+    # Inches; the cells of few classes are large, or the labels around them would find no room. Numbers grow with them.
+    needed = max(0.5, 0.2 + 0.09 * len(str(matrix.max())))  # at 9 points
+    cell = max(needed, 3.6 / size)
+    font = min(9 * cell / needed, 20)
     with new_figure(path, 3.2 + cell * size, 2.2 + cell * size) as figure:
         ax = figure.subplots()
         image = ax.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=1))
         for (row, column), count in np.ndenumerate(matrix):
             color = _readable_on(image.cmap(image.norm(shares[row, column]))) if count else "#8A8A8A"
             weight = "bold" if row == column else "normal"
-            ax.text(column, row, f"{count}", ha="center", va="center", fontsize=9, color=color, fontweight=weight)
-        slant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, class_names)) > 4 else {}
+            ax.text(column, row, f"{count}", ha="center", va="center", fontsize=font, color=color, fontweight=weight)
+        slant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(room, class_names)) > 4 else {}
         ax.set_xticks(range(size), class_names, **slant)
         ax.set_yticks(range(size), class_names)
         ax.set(xlabel="predicted class", ylabel="true class")
@@ -104,7 +104,7 @@ def plot_class_metrics(per_class: Mapping[str, Mapping[str, float]], path: PathL
         left, right = values.min() - 0.04, 1.02  # room for the markers, which is no room for values
         ax.set(xlim=(left, right), ylim=(-0.7, len(names) - 0.3))
         ax.set_xticks([tick for tick in ax.get_xticks() if max(left, 0) <= tick < 1.001])
-        ax.set_yticks(rows, [names[index] for index in order])
+        ax.set_yticks(rows, [shorten(names[index]) for index in order])
         ax.tick_params(axis="y", length=0)
         ax.xaxis.set_major_formatter(percent)
         ax.set_title("Recall, precision and F1 of each class (dashed: macro averages)", pad=30)

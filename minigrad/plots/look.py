@@ -7,12 +7,14 @@ colour blindness.
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minigrad.files import atomic_path
+from minigrad.plots.fonts import FAMILY, use_fonts_for_all_letters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,8 +35,10 @@ COLORS = {
     "grey": "#595959",  # not theirs; for what stands back, and still 7:1 against white
 }
 
+LETTERS = 30  # of a name that are shown
+
 LOOK = {
-    "font.family": "DejaVu Sans",  # comes with Matplotlib and has the signs ✓ and ✗
+    "font.family": FAMILY,
     "font.size": 10,
     "text.parse_math": False,  # a class may be called "5$ note"
     "axes.titlesize": 11,
@@ -73,10 +77,41 @@ def new_figure(path: PathLike | None, width: float, height: float, layout: str =
     with shared_look():
         figure = Picture(figsize=(width, height), layout=layout)
         yield figure
+        use_fonts_for_all_letters(figure)
     if path is not None:
         with atomic_path(path) as temporary:
             figure.savefig(temporary, format="png")
         figure.path = Path(path)
+
+
+def shorten(name: str, letters: int = LETTERS) -> str:
+    """Return a name that takes the room of at most so many letters: "golden retrie…adult", head and tail.
+
+    Names of long lists often differ in their ends only. Letters of East Asian scripts take the room of two.
+    """
+    if room(name) <= letters:
+        return name
+    tail = letters // 3
+    return f"{_within(name, letters - 1 - tail)}…{_within(name[::-1], tail)[::-1]}"
+
+
+def room(text: str) -> int:
+    """Return how many ordinary letters take the room of `text`."""
+    return sum(map(_room_of, text))
+
+
+def _room_of(letter: str) -> int:
+    if unicodedata.combining(letter):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+
+
+def _within(text: str, letters: int) -> str:
+    """The longest beginning of `text` that takes no more room than so many letters."""
+    end = 0
+    while end < len(text) and (letters := letters - _room_of(text[end])) >= 0:
+        end += 1
+    return text[:end]
 
 
 def percent(value: float, position: int | None = None) -> str:

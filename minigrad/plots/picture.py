@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ class Picture(Figure):
     path: Path | None = None
 
     def savefig(self, fname: Any, **options: Any) -> None:
-        with shared_look():
+        with shared_look(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"Glyph \d+")  # `fonts.py` said once what no font here has
             super().savefig(fname, **options)
 
     def _repr_png_(self) -> bytes:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.plots.look import COLORS, LOOK, PathLike, hide_frame, new_figure
+from minigrad.plots.look import COLORS, LOOK, PathLike, hide_frame, new_figure, percent, room, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # The gallery's measures in inches: above each block, above each picture, between two pictures.
 HEADING, CAPTION, GAP = 0.5, 0.45, 0.08
+LETTERS = 22  # of a class name in a caption
 
 
 def plot_gallery(
@@ -31,7 +32,7 @@ def plot_gallery(
 ) -> Picture:
     """Show some of the right and some of the wrong predictions: what was predicted, how surely, and the truth.
 
-    The first ``count`` of each kind are shown, in the order given: whoever wants the most confident errors sorts first.
+    The first ``count`` of each kind are shown, in the order given.
 
     Args:
         images: (N, 3, H, W), uint8 or floating point in 0..1 (not normalised).
@@ -46,31 +47,132 @@ def plot_gallery(
         ValueError: shapes or lengths do not match, there is no picture, or a value is out of its range.
     """
     images, labels, predictions, confidences = map(np.asarray, (images, labels, predictions, confidences))
-    _check_gallery(images, labels, predictions, confidences, len(class_names))
+    _check_gallery("plot_gallery", images, labels, predictions, confidences, len(class_names))
     right, wrong = np.flatnonzero(labels == predictions), np.flatnonzero(labels != predictions)
-    # A tile is at least as wide as the longest caption, whose letters of 9 points take about 0.07 inches each.
-    tile = max(1.5, 0.07 * (max(map(len, class_names)) + len("✓  (100%)")))
-    columns = min(max(1, int(12 / tile)), max(len(right[:count]), len(wrong[:count])))
+    blocks = [
+        Block(f"✓ Right: {len(right):,} of {len(images):,} pictures", "✓", "blue", right[:count]),
+        Block(f"✗ Wrong: {len(wrong):,} of {len(images):,} pictures", "✗", "vermillion", wrong[:count]),
+    ]
+    return _draw_blocks(blocks, images, labels, predictions, confidences, class_names, path)
+
+
+def plot_confident_errors(
+    images: ArrayLike,
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    confidences: ArrayLike,
+    class_names: Sequence[str],
+    path: PathLike | None = None,
+    count: int = 32,
+) -> Picture:
+    """Show the wrong predictions that the network was surest of, the surest first.
+
+    These tell the most: wrong labels, pictures that nobody could name, and what the network has learned instead.
+
+    Args and errors are those of :func:`plot_gallery`, but for
+        count: the most pictures.
+    """
+    images, labels, predictions, confidences = map(np.asarray, (images, labels, predictions, confidences))
+    _check_gallery("plot_confident_errors", images, labels, predictions, confidences, len(class_names))
+    wrong = np.flatnonzero(labels != predictions)
+    surest = wrong[np.argsort(-confidences[wrong], kind="stable")][:count]
+    some = f"the {len(surest)} surest of {len(wrong):,} errors"
+    title = {0: "no errors", 1: "the only error"}.get(
+        len(wrong), some if len(wrong) > count else f"all {len(wrong)} errors"
+    )
+    block = Block(f"✗ Confident errors: {title} in {len(images):,} pictures", "✗", "vermillion", surest)
+    return _draw_blocks([block], images, labels, predictions, confidences, class_names, path)
+
+
+class Block(NamedTuple):
+    """A part of a gallery: its heading, the sign and colour of its captions, and which pictures."""
+
+    heading: str
+    sign: str
+    color: str
+    indices: np.ndarray
+
+
+def _draw_blocks(
+    blocks: Sequence[Block],
+    images: np.ndarray,
+    labels: np.ndarray,
+    predictions: np.ndarray,
+    confidences: np.ndarray,
+    class_names: Sequence[str],
+    path: PathLike | None = None,
+) -> Picture:
+    names = [shorten(name, LETTERS) for name in class_names]
+    # A tile is at least as wide as the longest caption, whose letters of 9 points take about 0.08 inches each.
+    tile = max(1.5, 0.078 * (max(map(room, names)) + len("✓  (100%)")))
+    columns = min(max(1, int(12 / tile)), max(1, *(len(block.indices) for block in blocks)))
     side = tile - GAP
     row_height = side * images.shape[2] / images.shape[3] + CAPTION
-    heights = [HEADING + math.ceil(len(found[:count]) / columns) * row_height for found in (right, wrong)]
+    heights = [HEADING + math.ceil(len(block.indices) / columns) * row_height for block in blocks]
     width, height = max(3.0, tile * columns), sum(heights)
-    # Placed by hand, because a layout engine gives the two blocks pictures of different sizes.
+    # Placed by hand, because a layout engine gives the blocks pictures of different sizes.
     with new_figure(path, width, height, layout="none") as figure:
         top = height
-        kinds = ((right, "✓", "Right", "blue"), (wrong, "✗", "Wrong", "vermillion"))
-        for block_height, (found, sign, word, color) in zip(heights, kinds, strict=True):
-            heading = f"{sign} {word}: {len(found):,} of {len(images):,} pictures"
+        for block_height, (heading, sign, color, indices) in zip(heights, blocks, strict=True):
             font = {"size": LOOK["figure.titlesize"], "weight": LOOK["figure.titleweight"], "color": COLORS[color]}
             figure.text(0, (top - HEADING) / height, heading, va="bottom", **font)
-            for place, index in enumerate(found[:count]):
+            for place, index in enumerate(indices):
                 row, column = divmod(place, columns)
                 bottom = top - HEADING - (row + 1) * row_height
                 box = (column * tile / width, bottom / height, side / width, (row_height - CAPTION) / height)
-                caption = f"{sign} {class_names[predictions[index]]} ({confidences[index]:.0%})"
-                caption += f"\ntrue: {class_names[labels[index]]}"
+                caption = f"{sign} {names[predictions[index]]} ({confidences[index]:.0%})"
+                caption += f"\ntrue: {names[labels[index]]}"
                 _draw_tile(figure.add_axes(box), images[index], caption, COLORS[color])
             top -= block_height
+    return figure
+
+
+def plot_answers(
+    image: ArrayLike,
+    probabilities: ArrayLike,
+    class_names: Sequence[str],
+    path: PathLike | None = None,
+    aspect: float = 1.0,
+    count: int = 5,
+) -> Picture:
+    """Show one photo and, as bars beside it, what a classifier thinks is in it.
+
+    Args:
+        image: (3, H, W), uint8.
+        probabilities: (K,), in 0..1.
+        class_names: the K names.
+        path: the PNG file to write, or None.
+        aspect: height of the photo over its width as it is to be shown, whatever the shape of `image`.
+        count: the most bars; the likeliest classes.
+
+    Raises:
+        ValueError: a shape does not fit, a probability is not in 0..1, or `aspect` is not positive.
+    """
+    image, probabilities = np.asarray(image), np.asarray(probabilities)
+    if image.ndim != 3 or image.shape[0] != 3 or image.size == 0 or image.dtype != np.uint8:
+        raise ValueError(f"plot_answers: expected a uint8 image (3, H, W), got {image.dtype} {image.shape}")
+    if probabilities.shape != (len(class_names),) or not ((probabilities >= 0) & (probabilities <= 1)).all():
+        found = f"{probabilities.shape} {probabilities.ravel()[:5]}"
+        raise ValueError(f"plot_answers: {len(class_names)} class names need as many numbers in 0..1, got {found}")
+    if not 0 < aspect < np.inf:
+        raise ValueError(f"plot_answers: aspect must be positive, got {aspect}")
+    likeliest = np.argsort(-probabilities, kind="stable")[:count]
+    height = 3.6
+    with new_figure(path, height / aspect + 4.5, height) as figure:
+        photo, bars = figure.subplots(1, 2, width_ratios=[height / aspect, 4.5])
+        photo.imshow(image.transpose(1, 2, 0), interpolation="antialiased", extent=(0, 1, 1, 0), aspect=aspect)
+        photo.set(xticks=[], yticks=[])
+        hide_frame(photo)
+        shares = probabilities[likeliest]
+        drawn = bars.barh(
+            range(len(likeliest)), shares, color=[COLORS["blue"]] + [COLORS["sky"]] * (len(likeliest) - 1)
+        )
+        bars.bar_label(drawn, [f"{share:.1%}" for share in shares], padding=4)
+        bars.set_yticks(range(len(likeliest)), [shorten(class_names[index]) for index in likeliest])
+        bars.set(xlim=(0, 1), ylim=(count - 0.4, -0.6), xticks=[0, 0.25, 0.5, 0.75, 1])
+        bars.tick_params(axis="y", length=0)
+        bars.xaxis.set_major_formatter(percent)
+        bars.set_title(f"{shorten(class_names[likeliest[0]])} ({shares[0]:.0%})")
     return figure
 
 
@@ -84,21 +186,26 @@ def _draw_tile(ax: Axes, image: np.ndarray, caption: str, color: str) -> None:
 
 
 def _check_gallery(
-    images: np.ndarray, labels: np.ndarray, predictions: np.ndarray, confidences: np.ndarray, classes: int
+    function: str,
+    images: np.ndarray,
+    labels: np.ndarray,
+    predictions: np.ndarray,
+    confidences: np.ndarray,
+    classes: int,
 ) -> None:
     if images.ndim != 4 or images.shape[1] != 3 or images.size == 0:
-        raise ValueError(f"plot_gallery: expected images of shape (N, 3, H, W) with N >= 1, got {images.shape}")
+        raise ValueError(f"{function}: expected images of shape (N, 3, H, W) with N >= 1, got {images.shape}")
     for name, values in (("labels", labels), ("predictions", predictions), ("confidences", confidences)):
         if values.shape != images.shape[:1]:
-            raise ValueError(f"plot_gallery: {len(images)} images need {len(images)} {name}, got shape {values.shape}")
+            raise ValueError(f"{function}: {len(images)} images need {len(images)} {name}, got shape {values.shape}")
     for name, values in (("labels", labels), ("predictions", predictions)):
         if values.dtype.kind not in "iu" or values.min() < 0 or values.max() >= classes:
             found = f"{values.dtype} from {values.min()} to {values.max()}"
-            raise ValueError(f"plot_gallery: {classes} class names need {name} in 0..{classes - 1}, got {found}")
+            raise ValueError(f"{function}: {classes} class names need {name} in 0..{classes - 1}, got {found}")
     for name, values in (("confidences", confidences), ("images (unless uint8)", images)):
         if values.dtype != np.uint8 and not (values.dtype.kind == "f" and values.min() >= 0 and values.max() <= 1):
             found = f"{values.dtype} from {values.min()} to {values.max()}"
-            raise ValueError(f"plot_gallery: {name} must be floating point in 0..1, got {found}")
+            raise ValueError(f"{function}: {name} must be floating point in 0..1, got {found}")
 
 
 def plot_filters(weights: ArrayLike, path: PathLike | None = None, limit: int = 64) -> Picture:

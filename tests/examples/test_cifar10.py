@@ -20,7 +20,7 @@ from examples import cifar10
 from minigrad.train import read_checkpoint
 from tests.datasets import fake_cifar10
 
-PICTURES = ["confusion_matrix", "class_metrics", "predictions", "filters", "history"]
+PICTURES = cifar10.DRAWINGS
 SMALL = ["--data", "digits", "--model", "lenet", "--limit", "60", "--epochs", "2", "--batch-size", "16"]
 
 
@@ -35,8 +35,8 @@ def trained(tmp_path_factory):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """For tests that look at training alone: drawing takes the most time."""
-    for name in ("confusion_matrix", "class_metrics", "gallery", "filters", "history"):
-        monkeypatch.setattr(f"minigrad.plots.plot_{name}", lambda *arguments: arguments[-1])
+    for name in ("confusion_matrix", "class_metrics", "gallery", "confident_errors", "filters", "history"):
+        monkeypatch.setattr(f"minigrad.plots.plot_{name}", lambda *arguments: None)
 
 
 def refused(capsys, *arguments) -> str:
@@ -89,6 +89,7 @@ def test_command_is_kept_and_nothing_unexpected_is_left(trained):
     command = shlex.split((trained / "command.txt").read_text())
     assert command[1:] == ["-m", "examples.cifar10", *SMALL, "--out", str(trained)]
     names = {
+        "best.safetensors",
         "checkpoint.safetensors",
         "command.txt",
         "history.csv",
@@ -137,6 +138,30 @@ def test_resuming_a_finished_run_only_measures_again(tmp_path, capsys):
         assert "epoch 1" not in capsys.readouterr().out
         assert (tmp_path / "report.json").read_bytes() == report
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == checkpoint
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_finished_run_goes_on_and_says_what_becomes_of_the_schedule(tmp_path, capsys):
+    arguments = [*SMALL, "--out", str(tmp_path)]
+    assert cifar10.main(arguments) == 0
+    capsys.readouterr()
+    assert cifar10.main([*arguments, "--resume", "--epochs", "4"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    (line,) = (index for index, text in enumerate(told) if text.startswith("planned for 2 epochs, now for 4"))
+    assert told[line].endswith("the one-cycle schedule is stretched over all of them.")
+    assert told[line + 1].startswith("Its learning rate goes on at 0.0") and told[line + 2].startswith("epoch 3/4")
+    saved = read_checkpoint(tmp_path / "checkpoint.safetensors")
+    assert len(saved["history"]) == 4 and saved["config"]["epochs"] == 4
+    assert cifar10.main(["--resume", "--out", str(tmp_path)]) == 0  # nothing is left to do
+    commands = (tmp_path / "command.txt").read_text(encoding="utf-8").splitlines()
+    assert len(commands) == 2 and commands[1].endswith("--resume --epochs 4")
+
+
+def test_best_epoch_is_kept_named_and_can_be_measured(trained, tmp_path, capsys):
+    assert cifar10.main(["--checkpoint", str(trained / "best.safetensors"), "--eval-only", "--out", str(tmp_path)]) == 0
+    best = read_checkpoint(trained / "best.safetensors")["history"]
+    accuracies = [row["val_accuracy"] for row in read_checkpoint(trained / "checkpoint.safetensors")["history"]]
+    assert best[-1]["val_accuracy"] == max(accuracies)
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -201,6 +226,48 @@ def test_digits_are_not_mirrored():
     assert right["digits"] == 0 and right["cifar10"] == 1
 
 
+# ---- photos ----------------------------------------------------------------------------------------------------------
+
+
+def photos(folder, *sizes):
+    paths = [folder / f"{number}.png" for number in range(len(sizes))]
+    for path, size in zip(paths, sizes, strict=True):
+        Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)).save(path)
+    return list(map(str, paths))
+
+
+def test_photos_are_answered_from_a_checkpoint_without_the_data(trained, tmp_path, capsys):
+    arguments = ["--checkpoint", str(trained / "best.safetensors"), "--predict", *photos(tmp_path, (40, 90), (8, 8))]
+    assert cifar10.main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    out = capsys.readouterr().out
+    for number in range(2):
+        assert (tmp_path / "out" / "predictions" / f"{number}.png").exists()
+        (line,) = (text for text in out.splitlines() if text.startswith(str(tmp_path / f"{number}.png")))
+        shares = [int(part.split("%")[0]) for part in line.split("(")[1:]]
+        assert len(shares) == 3 and shares == sorted(shares, reverse=True)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_photos_can_be_asked_about_right_after_training(tmp_path):
+    arguments = [*SMALL, "--epochs", "1", "--out", str(tmp_path / "run"), "--predict", *photos(tmp_path, (9, 9))]
+    assert cifar10.main(arguments) == 0
+    assert (tmp_path / "run" / "predictions" / "0.png").exists()
+
+
+def test_photo_that_cannot_be_used_is_refused_before_training(tmp_path, capsys):
+    (tmp_path / "text.jpg").write_text("no picture")
+    message = refused(capsys, *SMALL, "--out", tmp_path / "run", "--predict", tmp_path / "text.jpg")
+    assert f"{tmp_path / 'text.jpg'}: not a picture" in message and not (tmp_path / "run").exists()
+
+
+def test_normalization_is_known_without_the_data():
+    digits = cifar10.Digits(train=False)
+    assert repr(cifar10.normalization("digits")) == repr(cifar10.Normalize(digits.mean, digits.std))
+    assert repr(cifar10.normalization("cifar10")) == repr(
+        cifar10.Normalize(datasets.cifar10.MEAN, datasets.cifar10.STD)
+    )
+
+
 # ---- what is refused -------------------------------------------------------------------------------------------------
 
 
@@ -213,10 +280,12 @@ def test_digits_are_not_mirrored():
         (["--lr", "1e400"], "--lr: expected a number above 0, got '1e400'"),
         (["--model", "resnet"], "invalid choice: 'resnet' (choose from"),
         (["--data", "mnist"], "invalid choice: 'mnist' (choose from"),
-        (["--eval-only"], "--eval-only and --checkpoint FILE go together"),
-        (["--checkpoint", "some.file"], "--eval-only and --checkpoint FILE go together"),
+        (["--eval-only"], "name it with --checkpoint FILE"),
+        (["--checkpoint", "some.file"], "--checkpoint FILE goes with --eval-only or --predict"),
+        (["--predict"], "--predict: expected at least one argument"),
+        (["--data-dir", "mistyped/data"], "neither it nor mistyped is there"),
         (["--eval-only", "--checkpoint", "no.file", "--resume"], "not with --resume"),
-        (["--eval-only", "--checkpoint", "no.file"], "No such file or directory: 'no.file'"),
+        (["--eval-only", "--checkpoint", "no.file"], "--checkpoint: No such file or directory: 'no.file'"),
         (["--resume", "--out", "nowhere"], "there is no checkpoint.safetensors in nowhere"),
         (["--data", "digits", "--limit", "1"], "1 picture is too few"),
     ],
@@ -233,7 +302,7 @@ def test_help_names_every_option_and_the_defaults(capsys):
         cifar10.main(["--help"])
     text = capsys.readouterr().out
     assert stop.value.code == 0 and "cifar10/cnn" in text
-    options = "data data-dir model epochs batch-size lr device seed out resume checkpoint eval-only limit"
+    options = "data data-dir model epochs batch-size lr device seed out resume checkpoint eval-only limit predict"
     assert all(f"--{option}" in text for option in options.split())
 
 
@@ -244,8 +313,10 @@ def test_gpu_that_is_missing_is_refused(tmp_path, monkeypatch, capsys):
 
 
 def test_resuming_with_other_settings_is_refused(trained, capsys):
-    message = refused(capsys, *SMALL, "--epochs", 5, "--resume", "--out", trained)
-    assert "--epochs 5: the checkpoint was made with 2" in message
+    message = refused(capsys, *SMALL, "--lr", 5, "--resume", "--out", trained)
+    assert "--lr 5.0: the checkpoint was made with 0.02" in message
+    message = refused(capsys, *SMALL, "--epochs", 1, "--resume", "--out", trained)
+    assert "--epochs 1: the run in --out has done 2 epochs already" in message
 
 
 def test_folder_that_holds_a_run_is_refused(trained, capsys):
@@ -293,6 +364,9 @@ def drop_a_layer(path):
         (change_config(model="resnet18"), "unknown model, resnet18 on digits"),
         (change_config(data="../etc"), "unknown model, lenet on ../etc"),
         (change_config(model="cnn"), "does not fit"),
+        (change_config(classes=[]), "does not say what its classes are called"),
+        (change_config(classes=["a", 2]), "does not say what its classes are called"),
+        (change_config(classes=["cat", "dog"]), ""),
         (drop_a_layer, "missing ['fc3.bias']"),
     ],
 )

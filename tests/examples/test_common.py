@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
+import signal
 import sys
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from examples import common
 from examples.common import UsageError
 from minigrad import nn
+from minigrad.files import atomic_path
 from minigrad.serialize import CheckpointError
 from minigrad.train import TrainingDiverged, TrainingInterrupted
 
@@ -73,53 +76,44 @@ def test_settings_of_another_example_are_refused(saved):
         common.merged_config({}, saved, DEFAULTS)
 
 
-# ---- the folder of a run ---------------------------------------------------------------------------------------------
+def test_setting_that_may_be_given_anew_wins_over_the_checkpoint():
+    assert common.merged_config({"epochs": 20, "lr": None}, DEFAULTS, DEFAULTS, ["epochs"]) == DEFAULTS | {"epochs": 20}
+    with pytest.raises(UsageError, match="--lr"):
+        common.merged_config({"epochs": 20, "lr": 1.0}, DEFAULTS, DEFAULTS, ["epochs"])
 
 
-def hold_a_run(folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    (folder / "checkpoint.safetensors").touch()
-    return folder
+def test_run_cannot_go_on_to_fewer_epochs_than_it_has_done():
+    common.check_extension(2, {"history": [{}, {}]})
+    common.check_extension(1, None)
+    with pytest.raises(UsageError, match="--epochs 1: the run in --out has done 2 epochs already"):
+        common.check_extension(1, {"history": [{}, {}]})
 
 
-def test_new_runs_take_new_default_folders(tmp_path):
-    default = tmp_path / "runs" / "digits"
-    found = []
-    for _ in range(3):
-        found.append(common.run_folder(None, default, resume=False).name)
-        hold_a_run(default.with_name(found[-1]))
-    assert found == ["digits", "digits-2", "digits-3"]
+# ---- the folder for data sets ----------------------------------------------------------------------------------------
 
 
-def test_chosen_folder_that_holds_a_run_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="already holds a run; --resume goes on with it"):
-        common.run_folder(hold_a_run(tmp_path / "a"), tmp_path / "b", resume=False)
+@pytest.mark.parametrize("by_variable", [True, False])
+def test_mistyped_data_folder_is_refused(tmp_path, monkeypatch, by_variable):
+    def check(path):
+        monkeypatch.setenv("MINIGRAD_DATA", str(path) if by_variable else "")
+        common.check_data_folder(None if by_variable else path)
+
+    check(tmp_path)
+    check(tmp_path / "new")
+    name = "MINIGRAD_DATA" if by_variable else "--data-dir"
+    with pytest.raises(UsageError, match=rf"{name} .*mistyped/data: neither it nor .*mistyped is there"):
+        check(tmp_path / "mistyped" / "data")
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=rf"{name} .*file: it is a file"):
+        check(tmp_path / "file")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_resuming_needs_a_run(tmp_path):
-    with pytest.raises(UsageError, match=r"there is no checkpoint.safetensors in .*; give the run's folder as --out"):
-        common.run_folder(None, tmp_path, resume=True)
-    assert common.run_folder(hold_a_run(tmp_path / "a"), tmp_path / "b", resume=True) == tmp_path / "a"
+# ---- the command of a run --------------------------------------------------------------------------------------------
 
 
 def arguments_of(**given) -> argparse.Namespace:
     return argparse.Namespace(**{"checkpoint": None, "out": None, "resume": False} | given)
-
-
-def test_checkpoint_that_is_looked_at_gets_a_folder_beside_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(common, "read_checkpoint", lambda path: {"read": path})
-    path = tmp_path / "run" / "checkpoint.safetensors"
-    assert common.open_run(arguments_of(checkpoint=path), tmp_path) == (tmp_path / "run" / "evaluation", {"read": path})
-    folder, _ = common.open_run(arguments_of(checkpoint=path, out=tmp_path / "out"), tmp_path)
-    assert folder == tmp_path / "out"
-
-
-def test_new_run_has_no_checkpoint_and_a_resumed_one_has_its_own(tmp_path, monkeypatch):
-    monkeypatch.setattr(common, "read_checkpoint", lambda path: {"read": path})
-    assert common.open_run(arguments_of(), tmp_path / "new") == (tmp_path / "new", None)
-    run = hold_a_run(tmp_path / "run")
-    expected = (run, {"read": run / "checkpoint.safetensors"})
-    assert common.open_run(arguments_of(out=run, resume=True), tmp_path / "other") == expected
 
 
 def test_command_is_kept_once_and_going_on_names_the_folder(tmp_path, monkeypatch):
@@ -130,7 +124,15 @@ def test_command_is_kept_once_and_going_on_names_the_folder(tmp_path, monkeypatc
     assert shlex.split(resume)[3:] == ["--lr", "1", "--resume", "--out", str(folder)]
     assert common.note_command("it", ["--resume"], arguments_of(resume=True), folder) == "python -m it --resume"
     assert (folder / "command.txt").read_text() == "python -m it --lr 1\n"
+    common.note_command("it", ["--resume", "--epochs", "9"], arguments_of(resume=True), folder, extended=True)
+    assert (folder / "command.txt").read_text() == "python -m it --lr 1\npython -m it --resume --epochs 9\n"
     assert common.note_command("it", [], arguments_of(out=folder), folder) == "python -m it --resume"
+
+
+def test_command_is_written_in_utf8_and_keeps_bytes_that_are_no_text(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name: sys.executable)
+    common.note_command("it", ["--out", "実験\udcff"], arguments_of(out=tmp_path), tmp_path)
+    assert (tmp_path / "command.txt").read_bytes() == "python -m it --out '実験".encode() + b"\xff'\n"
 
 
 # ---- commands --------------------------------------------------------------------------------------------------------
@@ -184,6 +186,25 @@ def test_interrupted_run_says_how_to_go_on(tmp_path, capsys):
     ]
 
 
+def test_run_that_was_terminated_has_the_status_of_its_signal(tmp_path):
+    stub = StubTrainer(TrainingInterrupted("stopped", signal.SIGTERM), tmp_path / "checkpoint")
+    with pytest.raises(SystemExit) as stop:
+        common.fit(stub, "")
+    assert stop.value.code == 143
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_run_that_cannot_be_saved_says_what_is_left(tmp_path, capsys, saved):
+    checkpoint = tmp_path / "checkpoint"
+    if saved:
+        checkpoint.touch()
+    with pytest.raises(SystemExit) as stop:
+        common.fit(StubTrainer(OSError(28, "No space left", "a/file"), checkpoint), "python -m it --resume")
+    assert stop.value.code == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: No space left: 'a/file'.") and ("python -m it --resume" in error) == saved
+
+
 @pytest.mark.parametrize("saved", [True, False])
 def test_diverged_run_says_what_to_try(tmp_path, capsys, saved):
     checkpoint = tmp_path / "checkpoint"
@@ -220,24 +241,35 @@ def test_mistakes_in_the_program_keep_their_traceback():
         common.guarded(main, [])
 
 
-def test_ctrl_c_outside_training_is_status_130(capsys):
-    def main(argv):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_outside_training_ends_cleanly(tmp_path, capsys, number, status):
+    handler = signal.getsignal(number)
 
-    assert common.guarded(main, []) == 130
+    def main(argv):
+        with atomic_path(tmp_path / "file") as temporary:
+            temporary.touch()
+            signal.raise_signal(number)
+
+    assert common.guarded(main, []) == status
     assert capsys.readouterr().err == "stopped\n"
+    assert list(tmp_path.iterdir()) == [] and signal.getsignal(number) is handler
+
+
+def test_errors_of_the_system_are_told_without_their_number(capsys):
+    assert common.guarded(lambda argv: os.stat("no such file"), []) == 2
+    assert capsys.readouterr().err == "error: No such file or directory: 'no such file'\n"
+
+
+def test_wrong_number_of_threads_is_told_before_the_work(monkeypatch, capsys):
+    monkeypatch.setattr("minigrad.kernels.parallel._crew", None)
+    monkeypatch.setenv("MINIGRAD_NUM_THREADS", "0")
+    assert common.guarded(lambda argv: pytest.fail("it works"), []) == 2
+    assert capsys.readouterr().err == "error: MINIGRAD_NUM_THREADS: expected a positive number, got '0'\n"
 
 
 def test_weights_that_do_not_fit_are_refused_with_the_files_name():
     with pytest.raises(CheckpointError, match=r"some\.file does not fit this model: .*missing \['weight', 'bias'\]"):
         common.load_weights(nn.Linear(2, 2), {"model": {}}, Path("some.file"))
-
-
-def test_resuming_takes_the_newest_of_the_numbered_runs(tmp_path):
-    default = hold_a_run(tmp_path / "digits")
-    assert common.run_folder(None, default, resume=True) == default
-    newest = hold_a_run(tmp_path / "digits-2")
-    assert common.run_folder(None, default, resume=True) == newest
 
 
 @pytest.mark.parametrize(("platform", "expected"), [("linux", "a 'my run'"), ("win32", 'a "my run"')])

@@ -23,7 +23,7 @@ from minigrad.train import read_checkpoint
 from models import resnet18
 from tests.datasets import fake_pets
 
-PICTURES = ["boxes", "iou", "confusion_matrix", "history"]
+PICTURES = localization.DRAWINGS
 SMALL = ["--data", "digits", "--limit", "20", "--size", "32", "--batch-size", "8", "--epochs", "2"]
 
 
@@ -55,7 +55,7 @@ def pets(tmp_path_factory):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """For tests that look at training alone: drawing takes the most time."""
-    for name in ("box_gallery", "iou_histogram", "confusion_matrix"):
+    for name in ("box_gallery", "iou_histogram", "confusion_matrix", "confident_errors"):
         monkeypatch.setattr(f"minigrad.plots.plot_{name}", lambda *arguments: None)
     monkeypatch.setattr("minigrad.plots.plot_history", lambda *arguments: None)
 
@@ -122,7 +122,7 @@ def test_history_has_losses_accuracy_and_iou_of_each_epoch(trained):
         rows = list(csv.DictReader(file))
     metrics = ("loss", "accuracy", "iou", "class_loss", "box_loss")
     names = {f"{part}_{name}" for part in ("train", "val") for name in metrics}
-    assert set(rows[0]) == names | {"epoch", "lr", "seconds", "images_per_second"} and len(rows) == 2
+    assert set(rows[0]) == names | {"epoch", "lr", "lr_max", "seconds", "images_per_second"} and len(rows) == 2
     for row in rows:
         for part in ("train", "val"):
             total = float(row[f"{part}_class_loss"]) + 10 * float(row[f"{part}_box_loss"])
@@ -134,7 +134,14 @@ def test_pictures_are_whole_png_files_and_nothing_unexpected_is_left(trained):
         with Image.open(trained / f"{name}.png") as picture:
             picture.load()
             assert picture.format == "PNG" and min(picture.size) > 200, name
-    others = {"checkpoint.safetensors", "command.txt", "history.csv", "report.json"}
+    others = {
+        "best.safetensors",
+        "checkpoint.safetensors",
+        "command.txt",
+        "history.csv",
+        "predictions.csv",
+        "report.json",
+    }
     assert {path.name for path in trained.iterdir()} == others | {f"{name}.png" for name in PICTURES}
     command = shlex.split((trained / "command.txt").read_text())
     assert command[1:] == ["-m", "examples.localization", *SMALL, "--out", str(trained)]
@@ -245,17 +252,61 @@ def test_maps_of_mirrored_photos_come_with_mirrored_boxes_but_digits_are_not_mir
     np.testing.assert_allclose(boxes[6:, [0, 2]], 1 - boxes[:6, [2, 0]], atol=1e-6)
 
 
+def labelled_folder(folder, labels):
+    """Photos of 60×40 pixels with a box each."""
+    lines = ["file,label,xmin,ymin,xmax,ymax"]
+    for number, label in enumerate(labels):
+        photo(folder / f"{number}.jpg", box=(number, 8, 24 + number, 20))
+        lines.append(f"{number}.jpg,{label},{number},8,{24 + number},20")
+    (folder / "boxes.csv").write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+def predictions_of(folder):
+    with open(folder / "predictions.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 @pytest.mark.usefixtures("no_pictures")
 def test_folder_of_photos_with_a_csv(tmp_path, pets):
-    lines = ["file,label,xmin,ymin,xmax,ymax"]
-    for number in range(12):
-        photo(tmp_path / "photos" / f"{number}.jpg", box=(number, 8, 24 + number, 20))
-        lines.append(f"{number}.jpg,{('cat', 'fish')[number % 2]},{number},8,{24 + number},20")
-    (tmp_path / "photos" / "boxes.csv").write_text("\n".join(lines))
-    arguments = ["--data", "folder", *pets, "--data-dir", tmp_path / "photos", "--out", tmp_path / "run"]
-    run(*arguments)
+    photos = labelled_folder(tmp_path / "photos", ["cat", "fish"] * 6)
+    run("--data", "folder", *pets, "--data-dir", photos, "--out", tmp_path / "run")
     assert report_of(tmp_path / "run")["classes"] == ["cat", "fish"]
     assert checkpoint_of(tmp_path / "run")["config"]["classes"] == ["cat", "fish"]
+    held_out = [row["file"] for row in predictions_of(tmp_path / "run")]
+    run("--checkpoint", tmp_path / "run" / "best.safetensors", "--eval-only", "--data-dir", photos)
+    assert [row["file"] for row in predictions_of(tmp_path / "run" / "evaluation")] == held_out and len(held_out) == 2
+    run("--checkpoint", tmp_path / "run" / "best.safetensors", "--eval-only", "--data", "folder", "--data-dir", photos)
+    assert len(predictions_of(tmp_path / "run" / "evaluation")) == 12
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_all_of_a_labelled_folder_is_measured_whatever_the_network_was_trained_on(trained, tmp_path, capsys):
+    photos = labelled_folder(tmp_path / "photos", ["7", "3", "7", "9"])  # classes in between are missing
+    arguments = ["--checkpoint", trained / "best.safetensors", "--eval-only", "--data", "folder", "--data-dir", photos]
+    run(*arguments, "--out", tmp_path / "out")
+    assert f"all 4 photos that {photos} has boxes for" in capsys.readouterr().out
+    report, rows = report_of(tmp_path / "out"), predictions_of(tmp_path / "out")
+    assert report["samples"] == 4 and report["classes"] == list("0123456789")
+    assert {name: row["support"] for name, row in report["per_class"].items() if row["support"]} == {
+        "3": 1,
+        "7": 2,
+        "9": 1,
+    }
+    assert [row["label"] for row in rows] == ["7", "3", "7", "9"]
+    assert sum(row["label"] == row["predicted"] for row in rows) == round(4 * report["accuracy"])
+    assert sum(float(row["iou"]) for row in rows) / 4 == pytest.approx(report["mean_iou"], abs=1e-4)
+    for row in rows:
+        edges = [float(row[name]) for name in ("xmin", "ymin", "xmax", "ymax")]
+        assert 0 <= edges[0] < edges[2] <= 60 and 0 <= edges[1] < edges[3] <= 40
+
+
+def test_labelled_folder_with_classes_that_the_checkpoint_does_not_know_is_refused(trained, tmp_path, capsys):
+    photos = labelled_folder(tmp_path / "photos", ["7", "猫"])
+    arguments = ["--checkpoint", trained / "best.safetensors", "--eval-only", "--data", "folder"]
+    message = refused(capsys, *arguments, "--data-dir", photos, "--out", tmp_path / "out")
+    assert "has photos labelled '猫'; the checkpoint knows '0', '1'" in message and not (tmp_path / "out").exists()
+    assert "say which with --data-dir" in refused(capsys, *arguments, "--out", tmp_path / "out")
 
 
 def test_pets_that_cannot_be_had_name_the_ways_to_go_on(tmp_path, capsys, monkeypatch):
@@ -335,7 +386,7 @@ def test_photos_that_cannot_be_used_are_refused_before_training(trained, tmp_pat
         (["--eval-only"], "name it with --checkpoint FILE"),
         (["--checkpoint", "some.file"], "--checkpoint FILE goes with --eval-only or --predict"),
         (["--eval-only", "--checkpoint", "no.file", "--resume"], "not with --resume"),
-        (["--eval-only", "--checkpoint", "no.file"], "No such file or directory: 'no.file'"),
+        (["--eval-only", "--checkpoint", "no.file"], "--checkpoint: No such file or directory: 'no.file'"),
         (["--resume", "--out", "nowhere"], "there is no checkpoint.safetensors in nowhere"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -236,3 +236,12 @@ def test_without_the_environment_there_is_a_thread_per_core(monkeypatch):
             "MINIGRAD_NUM_THREADS", value
         )
         assert parallel._default_threads() >= 1
+
+
+def test_number_is_read_when_it_is_first_asked_for(monkeypatch):
+    monkeypatch.setattr(parallel, "_crew", None)
+    monkeypatch.setenv("MINIGRAD_NUM_THREADS", "0")
+    with pytest.raises(ValueError, match="MINIGRAD_NUM_THREADS"):
+        mg.get_num_threads()
+    monkeypatch.setenv("MINIGRAD_NUM_THREADS", "3")
+    assert mg.get_num_threads() == 3

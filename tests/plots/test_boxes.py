@@ -40,6 +40,17 @@ def test_gallery_shows_best_typical_and_worst(tmp_path, figures):
     assert "Typical boxes: around the median IoU, 0.50" in [text.get_text() for text in figure.texts]
 
 
+@pytest.mark.parametrize("pictures", [1, 2, 3, 5, 7])
+def test_no_picture_is_shown_twice(tmp_path, figures, pictures):
+    few = {name: values[:pictures] for name, values in GALLERY.items()}
+    plots.plot_box_gallery(**few, path=tmp_path / "boxes.png")
+    shown = [caption for block in captions(figures[0]) for caption in block]
+    assert len(set(shown)) == len(shown) == {1: 1, 2: 2, 3: 3, 5: 3, 7: 6}[pictures]
+    ious = dict(zip(few["captions"], few["ious"], strict=True))
+    assert ious[shown[0]] == few["ious"].max()
+    assert few["ious"].min() in [ious[caption] for caption in captions(figures[0])[-1]]
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_gallery_of_few_pictures(tmp_path, count):
     few = {name: values[:count] for name, values in GALLERY.items()}
@@ -92,6 +103,15 @@ def test_histogram_counts_every_box_once_and_splits_at_a_half(tmp_path, figures)
     assert all(bar.get_x() + bar.get_width() <= 0.5 + 1e-9 for bar in below) and below[0].get_hatch()
     text = " ".join(label.get_text() for label in ax.get_legend().get_texts())
     assert "mean 0.500" in text and "always the mean box: 0.360" in text and "0.5 and above: 60.0%" in text
+
+
+def test_bars_of_the_histogram_stand_apart_and_a_half_has_a_tick(tmp_path, figures):
+    plots.plot_iou_histogram([0.1, 0.5, 0.9], tmp_path / "iou.png")
+    (ax,) = figures[0].axes
+    bars = sorted((bar for part in ax.containers for bar in part), key=lambda bar: bar.get_x())
+    gaps = [after.get_x() - bar.get_x() - bar.get_width() for bar, after in zip(bars, bars[1:], strict=False)]
+    assert min(gaps) > 0.003 and all(bar.get_x() >= 0 and bar.get_x() + bar.get_width() <= 1 for bar in bars)
+    assert 0.5 in ax.get_xticks().round(9)
 
 
 @pytest.mark.parametrize(

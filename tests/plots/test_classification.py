@@ -18,6 +18,30 @@ def test_confusion_matrix_is_drawn(tmp_path, matrix):
     assert_is_picture(figure, tmp_path)
 
 
+@pytest.mark.parametrize(("classes", "points"), [(2, 20), (10, 9)])
+def test_numbers_of_a_confusion_matrix_grow_with_its_cells(tmp_path, figures, classes, points):
+    names = [f"class {index}" for index in range(classes)]
+    plots.plot_confusion_matrix(np.full((classes, classes), 123), names, tmp_path / "confusion.png")
+    ax = figures[0].axes[0]
+    assert {text.get_fontsize() for text in ax.texts} == {points}
+    inside = ax.get_window_extent()
+    assert all(text.get_window_extent().width < inside.width / classes for text in ax.texts)
+
+
+LONG = ["x" * 60, "x" * 59 + "y", "犬" * 60]
+
+
+def test_long_names_are_shortened_and_leave_room_for_the_picture(tmp_path, figures, recwarn):
+    plots.plot_class_metrics({name: PER_CLASS["cat"] for name in LONG}, tmp_path / "classes.png")
+    plots.plot_confusion_matrix(np.eye(3, dtype=int), LONG, tmp_path / "confusion.png")
+    assert not recwarn.list
+    for figure in figures:
+        ax = figure.axes[0]
+        labels = [label.get_text() for label in ax.get_yticklabels()]
+        assert len(set(labels)) == 3 and max(map(len, labels)) <= 30
+        assert ax.get_window_extent().width > 0.35 * figure.get_window_extent().width
+
+
 @pytest.mark.parametrize(("background", "color"), [((1, 1, 1), "black"), ((0, 0, 0.5), "white"), ((1, 1, 0), "black")])
 def test_numbers_contrast_with_their_cell(background, color):
     assert classification._readable_on(background) == color

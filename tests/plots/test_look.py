@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from minigrad import plots
+from minigrad.plots import fonts
 from tests.plots.helpers import HISTORY
 
 
@@ -62,3 +63,67 @@ def test_drawing_needs_no_pyplot(tmp_path):
     code = "import sys, minigrad.plots as p; p.plot_history([{'train_loss': 1}], sys.argv[1]); print(*sys.modules)"
     modules = output_of(code, str(tmp_path / "history.png")).split()
     assert "matplotlib.figure" in modules and "matplotlib.pyplot" not in modules
+
+
+# ---- names -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "letters", "shown"),
+    [("cat", 5, "cat"), ("abcdefghi", 9, "abcdefghi"), ("abcdefghij", 9, "abcde…hij"), ("猫犬鳥魚虫", 9, "猫犬…虫"),
+     ("猫犬", 4, "猫犬"), ("e\u0301" * 5, 5, "e\u0301" * 5)],
+)  # fmt: skip
+def test_names_are_shortened_to_the_room_they_may_take(name, letters, shown):
+    assert plots.shorten(name, letters) == shown
+
+
+@pytest.fixture
+def font_with_a_cat(tmp_path):
+    """A font that has one letter, 猫, a square; Matplotlib knows it while the test runs."""
+    from fontTools.fontBuilder import FontBuilder
+    from fontTools.pens.ttGlyphPen import TTGlyphPen
+    from matplotlib.font_manager import fontManager
+
+    pen = TTGlyphPen(None)
+    pen.moveTo((0, 0))
+    for corner in ((0, 1000), (1000, 1000), (1000, 0)):
+        pen.lineTo(corner)
+    pen.closePath()
+    builder = FontBuilder(1000, isTTF=True)
+    builder.setupGlyphOrder([".notdef", "cat"])
+    builder.setupCharacterMap({ord("猫"): "cat"})
+    builder.setupGlyf({".notdef": TTGlyphPen(None).glyph(), "cat": pen.glyph()})
+    builder.setupHorizontalMetrics({".notdef": (1000, 0), "cat": (1000, 0)})
+    builder.setupHorizontalHeader(ascent=1000, descent=0)
+    builder.setupNameTable({"familyName": "Cat Font", "styleName": "Regular"})
+    builder.setupOS2()
+    builder.setupPost()
+    builder.save(tmp_path / "cat.ttf")
+    before = list(fontManager.ttflist)
+    fontManager.addfont(tmp_path / "cat.ttf")
+    fonts._family_with.cache_clear()
+    yield "Cat Font"
+    fontManager.ttflist[:] = before
+    fonts._family_with.cache_clear()
+
+
+def test_letters_that_the_usual_font_lacks_are_drawn_in_one_that_has_them(tmp_path, figures, caplog, font_with_a_cat):
+    plots.plot_confusion_matrix([[1, 2], [3, 4]], ["猫", "dog"], tmp_path / "a.png")
+    cat, dog = figures[0].axes[0].get_yticklabels()
+    assert cat.get_fontfamily() == [fonts.FAMILY, font_with_a_cat] and dog.get_fontfamily() == [fonts.FAMILY]
+    assert not caplog.records
+
+
+def test_letters_that_no_font_has_are_said_once_and_end_no_run(tmp_path, monkeypatch, caplog, recwarn):
+    monkeypatch.setattr(fonts, "_said", set())
+    monkeypatch.setattr(fonts, "_family_with", lambda letter: None)
+    for _ in range(2):
+        plots.plot_confusion_matrix([[1, 2], [3, 4]], ["猫", "猫 कुत्ता"], tmp_path / "a.png")
+    (record,) = caplog.records
+    assert "no font on this machine has" in record.getMessage() and "猫" in record.getMessage()
+    assert not recwarn.list
+
+
+def test_scripts_that_the_usual_font_has_need_no_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(fonts, "_family_with", lambda letter: pytest.fail(f"another font for {letter!r}"))
+    plots.plot_confusion_matrix([[1, 2], [3, 4]], ["кошка γάτα\n✓", "قطة 😀\u200d"], tmp_path / "a.png")

@@ -1,0 +1,22 @@
+"""What can go wrong in an example, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class UsageError(Exception):
+    """The arguments contradict each other or what lies on disk; the message says how."""
+
+
+def in_words(error: BaseException) -> str:
+    """Return what an error says; of the operating system's the reason and the file, without its number."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{error.strerror}: {str(error.filename)!r}"
+    return str(error)
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Return names for a message, quoted, and no more of them than can be read."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(repr, names[:most])) + more
