@@ -14,7 +14,7 @@ on bare arrays, for the usual sweep, which records nothing. Multiplication, for 
 
         def backward(self, grad):
             a, b = self.inputs
-            return grad * b, grad * a
+            return grad * b if self.needs[0] else None, grad * a if self.needs[1] else None
 
 `Mul.apply(x, y)` runs it. If an input requires a gradient, the instance stays behind as the *node* of the result.
 """
@@ -57,12 +57,20 @@ class _Unsaved(Tensor):
         self._operation, self._position = operation, position
 
     @property
-    def _array(self) -> Array:  # all that a Tensor can do begins with its array
+    def _array(self) -> Array:
         name, i = self._operation.__name__, self._position
+        readers = [k for k, read in self._operation.reads.items() if i in read]
+        if readers:
+            raise RuntimeError(
+                f"backward of {name} uses the values of input {i}, which were not saved, because nobody needs a "
+                f"gradient that reads them: return None for input {readers[0]} where self.needs[{readers[0]}] is False"
+            )
         raise RuntimeError(
             f"backward of {name} uses input {i}, whose values were not saved. List it in the class, as reads = "
             f"{{k: ({i},)}}, for each input k whose gradient needs input {i}"
         )
+
+    _requires_grad = _version = node = grad = _array  # whatever a Tensor does begins with one of these
 
 
 _unsaved = functools.cache(_Unsaved)  # one for each operation and position
@@ -177,6 +185,8 @@ class Function:
     @property
     def output(self) -> Tensor:
         """The saved output, as a Tensor that is still part of the graph."""
+        if not self.reads_output:
+            raise RuntimeError(f"backward of {self.name} uses its output; write reads_output = True in the class")
         array, counter, version = self._output
         output = Tensor._wrap(array)
         output._version, output.node, output._requires_grad = counter, self, True
@@ -186,8 +196,9 @@ class Function:
     def _check_unchanged(self, what: str, x: Tensor, version: int) -> None:
         if x._version[0] != version:
             raise RuntimeError(
-                f"backward of {self.name}: {what} of shape {x.shape} was changed in place (by an optimizer step or "
-                "load_state_dict) or moved after the forward pass; run the forward pass again"
+                f"backward of {self.name}: {what} of shape {x.shape} was changed in place (by an optimizer step, "
+                "load_state_dict, +=, or an assignment to .data) or moved after the forward pass; run the forward pass "
+                "again"
             )
 
     def input_gradients(self, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -197,7 +208,14 @@ class Function:
         else:
             with backend.use_device(grad.device):
                 grads = self.backward(grad)
-        return grads if isinstance(grads, tuple) else (grads,)
+        grads = grads if isinstance(grads, tuple) else (grads,)
+        if len(grads) != len(self.edges) or not all([g is None or isinstance(g, Tensor) for g in grads]):
+            kinds = ", ".join(type(g).__name__ for g in grads)
+            raise TypeError(
+                f"backward of {self.name} returned {kinds}; expected a Tensor or None for each of {len(self.edges)} "
+                "inputs"
+            )
+        return grads
 
     def release(self) -> None:
         """Forget everything that was saved, and the rest of the graph with it."""

@@ -16,6 +16,9 @@ class GradMode(threading.local):
 
     enabled = True
 
+    def __init__(self) -> None:
+        self.before: list[bool] = []  # what the switches that this thread is in found
+
 
 grad_mode = GradMode()
 
@@ -27,13 +30,9 @@ class _GradSwitch(ContextDecorator):
         """Accept `@no_grad` beside `@no_grad()`."""
         return super().__new__(cls) if function is None else cls()(function)
 
-    def __init__(self) -> None:
-        self._before: list[bool] = []
-
-    def _recreate_cm(self) -> _GradSwitch:
-        return type(self)()  # for each call of a decorated function, so that calls in several threads do not mix
-
     def __call__(self, function: Callable) -> Callable:
+        if not callable(function) or isinstance(function, type):
+            raise TypeError(f"{type(self).__name__}: expected a function to decorate, got {function!r}")
         if inspect.isasyncgenfunction(function):
             raise TypeError(f"{type(self).__name__}: cannot decorate {function.__name__}, an asynchronous generator")
         if inspect.isgeneratorfunction(function):
@@ -56,7 +55,7 @@ class _GradSwitch(ContextDecorator):
         advance, value = steps.send, None
         try:
             while True:
-                with self._recreate_cm():
+                with self:
                     try:
                         result = advance(value)
                     except StopIteration as end:
@@ -68,20 +67,22 @@ class _GradSwitch(ContextDecorator):
                 except BaseException as error:
                     advance, value = steps.throw, error
         finally:
-            with self._recreate_cm():
+            with self:
                 steps.close()
 
     def __enter__(self) -> None:
-        self._before.append(grad_mode.enabled)
+        grad_mode.before.append(grad_mode.enabled)
         grad_mode.enabled = self.enabled
 
     def __exit__(self, *error: object) -> None:
-        grad_mode.enabled = self._before.pop()
+        grad_mode.enabled = grad_mode.before.pop()
 
 
 class no_grad(_GradSwitch):  # noqa: N801 - PyTorch's name
     """Record no operations: `with no_grad():`, or `@no_grad()` on a function, a generator or a coroutine. For
-    evaluation and for updates of parameters: inside, leaves can be changed in place (`p -= lr * p.grad`).
+    evaluation and for updates of parameters: inside, leaves that require gradients, and Parameters, change in place
+    (`p -= lr * p.grad`). For every other Tensor, a buffer, say, `b *= 0.9` means `b = b * 0.9` here as everywhere;
+    `b.data *= 0.9` changes it in place.
     """
 
     enabled = False

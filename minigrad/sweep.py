@@ -8,6 +8,7 @@ turns it into the gradients of its inputs, and forgets what it had saved.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
@@ -22,6 +23,15 @@ from minigrad.grad_mode import enable_grad, no_grad
 from minigrad.tensor import Tensor
 
 _accumulation = threading.Lock()  # two threads may come to a shared parameter at once
+
+
+def _start_anew() -> None:
+    global _accumulation
+    _accumulation = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_start_anew)  # a lock that another thread held stays held after a fork
 
 
 def backward(self: Tensor, grad: Any = None, retain_graph: bool = False, create_graph: bool = False) -> None:
@@ -85,7 +95,12 @@ def grad(
     targets = [edge_of(tensor) for tensor in inputs]
     with enable_grad() if create_graph else no_grad():
         found = _sweep(outputs, grad_outputs, set(targets), retain_graph or create_graph)
-    return [found[edge] if edge in found else _zeros_like(x) for x, edge in zip(inputs, targets, strict=True)]
+    results, given = [], set()
+    for x, edge in zip(inputs, targets, strict=True):
+        result = found[edge] if edge in found else _zeros_like(x)
+        results.append(result.clone() if edge in given else result)  # an input that is given twice gets two gradients
+        given.add(edge)
+    return results
 
 
 @quietly  # an infinite slope, as that of √x at 0, is a result
@@ -129,7 +144,12 @@ def _owning_their_memory(grads: dict[Any, Tensor], taken: set[int]) -> dict[Any,
     for edge, grad in grads.items():
         array = grad._array
         memory = id(array) if array.base is None else _memory(array)
-        if memory in taken or (array.base is not None and _is_repeated(array)):
+        if isinstance(edge, Tensor) and array.shape != edge._array.shape:
+            raise RuntimeError(
+                f"backward: the gradient of a leaf of shape {edge.shape} has shape {grad.shape}; an operation that "
+                "uses the leaf has a wrong backward"
+            )
+        if memory in taken or grad is edge or (array.base is not None and _is_repeated(array)):
             grads[edge] = grad.clone()
         taken.add(memory)
     return grads

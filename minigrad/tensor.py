@@ -91,11 +91,13 @@ class Tensor(Operators):
 
     @data.setter
     def data(self, array: Array) -> None:
-        if isinstance(array, (Tensor, np.generic)):
+        if isinstance(array, Tensor) or (isinstance(array, np.generic) and self._array.shape == ()):
             array = _as_array(array, None)
         if not backend.is_array(array) or array.dtype.kind not in ("f" if self._requires_grad else "fiub"):
             kind = "floating point numbers" if self._requires_grad else "numbers"
             raise TypeError(f"data: expected an array of {kind}, got {_described(array)}")
+        if not array.dtype.isnative or not getattr(array.flags, "writeable", True):
+            array = _as_array(array, None)
         self._array = array
         self._bump_version()
 

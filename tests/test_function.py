@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import threading
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import Function, Tensor, backend
+from minigrad import Function, Tensor, backend, function
 from minigrad.grad_mode import is_grad_enabled
 
 
@@ -236,3 +237,52 @@ def test_an_error_in_the_sweep_leaves_numpy_as_it_was():
         with pytest.raises(FloatingPointError):
             np.float32([1.0]) / np.float32([0.0])
         mg.ops.log(Tensor([0.0]))  # and the operations still are silent
+
+
+# ---- mistakes of those who write operations -----------------------------------------------------------------
+
+
+class Product(Function):
+    """a·b, with a backward that each test gets wrong in another way."""
+
+    reads: ClassVar = {0: (1,), 1: (0,)}
+    wrong: ClassVar = None
+
+    def forward(self, a, b):
+        return a * b
+
+    def backward(self, grad):
+        return self.wrong(grad)
+
+
+MISTAKES = {
+    "a gradient that nobody needs": (
+        lambda self, g: (g * self.inputs[1], g * self.inputs[0]),
+        RuntimeError,
+        r"uses the values of input 0, which were not saved.*: return None for input 1 where self.needs\[1\] is False",
+    ),
+    "one gradient too few": (lambda self, g: g * self.inputs[1], TypeError, "returned Tensor; .* for each of 2 inputs"),
+    "an array": (lambda self, g: (g.data, None), TypeError, "returned ndarray, NoneType; expected a Tensor or None"),
+    "the output": (lambda self, g: (self.output, None), RuntimeError, "uses its output; write reads_output = True"),
+    "another shape": (lambda self, g: (g.sum(), None), RuntimeError, r"leaf of shape \(2,\) has shape \(\)"),
+}
+
+
+@pytest.mark.parametrize("backward, error, message", MISTAKES.values(), ids=MISTAKES)
+def test_a_wrong_backward_is_told_what_is_wrong(device, backward, error, message):
+    operation = type("Wrong", (Product,), {"wrong": backward})
+    a, b = leaf([1.0, 2.0], device), Tensor([3.0, 4.0], device=device)
+    with pytest.raises(error, match=message):
+        operation.apply(a, b).sum().backward()
+
+
+def test_the_example_of_the_documentation_runs():
+    code = textwrap.dedent(function.__doc__.split("one shape:\n")[1].split("`Mul.apply")[0])
+    names = {"Function": Function}
+    exec(code, names)
+    a, b = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    for inputs in ((a, b), (a, b.detach()), (a.detach(), b), (a, 3.0)):
+        leaves = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
+        for x, found in zip(leaves, mg.grad(names["Mul"].apply(*inputs).sum(), leaves), strict=True):
+            other = inputs[1] if x is inputs[0] else inputs[0]
+            check(found, np.broadcast_to(np.asarray(other), 2))

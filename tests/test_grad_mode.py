@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -100,3 +101,29 @@ def test_asynchronous_generators_are_refused():
         @mg.no_grad()
         async def steps():
             yield
+
+
+@pytest.mark.parametrize("wrong", [False, 5, int, classmethod(lambda cls: None)])
+def test_what_is_no_function_is_refused(wrong):
+    if callable(wrong) and not isinstance(wrong, type):
+        pytest.skip("this Python calls such objects")
+    with pytest.raises(TypeError, match="no_grad: expected a function to decorate"):
+        mg.no_grad(wrong)
+
+
+def test_one_object_may_be_used_by_several_threads_at_once():
+    switch, inside, leave = mg.no_grad(), threading.Event(), threading.Event()
+
+    def other():
+        with mg.no_grad(), switch:
+            inside.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=other)
+    with switch:
+        thread.start()
+        inside.wait(10)
+    assert is_grad_enabled()
+    leave.set()
+    thread.join()
+    assert is_grad_enabled()

@@ -124,3 +124,12 @@ def test_data_refuses_what_is_no_array_of_such_numbers(wrong):
     with pytest.raises(TypeError, match="data: expected an array of floating point numbers, got"):
         w.data = wrong
     assert w.numpy().tolist() == [1, 2]
+
+
+def test_data_is_made_writable_and_in_the_order_of_bytes_of_this_machine():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    for array in (np.broadcast_to(np.float32(3), 2), np.full(2, 3, ">f4")):
+        w.data = array
+        assert w.data.flags.writeable and w.dtype.isnative and w.numpy().tolist() == [3, 3]
+    with pytest.raises(TypeError, match="data: expected an array of floating point numbers, got float64"):
+        w.data = np.float64(3)

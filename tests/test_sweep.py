@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 import threading
 import weakref
 from typing import ClassVar
@@ -352,3 +355,21 @@ def test_threads_sweep_independently():
     for thread in threads:
         thread.join()
     np.testing.assert_array_equal([r[0] for r in results], [0, 2, 4, 6])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+def test_a_process_forked_while_a_thread_accumulates_can_run_backward():
+    code = (
+        "import os, signal, minigrad as mg\n"
+        "from minigrad import sweep\n"
+        "sweep._accumulation.acquire()\n"
+        "child = os.fork()\n"
+        "if child: print(os.waitpid(child, 0)[1])\n"
+        "else:\n"
+        "    signal.alarm(20)\n"
+        "    (mg.Tensor([1.0], requires_grad=True) * 2).backward()\n"
+        "    os._exit(0)\n"
+    )
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert result.stdout == "0\n", result.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import tracemalloc
 import weakref
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -159,6 +160,29 @@ def test_what_the_caller_gave_and_gets_back_is_copied(create_graph):
     got.data[...] = 0
     x.grad.data[...] = 0
     assert given.numpy().tolist() == [3, 4]
+
+
+def test_an_input_that_is_asked_for_twice_gets_two_gradients():
+    x = leaf([1.0, 2.0])
+    first, second = mg.grad((x * x).sum(), [x, x])
+    first.data *= 10
+    assert second.numpy().tolist() == [2, 4]
+
+
+def test_a_saved_input_that_is_the_gradient_is_copied():
+    class HalfSquare(Function):
+        reads: ClassVar = {0: (0,)}
+
+        def forward(self, x):
+            return (x * x).sum() / 2
+
+        def backward(self, grad):
+            return self.inputs[0]
+
+    x = leaf([1.0, 2.0])
+    HalfSquare.apply(x).backward()
+    x.grad.data *= 10
+    assert x.numpy().tolist() == [1, 2]
 
 
 def test_two_gradients_of_one_sweep_are_separate():

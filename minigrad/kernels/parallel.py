@@ -86,10 +86,13 @@ class _Crew:
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self._jobs: Any = None
+        self._dismissed = False
         self._lock = threading.Lock()
 
     def hand_out(self, jobs: Sequence[_Job]) -> None:
         with self._lock:
+            if self._dismissed:
+                return
             if self._jobs is None:
                 self._start()
             for job in jobs:
@@ -112,6 +115,7 @@ class _Crew:
     def dismiss(self) -> None:
         """End the helpers, after the jobs that were handed out by now."""
         with self._lock:
+            self._dismissed = True
             if self._jobs is not None:
                 for _ in range(self.threads - 1):
                     self._jobs.put(None)

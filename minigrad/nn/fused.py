@@ -19,7 +19,7 @@ from minigrad.tensor import Tensor
 
 def conv_norm(conv: Conv2d, norm: BatchNorm2d, x: Tensor, shortcut: Tensor | None = None, relu: bool = False) -> Tensor:
     """Return norm(conv(x)) + shortcut, and of this the ReLU if asked for."""
-    if not (_computes_as_its_class(conv) and _computes_as_its_class(norm)):
+    if not (_is_plain(conv) and _is_plain(norm)):
         y = norm(conv(x))
         y = y if shortcut is None else y + shortcut
         return y.relu() if relu else y
@@ -41,9 +41,9 @@ def take(modules: Sequence[Module], x: Tensor) -> tuple[int, Tensor]:
     Only the layers themselves are recognised: a subclass may compute something else, and so may a layer whose `forward`
     somebody replaced, or that has hooks.
     """
-    if type(modules[0]) is not Conv2d or not _computes_as_its_class(modules[0]):
+    if type(modules[0]) is not Conv2d or not _is_plain(modules[0]):
         return 1, modules[0](x)
-    kinds = [type(module) if _computes_as_its_class(module) else None for module in modules[:4]]
+    kinds = [type(module) if _is_plain(module) else None for module in modules[:4]]
     count = 2 if kinds[1:2] == [BatchNorm2d] else 1  # what is taken so far
     relu = kinds[count : count + 1] == [ReLU]
     pool = modules[count + 1] if relu and kinds[count + 1 : count + 2] == [MaxPool2d] else None
@@ -54,6 +54,11 @@ def take(modules: Sequence[Module], x: Tensor) -> tuple[int, Tensor]:
     return count + 1 if relu else count, y
 
 
-def _computes_as_its_class(module: Module) -> bool:
-    """Whether nobody put another `forward` into this one module, or waits for its own output."""
-    return "forward" not in vars(module) and not module.hooks
+# What these layers compute, so long as nobody puts another function into the class.
+FORWARD = {kind: kind.forward for kind in (Conv2d, BatchNorm2d, ReLU, MaxPool2d)}
+
+
+def _is_plain(module: Module) -> bool:
+    """Whether a layer is one of these, with the `forward` of its class, and nobody waits for its own output."""
+    kind = type(module)
+    return FORWARD.get(kind) is kind.forward and "forward" not in vars(module) and not module.hooks

@@ -150,6 +150,14 @@ def test_what_was_cut_for_helpers_that_are_gone_is_done_all_the_same(threads):
     assert parallel._side_by_side(lambda part: part + 1, [1, 2, 3]) == [2, 3, 4]
 
 
+def test_a_crew_that_was_dismissed_starts_nobody():
+    crew = parallel._Crew(3)
+    crew.dismiss()
+    before = threading.active_count()
+    crew.hand_out([])
+    assert threading.active_count() == before
+
+
 def test_many_threads_compute_while_the_number_changes(threads):
     stop, sums = threading.Event(), []
 

@@ -132,6 +132,18 @@ def test_a_forward_that_was_replaced_is_called(which, training, nested):
     assert len(calls) == 1
 
 
+@pytest.mark.parametrize("kind", [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d])
+@pytest.mark.parametrize("training", [True, False])
+def test_a_forward_that_was_replaced_in_the_class_is_called(monkeypatch, kind, training):
+    conv, norm, x = layers(CONVOLUTIONS["3x3"])
+    net = nn.Sequential(conv, norm, nn.ReLU(), nn.MaxPool2d(2)).train(training)
+    calls, original = [], kind.forward
+    monkeypatch.setattr(kind, "forward", lambda self, x: calls.append(1) or original(self, x))
+    with mg.no_grad():
+        net(x)
+    assert calls == [1]
+
+
 def test_a_sequential_whose_forward_was_replaced_is_called():
     inner = nn.Sequential(nn.ReLU())
     inner.forward = lambda x: x + 1
