@@ -70,9 +70,10 @@ class Module:
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         output = self.forward(*inputs, **options)
-        for hook in tuple(self.hooks.values()):
-            replaced = hook(self, inputs, output)
-            output = output if replaced is None else replaced
+        if self.hooks:
+            for hook in tuple(self.hooks.values()):
+                replaced = hook(self, inputs, output)
+                output = output if replaced is None else replaced
         for observe in _observers:
             observe(self, output)
         return output
@@ -143,7 +144,7 @@ class Module:
 
     def children(self) -> Iterator[Module]:
         """Yield the modules directly inside this one."""
-        return (child for _, child in self.named_children())
+        return iter([value for value in vars(self).values() if isinstance(value, Module)])
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """Yield (path, module) for this module and all inside it, outermost first. A module used twice is yielded
