@@ -38,8 +38,11 @@ class CrossEntropy(Function):
         n, classes = logits.shape
         self.smoothing, self.rows = smoothing, xp.arange(n)
         self.kept = None if ignore_index is None else targets != ignore_index
-        self.scale = _scale(reduction, n if self.kept is None else self.kept.sum(), logits)
-        targets = self._without_ignored(targets)
+        if self.kept is None:
+            self.scale = _scale(reduction, n, logits)
+        else:
+            self.scale = _scale(reduction, self.kept.sum(), logits)
+            targets = self._without_ignored(targets)
         log_p = logits - logits.max(axis=1, keepdims=True)
         log_p -= xp.log(total(xp.exp(log_p), (1,), keepdims=True))
         self.log_p = log_p if self.needs[0] else None

@@ -225,7 +225,7 @@ class Abs(Function):
     def backward(self, grad: Tensor) -> Tensor:
         (x,) = self.inputs
         sign = array_module(x.data).sign(x.data)
-        return Keep.apply(grad * Tensor._wrap(sign), mask=sign)
+        return Keep.apply(grad, mask=sign) * Tensor._wrap(sign)
 
 
 def exp(x: Tensor) -> Tensor:
