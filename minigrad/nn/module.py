@@ -10,6 +10,7 @@ import numpy as np
 
 from minigrad import backend
 from minigrad.backend import Array
+from minigrad.quoting import one_line, quoted
 from minigrad.tensor import Parameter, Tensor
 
 _observers: list[Callable[[Module, Any], None]] = []
@@ -142,7 +143,8 @@ class Module:
         Nothing is changed unless everything fits.
 
         Args:
-            state: as `state_dict` returns it.
+            state: as `state_dict` returns it. `num_batches_tracked`, which PyTorch before 0.4.1 did not have, may be
+                missing: it stays as it is.
             strict: False ignores missing and unexpected names; shapes must fit all the same.
 
         Returns:
@@ -154,7 +156,7 @@ class Module:
             TypeError: a value is not an array of numbers.
         """
         own = dict(self._state())
-        missing = [name for name in own if name not in state]
+        missing = [name for name in own if name not in state and not name.endswith("num_batches_tracked")]
         unexpected = [name for name in state if name not in own]
         values = {name: _numbers(name, state[name]) for name in own if name in state}
         wrong = [f"{n} is {v.shape}, expected {own[n].shape}" for n, v in values.items() if v.shape != own[n].shape]
@@ -233,9 +235,16 @@ class Module:
 def _numbers(name: str, value: Any) -> Array:
     """Return an entry of a state dict as an array, after making sure that it holds numbers."""
     value = value.data if isinstance(value, Tensor) else value
-    array = value if hasattr(value, "strides") else np.asarray(value)
+    try:
+        array = value if hasattr(value, "strides") else np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:  # PyTorch's, of a Parameter, of bfloat16, on a GPU
+        kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        raise TypeError(
+            f"load_state_dict: {quoted(name)} is a {kind} that NumPy cannot read ({one_line(error)}). "
+            "Of PyTorch's tensors pass value.detach().float().cpu().numpy()"
+        ) from None
     if array.dtype.kind not in "fiub":
         raise TypeError(
-            f"load_state_dict: {name} is not an array of numbers but a {type(value).__name__} of {array.dtype}"
+            f"load_state_dict: {quoted(name)} is not an array of numbers but a {type(value).__name__} of {array.dtype}"
         )
     return array
