@@ -26,6 +26,7 @@ from examples import common
 from examples.report import classification_report, format_report, write_report
 from minigrad import Tensor, nn, ops, optim, plots
 from minigrad.data import DataLoader, Dataset, Subset
+from minigrad.quoting import one_line
 from minigrad.train import Trainer, predict
 from models import CifarCNN, LeNet
 
@@ -161,7 +162,8 @@ def run(argv: Sequence[str]) -> None:
     defaults = {"data": "cifar10", "model": "cnn", **recipe, "limit": None, "seed": 0}
     config = common.merged_config(explicit, saved["config"] if saved else None, defaults)
     if (config["data"], config["model"]) not in RECIPES:
-        raise common.UsageError(f"the checkpoint is of an unknown model, {config['model']} on {config['data']}")
+        unknown = one_line(f"{config['model']} on {config['data']}")
+        raise common.UsageError(f"the checkpoint is of an unknown model, {unknown}")
     device = common.choose_device(arguments.device)
 
     if arguments.eval_only:

@@ -17,6 +17,7 @@ from datasets import DatasetUnavailable
 from minigrad.backend import DeviceError
 from minigrad.files import atomic_path
 from minigrad.nn import Module
+from minigrad.quoting import one_line, quoted
 from minigrad.serialize import CheckpointError
 from minigrad.train import CHECKPOINT_NAME, Trainer, TrainingDiverged, TrainingInterrupted, read_checkpoint
 
@@ -106,12 +107,23 @@ def merged_config(
     kinds = {name: int | None if default is None else type(default) for name, default in defaults.items()}
     if set(saved) != set(kinds) or not all(isinstance(saved[name], kind) for name, kind in kinds.items()):
         raise UsageError("the checkpoint was written by another example, or by another version of this one")
+    for name, value in saved.items():
+        is_flag = isinstance(value, bool)
+        if is_flag != isinstance(defaults[name], bool) or (
+            isinstance(value, int | float) and not is_flag and not _is_sound(name, value)
+        ):
+            raise UsageError(f"the checkpoint's {name} is {quoted(value)}, expected a number above 0")
     for name, value in explicit.items():
         if value is not None and value != saved[name]:
             option = f"--{name.replace('_', '-')}"
-            made = f"without {option}" if saved[name] is None else f"with {saved[name]}"
+            made = f"without {option}" if saved[name] is None else f"with {one_line(saved[name])}"
             raise UsageError(f"{option} {value}: the checkpoint was made {made}")
     return dict(saved)
+
+
+def _is_sound(name: str, value: float) -> bool:
+    """Whether a number is one that the command line would have let in."""
+    return 0 < value < 2**31 or (name == "seed" and value >= 0)
 
 
 def run_folder(out: Path | None, default: Path, resume: bool) -> Path:
@@ -184,7 +196,7 @@ def load_weights(model: Module, checkpoint: Mapping[str, Any], path: Path) -> No
     try:
         model.load_state_dict(checkpoint["model"])
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} does not fit this model: {error.args[0]}") from error
+        raise CheckpointError(f"{path} does not fit this model: {one_line(error.args[0], 500)}") from error
 
 
 def fit(trainer: Trainer, resume_command: str) -> None:

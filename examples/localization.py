@@ -30,6 +30,7 @@ from examples.photos import draw_predictions, read_photos
 from examples.report import write_report
 from minigrad import Tensor, nn, ops, plots
 from minigrad.data import DataLoader
+from minigrad.quoting import quoted
 from minigrad.train import CHECKPOINT_NAME, predict
 from models import Localizer
 from models.localizer import BOX_LOSSES
@@ -48,6 +49,7 @@ RECIPES = {
     "digits": {"epochs": 14, "batch_size": 32, "lr": 2e-3},
 }
 LAMBDA_BOX = {"smooth_l1": 10.0, "giou": 2.0}
+MAX_CLASSES = 10_000  # of a checkpoint: the network is made for so many before its weights are looked at
 SIZES = (16, 1024)  # smallest and largest side of the pictures
 
 
@@ -101,8 +103,11 @@ def make_config(arguments: argparse.Namespace, saved: Mapping[str, Any] | None) 
     config = common.merged_config(explicit, saved["config"] if saved else None, defaults)
     for name, values in CHOICES.items():
         if config[name] not in values:
-            raise common.UsageError(f"the checkpoint is of an unknown kind: its {name} is {config[name]!r}")
-    if saved and not (config["classes"] and all(isinstance(name, str) for name in config["classes"])):
+            raise common.UsageError(f"the checkpoint is of an unknown kind: its {name} is {quoted(config[name])}")
+    names = config["classes"]
+    if saved and not (
+        0 < len(names) <= MAX_CLASSES and all(isinstance(name, str) and name.isprintable() for name in names)
+    ):
         raise common.UsageError("the checkpoint does not say what its classes are called")
     if not SIZES[0] <= config["size"] <= SIZES[1]:
         raise common.UsageError(f"--size {config['size']}: expected {SIZES[0]} to {SIZES[1]} pixels")

@@ -15,6 +15,7 @@ from examples.common import UsageError
 from examples.features import feature_maps
 from minigrad import Tensor, nn, optim
 from minigrad.data import DataLoader, Dataset, Subset, TensorDataset
+from minigrad.quoting import quoted
 from minigrad.train import Objective, Trainer
 from models import Localizer, resnet18
 from models.localizer import SmallBackbone, iou, localization_loss
@@ -52,7 +53,8 @@ def load_pictures(config: dict[str, Any], data_dir: Path | None, train: bool) ->
                 "--data-dir DIR (your own photos)."
             ) from None
     if config["classes"] and pictures.classes != config["classes"]:
-        raise UsageError(f"these data have the classes {pictures.classes}, the checkpoint has {config['classes']}")
+        found, expected = quoted(pictures.classes), quoted(config["classes"])
+        raise UsageError(f"these data have the classes {found}, the checkpoint has {expected}")
     return pictures
 
 

@@ -27,8 +27,10 @@ from minigrad import backend, ops, optim
 from minigrad.data import DataLoader
 from minigrad.function import no_grad
 from minigrad.nn import Module
+from minigrad.quoting import one_line
 from minigrad.serialize import CheckpointError, load, save
 from minigrad.tensor import Tensor
+from minigrad.training_state import check_training_state
 
 Objective = Callable[[Module, tuple[Tensor, ...]], tuple[Tensor, Mapping[str, Tensor]]]
 
@@ -256,8 +258,9 @@ class Trainer:
             self._means = Means(epoch["totals"], epoch["count"])
             self._seconds, self._lr = epoch["seconds"], epoch["lr"]
             backend.set_rng_state(checkpoint["random"])
-        except (KeyError, ValueError, TypeError) as error:
-            raise CheckpointError(f"the checkpoint does not fit this run: {error.args[0]}") from error
+        except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+            reason = one_line(error.args[0] if error.args else repr(error), 500)
+            raise CheckpointError(f"the checkpoint does not fit this run: {reason}") from error
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -268,11 +271,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         CheckpointError: it is damaged, or not such a checkpoint.
     """
     checkpoint = load(path)
-    kinds = {"config": dict, "model": dict, "optimizer": dict, "schedule": dict | None, "random": dict, "loader": dict,
-             "step": int, "epoch": dict, "history": list}  # fmt: skip
-    fits = isinstance(checkpoint, dict) and set(checkpoint) == set(kinds)
-    if not fits or not all(isinstance(checkpoint[name], kind) for name, kind in kinds.items()):
-        raise CheckpointError(f"{path}: a minigrad file, but not the checkpoint of a training run")
+    try:
+        check_training_state(checkpoint)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: a minigrad file, but not the checkpoint of a training run: {error}") from error
     return checkpoint
 
 

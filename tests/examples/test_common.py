@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -71,6 +72,21 @@ def test_setting_that_contradicts_the_checkpoint_is_refused(explicit, words):
 def test_settings_of_another_example_are_refused(saved):
     with pytest.raises(UsageError, match="another example"):
         common.merged_config({}, saved, DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"lr": math.nan}, {"lr": -1.0}, {"lr": 0.0}, {"lr": math.inf}, {"epochs": 0}, {"epochs": True}, {"limit": -3}],
+)
+def test_numbers_that_the_command_line_would_not_take_are_refused_in_a_checkpoint(change):
+    with pytest.raises(UsageError, match=f"the checkpoint's {next(iter(change))} is .*, expected a number above 0"):
+        common.merged_config({}, DEFAULTS | change, DEFAULTS)
+
+
+def test_settings_from_a_checkpoint_are_escaped_in_messages():
+    with pytest.raises(UsageError) as error:
+        common.merged_config({"data": "digits"}, DEFAULTS | {"data": "\x1b[2J\n"}, DEFAULTS)
+    assert str(error.value).isprintable()
 
 
 # ---- the folder of a run ---------------------------------------------------------------------------------------------
