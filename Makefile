@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo cifar10 pets test lint format gradcheck bench clean
+.PHONY: help demo cifar10 pets test fuzz lint format gradcheck bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## */\1\t/p' Makefile | expand -t 12
@@ -20,6 +20,9 @@ pets: $(VENV)/.examples  ## cats and dogs, and where their heads are: downloads 
 
 test: $(VENV)/.test  ## all tests; add TESTS=tests/ops for a part
 	$(RUN) -m pytest -q $(TESTS)
+
+fuzz: $(VENV)/.test  ## 500,000 damaged and hostile files through every parser; FUZZ="--seconds 60" for a minute of it
+	$(RUN) -m tests.fuzz $(FUZZ)
 
 lint: $(VENV)/.test  ## ruff, as CI runs it
 	$(RUN) -m ruff check .
