@@ -26,7 +26,7 @@ _OTHER_NAMES = {"file": ("filename", "image"), "label": ("class",)}
 _SEPARATOR = re.compile(r'"?sep=([,;\t|])"?[,;\t| ]*\r?\n', re.IGNORECASE)
 
 _MAX_BYTES = 8 * 2**20
-_MAX_LINES = 50_000
+_MAX_LINES, _MAX_COLUMNS = 50_000, 1_000
 _MAX_CLASSES = 10_000
 _MAX_LABEL = 100
 
@@ -176,6 +176,8 @@ def _read_lines(path: Path) -> Iterator[_Line]:
 
 def _columns(header: list[str]) -> tuple[list[int], int]:
     """Where each of `COLUMNS` is, and how many columns there are."""
+    if len(header) > _MAX_COLUMNS:
+        raise ValueError(f"{len(header)} columns, expected at most {_MAX_COLUMNS}")
     names = [name.strip().lower() for name in header]
     named = [
         next((name for name in (column, *_OTHER_NAMES.get(column, ())) if name in names), None) for column in COLUMNS
