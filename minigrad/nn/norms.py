@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.kernels.precision import in_float32
 from minigrad.nn.layers import positive
 from minigrad.nn.module import Module
 from minigrad.tensor import Parameter, Tensor
 
 
+@in_float32
 def _normalised(x: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
     """(x − mean)/√(variance + ε), both along `axes`."""
     centred = x - x.mean(axes, keepdims=True)

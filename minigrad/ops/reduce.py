@@ -151,7 +151,7 @@ def var(x: Tensor, axis: Axis = None, keepdims: bool = False, correction: int = 
     axes = axes_of("var", x, axis)
     count = math.prod([x.shape[a] for a in axes])
     centred = x - x.mean(axis, keepdims=True)
-    scale = 1 / (count - correction) if count > correction else math.nan
+    scale = 1 / (count - float(correction)) if count > correction else math.nan
     return Sum.apply(centred * centred, axes=axes, keepdims=keepdims, scale=scale)
 
 
