@@ -53,6 +53,9 @@ def total(x: Array, axes: tuple[int, ...], keepdims: bool = False, scale: float 
     count = math.prod([x.shape[a] for a in axes])
     if min(count, x.size) <= ROWS:
         y = x.sum(axis=axes, keepdims=keepdims, dtype=dtype)
+    elif 0 in x.strides and not x.flags.c_contiguous:
+        y = _sum_of_repeated(x, axes, dtype)
+        y = y if keepdims else y.squeeze(axes)
     else:
         x_wide = x.astype(dtype, copy=False)
         leading = x.flags.c_contiguous and axes[-1] == len(axes) - 1  # the most common case, without much ado
@@ -61,6 +64,17 @@ def total(x: Array, axes: tuple[int, ...], keepdims: bool = False, scale: float 
     if scale is not None:
         y = y * scale
     return y if y.dtype == x.dtype else y.astype(x.dtype)
+
+
+def _sum_of_repeated(x: Array, axes: tuple[int, ...], dtype: np.dtype) -> Array:
+    """Return Σ x, axes kept, of what `broadcast_to` returns: the sum of each number once, times how often it is
+    there.
+    """
+    repeated = [step == 0 for step in x.strides]
+    once = x[tuple(slice(1) if r else slice(None) for r in repeated)].astype(dtype)
+    times = math.prod([n for a, n in enumerate(x.shape) if a in axes and repeated[a]])
+    shape = [1 if a in axes else n for a, n in enumerate(x.shape)]
+    return total(once, axes, keepdims=True) * array_module(x).full(shape, times, dtype=dtype)
 
 
 def _sum_in_memory_order(x: Array, axes: tuple[int, ...]) -> Array:

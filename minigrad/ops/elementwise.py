@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minigrad.backend import Array, array_module, quietly
+from minigrad.backend import Array, array_module, on_cpu, quietly
 from minigrad.function import Function
 from minigrad.ops.operands import Operand, floating, operands, shape_of, sum_to
 from minigrad.ops.select import Keep, where
@@ -224,8 +224,9 @@ class Abs(Function):
 
     def backward(self, grad: Tensor) -> Tensor:
         (x,) = self.inputs
-        sign = array_module(x.data).sign(x.data)
-        return Keep.apply(grad * Tensor._wrap(sign), mask=sign)
+        slope = grad * Tensor._wrap(array_module(x.data).sign(x.data))
+        sloped = x.data != 0
+        return slope if on_cpu(x.data) and sloped.all() else Keep.apply(slope, mask=sloped)
 
 
 def exp(x: Tensor) -> Tensor:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from minigrad import kernels
-from minigrad.backend import Array
+from minigrad.backend import Array, on_cpu
 from minigrad.function import Function
 from minigrad.kernels.precision import accumulator, in_float32
 from minigrad.ops.operands import floating
@@ -71,8 +73,11 @@ class Max(Function):
     def backward(self, grad: Tensor) -> Tensor:
         (x,) = self.inputs
         largest = _with_kept_axes(self.output, x.shape, self.axes).data
-        winners = (x.data == largest) | _first_nans(x.data, self.axes)
-        each = (1 / winners.sum(axis=self.axes, keepdims=True)).astype(grad.dtype)
+        winners = x.data == largest
+        if not on_cpu(largest) or np.isnan(largest).any():  # a GPU would have to be waited for
+            winners = winners | _first_nans(x.data, self.axes)
+        counts = kernels.reduce.total(winners.astype(accumulator(grad.dtype)), self.axes, keepdims=True)
+        each = (1 / counts).astype(grad.dtype)
         share = _with_kept_axes(grad, x.shape, self.axes) * Tensor._wrap(each)
         return Keep.apply(share.broadcast_to(x.shape), mask=winners)
 
