@@ -9,7 +9,7 @@ from minigrad.backend import Array, array_module, on_cpu, quietly
 from minigrad.function import Function
 from minigrad.kernels.precision import in_float32
 from minigrad.kernels.reduce import total
-from minigrad.ops.operands import floating
+from minigrad.ops.operands import floating, is_int
 from minigrad.ops.select import Keep, where
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
@@ -159,7 +159,7 @@ def logsumexp(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:
 
 
 def _one_axis(name: str, x: Tensor, axis: int) -> int:
-    if not isinstance(axis, (int, np.integer)) or not -x.ndim <= axis < x.ndim:
+    if not is_int(axis) or not -x.ndim <= axis < x.ndim:
         raise ValueError(f"{name}: axis {axis} is not an axis of shape {x.shape}")
     if x.shape[axis] == 0:
         raise ValueError(f"{name}: axis {axis} of shape {x.shape} is empty")

@@ -13,7 +13,7 @@ from minigrad import kernels
 from minigrad.backend import Array, on_cpu
 from minigrad.function import Function
 from minigrad.kernels.precision import accumulator, in_float32
-from minigrad.ops.operands import floating
+from minigrad.ops.operands import floating, ints
 from minigrad.ops.select import Keep
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
@@ -22,11 +22,16 @@ Axis = int | tuple[int, ...] | None
 
 
 def axes_of(name: str, x: Tensor, axis: Axis) -> tuple[int, ...]:
-    """Return `axis` as a sorted tuple of non-negative ints."""
+    """Return `axis` as a sorted tuple of non-negative ints.
+
+    Raises:
+        TypeError: it is no int, and not several.
+        ValueError: x has no such axis, or one is given twice.
+    """
     if axis is None:
         return tuple(range(x.ndim))
-    given = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
-    axes = tuple(sorted({int(a) % x.ndim for a in given if -x.ndim <= a < x.ndim}))
+    given = (axis,) if type(axis) is int else ints(name, "axis", axis)
+    axes = tuple(sorted({a % x.ndim for a in given if -x.ndim <= a < x.ndim}))
     if len(axes) != len(given):
         raise ValueError(f"{name}: axis {axis} does not fit shape {x.shape}")
     return axes
@@ -34,7 +39,7 @@ def axes_of(name: str, x: Tensor, axis: Axis) -> tuple[int, ...]:
 
 def one_axis(name: str, x: Tensor, axis: int) -> int:
     """Return `axis`, one int, as a non-negative int."""
-    if isinstance(axis, (tuple, list)) or axis is None:
+    if isinstance(axis, (tuple, list)) or np.ndim(axis) or axis is None:
         raise ValueError(f"{name}: expected one axis, got {axis}")
     return axes_of(name, x, axis)[0]
 
@@ -212,7 +217,7 @@ def argmin(x: Tensor, axis: int | None = None, keepdims: bool = False) -> Tensor
 
 def _arg(name: str, x: Tensor, axis: int | None, keepdims: bool) -> Tensor:
     axes = _nonempty_axes(name, x, axis)
-    found = ArgExtreme.apply(x, axis=axis, pick=name)
+    found = ArgExtreme.apply(x, axis=None if axis is None else one_axis(name, x, axis), pick=name)
     return found.reshape(tuple(1 if i in axes else n for i, n in enumerate(x.shape))) if keepdims else found
 
 
