@@ -49,6 +49,11 @@ def is_array(x: Any) -> bool:
     return isinstance(x, np.ndarray) or (cupy is not None and isinstance(x, cupy.ndarray))
 
 
+def is_numeric(dtype: np.dtype) -> bool:
+    """Whether operations know such elements: booleans, and integers and floats of at most 64 bits."""
+    return dtype.kind in "fiub" and dtype.itemsize <= 8
+
+
 def device_of(array: Array) -> str:
     """Return the device that holds `array`: `"cpu"` or `"cuda:<index>"`."""
     return "cpu" if isinstance(array, np.ndarray) else f"cuda:{array.device.id}"

@@ -97,19 +97,20 @@ def _zero(x: Tensor) -> Tensor:
 
 
 def _numpy_function(self: Tensor, function: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-    """Decide what NumPy's functions do with a Tensor: an operator with an array on the left (`array * x`) is the
-    Tensor's own operation; a question (`np.isnan(x)`) is answered by NumPy; what would lose the history is refused.
+    """Decide what NumPy's functions do with a Tensor: an operator, also with an array on the left (`array * x`), is
+    the Tensor's own operation; a question (`np.isnan(x)`) is answered by NumPy; what would lose the history is refused.
     """
     if method == "__call__" and function in OF_NUMPY and not options:
         return OF_NUMPY[function](*inputs)
+    is_question = function in QUESTIONS and method in ("__call__", "reduce")  # np.any(x) reduces by np.logical_or
     has_history = grad_mode.enabled and any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
-    loses_history = has_history and function not in QUESTIONS
-    if method != "__call__" or loses_history or any(isinstance(x, Tensor) for x in options.get("out", ())):
+    is_answered = is_question or (method == "__call__" and not has_history)
+    if not is_answered or any(isinstance(x, Tensor) for x in options.get("out", ())):
         raise TypeError(
             f"NumPy's {function.__name__} cannot be used here: it knows nothing of gradients. Use minigrad's own "
             "operations, or x.numpy() for the values"
         )
-    return function(*[np.asarray(x) if isinstance(x, Tensor) else x for x in inputs], **options)
+    return getattr(function, method)(*[np.asarray(x) if isinstance(x, Tensor) else x for x in inputs], **options)
 
 
 SYNTAX = {
@@ -166,6 +167,9 @@ OF_NUMPY = {
     np.bitwise_and: ops.bitwise_and,
     np.bitwise_or: ops.bitwise_or,
     np.bitwise_xor: ops.bitwise_xor,
+    np.invert: ops.bitwise_not,
+    np.negative: ops.neg,
+    np.absolute: ops.absolute,
 }
 
 QUESTIONS = {np.isnan, np.isinf, np.isfinite, np.signbit, np.logical_not, np.logical_and, np.logical_or}

@@ -291,7 +291,7 @@ class Operators:
         """Return `x` in another dtype; gradients flow between floating types.
 
         Raises:
-            TypeError: the dtype is not one of real numbers or booleans.
+            TypeError: the dtype is not one of real numbers of at most 64 bits, or booleans.
         """
     def float(self) -> Tensor:
         """Return `x` as float32; see `astype`."""

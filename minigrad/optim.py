@@ -12,8 +12,11 @@ import math
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+import numpy as np
+
 from minigrad import backend
-from minigrad.backend import Array
+from minigrad.backend import Array, quietly
+from minigrad.kernels.precision import accumulator
 from minigrad.kernels.update import in_blocks
 from minigrad.optimizer import Optimizer
 from minigrad.schedules import (
@@ -188,6 +191,7 @@ class AdamW(Adam):
         super().__init__(params, lr, betas, eps, weight_decay)
 
 
+@quietly  # infinite gradients make an infinite norm
 def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> Tensor:
     """Scale all gradients so that their common 2-norm is at most `max_norm`: g ← g · min(1, max_norm / (‖g‖ + 1e-6)).
 
@@ -199,7 +203,8 @@ def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> Tensor:
         max_norm: the largest norm allowed.
 
     Returns:
-        The norm before clipping, a 0-d Tensor on the parameters' device: nothing is read back from a GPU.
+        The norm before clipping, a 0-d Tensor on the parameters' device: nothing is read back from a GPU. That of
+        float16 is float32, as it may well be larger than the largest float16.
 
     Raises:
         ValueError: `max_norm` is negative.
@@ -207,13 +212,29 @@ def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> Tensor:
     if not max_norm >= 0:
         raise ValueError(f"clip_grad_norm: expected max_norm >= 0, got {max_norm}")
     params = [p for p in ([params] if isinstance(params, Tensor) else params) if p.grad is not None]
-    if not params:
+    grads = [p.grad.data for p in params if p.grad.numel()]
+    if not grads:
         return Tensor(0.0)
-    xp = backend.array_module(params[0])
+    xp = backend.array_module(grads[0])
     with backend.use_device(params[0].device):
-        norm = xp.linalg.norm(xp.stack([xp.linalg.norm(p.grad.data) for p in params]))
+        norm = _common_norm(grads)
         scale = xp.minimum(max_norm / (norm + 1e-6), 1.0)
         for p in params:
-            # A new Tensor, because parameters may share one gradient: y = a + b hands the same array to a and b.
-            p.grad = Tensor._wrap(xp.multiply(p.grad.data, scale, dtype=p.grad.dtype))
-    return Tensor._wrap(norm)
+            wide = accumulator(p.grad.dtype)
+            clipped = xp.multiply(p.grad.data, scale.astype(wide), dtype=wide)
+            p.grad = Tensor._wrap(clipped.astype(p.grad.dtype, copy=False))
+        return Tensor._wrap(norm.astype(np.result_type(*[accumulator(g.dtype) for g in grads])))
+
+
+def _common_norm(grads: list[Array]) -> Array:
+    """Return m·√(Σ(g/m)²) with m = max |g|, in float64: of squares beside 1, none overflows, and none is lost that
+    counts.
+    """
+    xp = backend.array_module(grads[0])
+    largest = xp.stack([abs(g).max().astype(np.float64) for g in grads]).max()
+    unit = xp.where((largest > 0) & xp.isfinite(largest), largest, 1.0)
+    norms = []
+    for g in grads:
+        wide = accumulator(g.dtype)
+        norms.append(xp.linalg.norm(xp.divide(g, unit.astype(wide), dtype=wide)).astype(np.float64))
+    return unit * xp.linalg.norm(xp.stack(norms))

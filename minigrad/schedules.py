@@ -19,7 +19,7 @@ class Schedule:
     whichever its lengths are counted in.
 
     As in PyTorch, `step()` goes on from the learning rate that it finds: where `group["lr"]` was changed by hand, or a
-    group was added, η₀ becomes the one from which the schedule would have come to that rate.
+    group was added, the part of η that depends on η₀ changes by the factor by which it would have changed otherwise.
 
     Attributes:
         step_count: t.
@@ -30,7 +30,8 @@ class Schedule:
         if not hasattr(optimizer, "param_groups"):
             raise TypeError(f"{type(self).__name__}: expected an Optimizer, got {type(optimizer).__name__}")
         self.optimizer = optimizer
-        self._go_to(0, [float(group["lr"]) for group in optimizer.param_groups] if base_lrs is None else list(base_lrs))
+        base_lrs = self._lrs() if base_lrs is None else list(base_lrs)
+        self._go_to(0, base_lrs, [self.lr_at(0, base_lr) for base_lr in base_lrs])
 
     def lr_at(self, step: int, base_lr: float) -> float:
         """Return η after `step` steps for a group with η₀ = `base_lr`: of the form a + b·η₀."""
@@ -38,84 +39,114 @@ class Schedule:
 
     def step(self) -> None:
         """Go on by one and set the learning rates."""
-        self._go_to(self.step_count + 1, self._base_lrs_now())
+        base_lrs = self._base_lrs_now()
+        lrs = [self._next_lr(lr, base_lr) for lr, base_lr in zip(self._lrs(), base_lrs, strict=True)]
+        self._go_to(self.step_count + 1, base_lrs, lrs)
 
-    def _go_to(self, step: int, base_lrs: list[float]) -> None:
-        lrs = [self.lr_at(step, base_lr) for base_lr in base_lrs]
+    def _go_to(self, step: int, base_lrs: list[float], lrs: list[float]) -> None:
         self.step_count, self.base_lrs = step, base_lrs
         for group, lr in zip(self.optimizer.param_groups, lrs, strict=True):
             group["lr"] = lr
 
-    def _base_lrs_now(self) -> list[float]:
-        """Return η₀ of each group, given the learning rate that it has now."""
-        lrs = [float(group["lr"]) for group in self.optimizer.param_groups]
-        known = self.base_lrs[: len(lrs)] + lrs[len(self.base_lrs) :]
-        return [self._base_lr_now(lr, base_lr) for lr, base_lr in zip(lrs, known, strict=True)]
+    def _lrs(self) -> list[float]:
+        return [float(group["lr"]) for group in self.optimizer.param_groups]
 
-    def _base_lr_now(self, lr: float, base_lr: float) -> float:
-        if lr == self.lr_at(self.step_count, base_lr):
-            return base_lr
-        a = self.lr_at(self.step_count, 0.0)
-        b = self.lr_at(self.step_count, 1.0) - a
-        return (lr - a) / b if b else base_lr  # at the end of a cosine η no longer depends on η₀
+    def _base_lrs_now(self) -> list[float]:
+        """Return η₀ of each group; of one that was added, the learning rate that it came with."""
+        lrs = self._lrs()
+        return self.base_lrs[: len(lrs)] + lrs[len(self.base_lrs) :]
+
+    def _next_lr(self, lr: float, base_lr: float) -> float:
+        """Return the learning rate after the next step, where `lr` is that of now."""
+        t, factor = self.step_count, self._factor()
+        if lr == self.lr_at(t, base_lr) or factor is None:
+            return self.lr_at(t + 1, base_lr)
+        return self.lr_at(t + 1, 0.0) + (lr - self.lr_at(t, 0.0)) * factor
+
+    def _factor(self) -> float | None:
+        """Return by what the next step multiplies b; None where b is 0, as at the end of a cosine."""
+        now, then = (self.lr_at(step, 1.0) - self.lr_at(step, 0.0) for step in (self.step_count, self.step_count + 1))
+        return then / now if now else None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the position and the base learning rates; lengths and factors stay with the constructor."""
-        return {"step_count": self.step_count, "base_lrs": self._base_lrs_now()}
+        """Return the position, the base learning rates, and as "lrs" those of now, or None where they are what the
+        formula says; lengths and factors stay with the constructor.
+        """
+        base_lrs = self._base_lrs_now()
+        usual = [self.lr_at(self.step_count, base_lr) for base_lr in base_lrs]
+        changed = [None if lr == expected else lr for lr, expected in zip(self._lrs(), usual, strict=True)]
+        return {"step_count": self.step_count, "base_lrs": base_lrs, "lrs": changed}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned and set the learning rates.
+        """Restore what `state_dict` returned and set the learning rates. "lrs" may be missing, as in files of former
+        versions.
 
         Raises:
             ValueError: it does not fit this schedule; nothing was changed then.
         """
         name = f"{type(self).__name__}.load_state_dict"
-        if set(state_dict) != {"step_count", "base_lrs"}:
-            raise ValueError(f"{name}: expected the keys 'base_lrs' and 'step_count', got {sorted(state_dict)}")
-        step, base_lrs = state_dict["step_count"], state_dict["base_lrs"]
-        fits = isinstance(base_lrs, list | tuple) and len(base_lrs) == len(self.optimizer.param_groups)
+        if set(state_dict) | {"lrs"} != {"step_count", "base_lrs", "lrs"}:
+            raise ValueError(f"{name}: expected the keys 'base_lrs', 'lrs' and 'step_count', got {sorted(state_dict)}")
+        step, base_lrs, groups = state_dict["step_count"], state_dict["base_lrs"], len(self.optimizer.param_groups)
+        lrs = state_dict.get("lrs", [None] * groups)
+        fits = all(isinstance(rates, list | tuple) and len(rates) == groups for rates in (base_lrs, lrs))
         if not isinstance(step, int) or step < 0 or not fits:
             raise ValueError(
-                f"{name}: expected {len(self.optimizer.param_groups)} learning rates and a step count >= 0, "
-                f"got {base_lrs} and {step!r}"
+                f"{name}: expected {groups} learning rates and a step count >= 0, got {base_lrs}, {lrs} and {step!r}"
             )
-        self._go_to(step, [float(lr) for lr in base_lrs])
+        base_lrs = [float(lr) for lr in base_lrs]
+        usual = [self.lr_at(step, base_lr) for base_lr in base_lrs]
+        lrs = [expected if lr is None else float(lr) for lr, expected in zip(lrs, usual, strict=True)]
+        self._go_to(step, base_lrs, lrs)
 
 
-class StepLR(Schedule):
-    """η = η₀ γ^⌊t/s⌋: every `step_size` = s steps the learning rate is multiplied by `gamma` = γ."""
-
-    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
-        _require_positive("StepLR", step_size=step_size, gamma=gamma)
-        self.step_size, self.gamma = step_size, gamma
-        super().__init__(optimizer)
-
-    def lr_at(self, step: int, base_lr: float) -> float:
-        return base_lr * self.gamma ** (step // self.step_size)
-
-
-class MultiStepLR(Schedule):
-    """η = η₀ γᵏ, where k of the `milestones`, which are numbers of steps, are past."""
-
-    def __init__(self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1) -> None:
-        _require_positive("MultiStepLR", gamma=gamma)
-        self.milestones, self.gamma = sorted(milestones), gamma
-        super().__init__(optimizer)
-
-    def lr_at(self, step: int, base_lr: float) -> float:
-        return base_lr * self.gamma ** sum(milestone <= step for milestone in self.milestones)
-
-
-class ExponentialLR(Schedule):
-    """η = η₀ γᵗ: every step multiplies the learning rate by `gamma` = γ."""
+class Decay(Schedule):
+    """Base class: η = η₀ γᵏ with `gamma` = γ and k = `decays(t)`."""
 
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
-        _require_positive("ExponentialLR", gamma=gamma)
+        _require_positive(type(self).__name__, gamma=gamma)
         self.gamma = gamma
         super().__init__(optimizer)
 
+    def decays(self, step: int) -> int:
+        """Return how often the learning rate was multiplied by γ in the first `step` steps."""
+        raise NotImplementedError(f"{type(self).__name__}.decays")
+
     def lr_at(self, step: int, base_lr: float) -> float:
-        return base_lr * self.gamma**step
+        return base_lr * self.gamma ** self.decays(step)
+
+    def _factor(self) -> float:
+        return self.gamma ** (self.decays(self.step_count + 1) - self.decays(self.step_count))  # γᵏ itself may be 0
+
+
+class StepLR(Decay):
+    """η = η₀ γ^⌊t/s⌋: every `step_size` = s steps the learning rate is multiplied by `gamma` = γ."""
+
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
+        _require_positive("StepLR", step_size=step_size)
+        self.step_size = step_size
+        super().__init__(optimizer, gamma)
+
+    def decays(self, step: int) -> int:
+        return step // self.step_size
+
+
+class MultiStepLR(Decay):
+    """η = η₀ γᵏ, where k of the `milestones`, which are numbers of steps, are past."""
+
+    def __init__(self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1) -> None:
+        self.milestones = sorted(milestones)
+        super().__init__(optimizer, gamma)
+
+    def decays(self, step: int) -> int:
+        return sum(milestone <= step for milestone in self.milestones)
+
+
+class ExponentialLR(Decay):
+    """η = η₀ γᵗ: every step multiplies the learning rate by `gamma` = γ."""
+
+    def decays(self, step: int) -> int:
+        return step
 
 
 class LambdaLR(Schedule):
@@ -214,6 +245,9 @@ class OneCycleLR(Schedule):
                 "make a new schedule for all of them"
             )
         return list(self.base_lrs)
+
+    def _next_lr(self, lr: float, base_lr: float) -> float:
+        return self.lr_at(self.step_count + 1, base_lr)
 
     def lr_at(self, step: int, base_lr: float) -> float:
         if step > self.total_steps:

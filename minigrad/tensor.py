@@ -98,6 +98,8 @@ class Tensor(Operators):
             raise TypeError(f"data: expected an array of {kind}, got {_described(array)}")
         if not array.dtype.isnative or not getattr(array.flags, "writeable", True):
             array = _as_array(array, None)
+        if not backend.is_numeric(array.dtype):
+            raise TypeError(f"data: expected numbers of at most 64 bits, got {_described(array)}")
         self._array = array
         self._bump_version()
 
@@ -278,8 +280,8 @@ def _as_array(data: Any, device: str | None) -> Array:
         raise TypeError("Tensor: got a list of Tensors; use ops.stack to join them")
     on_gpu = backend.is_array(data) and not isinstance(data, np.ndarray)
     array = data if on_gpu else np.asarray(data)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"Tensor: expected numbers, got {_described(data)}")
+    if not backend.is_numeric(array.dtype):
+        raise TypeError(f"Tensor: expected numbers of at most 64 bits, got {_described(data)}")
     if not keeps_dtype and array.dtype == np.float64:
         array = array.astype(np.float32)
     if not array.dtype.isnative:  # as files may have them; nothing here mixes orders of bytes

@@ -121,6 +121,9 @@ class Trainer:
         best: a metric of the validation, such as "accuracy" or "loss". The checkpoint of the epoch where it was best
             (largest, or smallest where the name ends in "loss") is kept beside the last one; None keeps the last alone.
 
+    Raises:
+        ValueError: a loader has no batches.
+
     Attributes:
         history: one row per finished epoch: epoch, train_loss, train_<metric>, val_loss, val_<metric>, lr, lr_max,
             seconds, images_per_second; lr is the learning rate of the epoch's last step, lr_max the largest of all.
@@ -141,6 +144,9 @@ class Trainer:
         callbacks: Iterable[Callback] = (),
         best: str | None = None,
     ) -> None:
+        for name, loader in (("train_loader", train_loader), ("val_loader", val_loader)):
+            if hasattr(loader, "__len__") and len(loader) == 0:  # rather now than after an epoch
+                raise ValueError(f"Trainer: expected at least one batch, {name} has none")
         self.model, self.optimizer, self.objective, self.schedule = model, optimizer, objective, schedule
         self.train_loader, self.val_loader = train_loader, val_loader
         self.epochs, self.folder, self.config = epochs, None if folder is None else Path(folder), dict(config or {})
@@ -357,7 +363,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 @no_grad()
 def evaluate(model: Module, objective: Objective, loader: DataLoader) -> dict[str, float]:
-    """Return the mean loss and metrics over a loader, in evaluation mode; the model's mode is restored."""
+    """Return the mean loss and metrics over a loader, in evaluation mode; the model's mode is restored.
+
+    Raises:
+        ValueError: the loader has no batches, so that there is no mean.
+    """
     was_training = model.training
     model.eval()
     means = Means()
@@ -365,7 +375,9 @@ def evaluate(model: Module, objective: Objective, loader: DataLoader) -> dict[st
         for index, batch in enumerate(loader):
             loss, metrics = _measured(objective, model, batch)
             means.add(f"validation batch {index + 1}", len(batch[0]), loss, metrics)
-        return means.read()
+        if not (values := means.read()):
+            raise ValueError("evaluate: expected at least one batch, the loader has none")
+        return values
     finally:
         model.train(was_training)
 

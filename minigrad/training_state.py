@@ -98,9 +98,10 @@ CHECKS: dict[str, Any] = {
         value is None
         or (
             isinstance(value, dict)
-            and value.keys() == {"step_count", "base_lrs"}
+            and value.keys() == {"step_count", "base_lrs", "lrs"}
             and _is_count(value["step_count"])
             and _rows(_is_amount)(value["base_lrs"])
+            and _rows(lambda lr: lr is None or _is_amount(lr))(value["lrs"])
         )
     ),
     "random": lambda value: isinstance(value, dict),  # its form is NumPy's, which checks it

@@ -283,6 +283,33 @@ def test_numpy_answers_questions_about_tensors():
     assert not np.isnan(Tensor(1.0))
 
 
+def test_numpy_answers_questions_about_all_elements():
+    x = Tensor([[0.0, 2.0], [0.0, 0.0]], requires_grad=True)
+    assert np.any(x > 1) and not np.all(x > 1) and np.any(x) and not np.all(x * 1)
+    assert np.any(x > 1, axis=1).tolist() == [True, False]
+    assert np.any(x > 1, axis=0, keepdims=True).tolist() == [[False, True]]
+    assert np.logical_or.reduce(x > 1, axis=None) and not np.logical_and.reduce(x > 1, axis=None)
+
+
+@pytest.mark.parametrize("reduction", [np.sum, np.mean, np.max, np.min, np.prod])
+def test_numpys_reductions_are_the_tensors_own(device, reduction):
+    x = Tensor([2.0, 4.0], requires_grad=True, device=device)
+    y = reduction(x)
+    assert isinstance(y, Tensor) and y.requires_grad and y.item() == reduction([2.0, 4.0])
+    with pytest.raises(TypeError, match="unexpected keyword argument 'dtype'"):
+        reduction(x, dtype=np.float64) if reduction not in (np.max, np.min) else x.max(dtype=np.float64)
+
+
+@pytest.mark.parametrize(
+    ("of_numpy", "own"), [(np.invert, lambda x: ~(x > 0)), (np.negative, lambda x: -x), (np.absolute, abs)]
+)
+def test_numpys_operators_of_one_operand_are_the_tensors_own(device, of_numpy, own):
+    x = Tensor([1.0, -2.0], requires_grad=True, device=device)
+    y, expected = of_numpy(x > 0 if of_numpy is np.invert else x), own(x)
+    assert isinstance(y, Tensor) and y.requires_grad == expected.requires_grad
+    assert y.numpy().tolist() == expected.numpy().tolist()
+
+
 def test_numpy_functions_refuse_what_has_a_history():
     x = Tensor([1.0], requires_grad=True)
     for function in (np.exp, np.sqrt, lambda x: np.maximum(x, 0), lambda x: np.add.reduce(x)):

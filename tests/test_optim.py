@@ -224,6 +224,35 @@ def test_clip_keeps_the_dtype_of_each_gradient(device):
         np.testing.assert_allclose(p.grad.numpy(), np.array([3, 4]) / math.sqrt(50), rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "sizes", "value"),
+    [("f2", [300], 100.0), ("f2", [1, 1], 5e4), ("f4", [3], 1e25), ("f4", [2, 7], 1e-30), ("f8", [4], 1e200)],
+)
+def test_clip_of_gradients_whose_squares_overflow_or_vanish(device, dtype, sizes, value):
+    params = make_params(device, np.dtype(dtype), [(n,) for n in sizes])
+    for p in params:
+        p.grad = Tensor(np.full(p.shape, value, dtype), device=device)
+    value = params[0].grad.numpy()[0].item()
+    norm = optim.clip_grad_norm(params, max(1.0, value))
+    assert norm.item() == pytest.approx(value * math.sqrt(sum(sizes)), rel=1e-6)
+    for p in params:
+        shrunk = value / math.sqrt(sum(sizes)) if value > 1 else value
+        np.testing.assert_allclose(p.grad.numpy(), np.full(p.shape, shrunk), rtol=1e-3 if dtype == "f2" else 1e-5)
+
+
+def test_clip_of_an_infinite_gradient_is_no_norm_of_numbers(device):
+    (p,) = make_params(device, shapes=[(2,)])
+    p.grad = Tensor([math.inf, 1.0], device=device)
+    assert optim.clip_grad_norm([p], 1.0).item() == math.inf
+
+
+def test_clip_passes_over_parameters_without_elements(device):
+    params = make_params(device, shapes=[(0,), (2,)])
+    for p in params:
+        p.grad = Tensor(np.full(p.shape, 3.0, np.float32), device=device)
+    assert optim.clip_grad_norm(params, 1.0).item() == pytest.approx(math.sqrt(18))
+
+
 def test_clip_takes_one_parameter():
     p = Parameter(np.zeros(2))
     p.grad = Tensor(np.array([3.0, 4.0]))

@@ -167,7 +167,7 @@ def test_a_group_that_was_added_goes_on_from_its_rate():
     schedule = optim.StepLR(make_optimizer(1.0), 1, 0.5)
     schedule.step()
     add_group(schedule.optimizer, 0.4)
-    assert schedule.state_dict() == {"step_count": 1, "base_lrs": [1.0, 0.8]}
+    assert schedule.state_dict() == {"step_count": 1, "base_lrs": [1.0, 0.4], "lrs": [None, 0.4]}
     assert rates(schedule, 2).tolist() == [[0.5, 0.4], [0.25, 0.2], [0.125, 0.1]]
 
 
@@ -182,10 +182,45 @@ def test_what_others_changed_is_saved():
     rates(schedule, 2)
     schedule.optimizer.param_groups[0]["lr"] = 0.25
     add_group(schedule.optimizer, 1.0)
-    assert schedule.state_dict()["base_lrs"] == pytest.approx([0.5, 2.0])
     resumed = optim.CosineLR(make_optimizer(7.0, 7.0), 4)
     resumed.load_state_dict(schedule.state_dict())
-    np.testing.assert_allclose(rates(resumed, 1), rates(schedule, 1), rtol=1e-15)
+    assert rates(resumed, 1).tolist() == rates(schedule, 1).tolist() == [[0.25, 1.0], pytest.approx([LOW / 2, 2 * LOW])]
+
+
+@pytest.mark.parametrize("make", [lambda o: optim.StepLR(o, 3, 0.7), lambda o: optim.CosineLR(o, 40, 1e-4, 5)])
+def test_a_rate_changed_by_hand_is_resumed_bit_for_bit(make):
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        schedule = make(make_optimizer(rng.random()))
+        rates(schedule, rng.integers(1, 30))
+        schedule.optimizer.param_groups[0]["lr"] = rng.random()
+        rates(schedule, rng.integers(3))
+        resumed = make(make_optimizer(1.0))
+        resumed.load_state_dict(schedule.state_dict())
+        assert rates(resumed, 5).tolist() == rates(schedule, 5).tolist()
+
+
+DECAYED = {
+    "step": lambda o: optim.StepLR(o, 1, 0.1),
+    "multi step": lambda o: optim.MultiStepLR(o, range(1, 1000), 0.1),
+    "exponential": lambda o: optim.ExponentialLR(o, 0.1),
+}
+
+
+@pytest.mark.parametrize("steps", [320, 400])
+@pytest.mark.parametrize("make", DECAYED.values(), ids=DECAYED)
+def test_a_rate_that_has_vanished_can_be_raised_by_hand(make, steps):
+    schedule = make(make_optimizer(1.0))
+    rates(schedule, steps)
+    schedule.optimizer.param_groups[0]["lr"] = 0.5
+    add_group(schedule.optimizer, 0.4)
+    np.testing.assert_allclose(rates(schedule, 2), [[0.5, 0.4], [0.05, 0.04], [0.005, 0.004]])
+
+
+def test_a_state_without_rates_has_those_of_the_formula():
+    schedule = optim.StepLR(make_optimizer(1.0), 1, 0.5)
+    schedule.load_state_dict({"step_count": 2, "base_lrs": [0.8]})
+    assert lrs(schedule) == [0.2]
 
 
 def test_one_cycle_overwrites_a_rate_changed_by_hand():
@@ -272,6 +307,8 @@ def test_resuming_goes_on_exactly(kind, steps):
         {"step_count": 1, "base_lrs": 0.1},
         {"step_count": 1, "base_lrs": ["high"]},
         {"step_count": 1, "base_lrs": [0.1], "last_epoch": 1},
+        {"step_count": 1, "base_lrs": [0.1], "lrs": [0.1, 0.2]},
+        {"step_count": 99, "base_lrs": [0.1], "lrs": [0.1]},
         {"step_count": 1, "base_lrs": [0.1, 0.1]},
         {"step_count": 99, "base_lrs": [0.5]},
     ],

@@ -109,6 +109,16 @@ def test_evaluate_measures_in_evaluation_mode_and_restores_the_mode(tmp_path, tr
     assert evaluate(model, objective, trainer.val_loader) == first  # no dropout, no moving statistics
 
 
+def test_loaders_without_batches_are_refused(tmp_path):
+    trainer = build(tmp_path)
+    nothing = DataLoader(np.zeros((0, 2), np.float32))
+    with pytest.raises(ValueError, match="evaluate: expected at least one batch"):
+        evaluate(trainer.model, objective, nothing)
+    for loaders in ((nothing, None), (trainer.train_loader, nothing)):
+        with pytest.raises(ValueError, match="Trainer: expected at least one batch, (train|val)_loader has none"):
+            Trainer(trainer.model, trainer.optimizer, objective, *loaders)
+
+
 def test_predict_returns_outputs_and_labels_in_order(tmp_path, device):
     trainer = build(tmp_path, device=device)
     outputs, (labels,) = predict(trainer.model, trainer.val_loader)

@@ -15,10 +15,9 @@ def check_batch(source: str, arrays: Any, size: int) -> None:
     if not isinstance(arrays, tuple):
         raise TypeError(f"{source}: expected a tuple of arrays, got {type(arrays).__name__}")
     for array in arrays:
-        if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
-            raise TypeError(
-                f"{source}: expected numeric NumPy arrays, got {getattr(array, 'dtype', type(array).__name__)}"
-            )
+        if not isinstance(array, np.ndarray) or not backend.is_numeric(array.dtype):
+            found = getattr(array, "dtype", type(array).__name__)
+            raise TypeError(f"{source}: expected numeric NumPy arrays of at most 64 bits, got {found}")
         if array.shape[:1] != (size,):
             raise ValueError(f"{source}: expected arrays of {size} items, got shape {array.shape}")
 

@@ -149,7 +149,7 @@ class DataLoader:
         if self.transform is not None:
             arrays = (self.transform(arrays[0], rng), *arrays[1:])
             check_batch("DataLoader: the transform", arrays, len(indices))
-        return tuple(np.ascontiguousarray(array) for array in arrays)
+        return tuple(np.ascontiguousarray(array, array.dtype.newbyteorder("=")) for array in arrays)
 
 
 def _generator(seed: int, *key: int) -> np.random.Generator:

@@ -14,7 +14,8 @@ import numpy as np
 
 from minigrad.backend import on_cpu
 
-HALF, SINGLE = np.dtype(np.float16), np.dtype(np.float32)
+HALF, SINGLE, DOUBLE = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)
+FEW = 128
 
 
 def accumulator(dtype: np.dtype) -> np.dtype:
@@ -22,11 +23,18 @@ def accumulator(dtype: np.dtype) -> np.dtype:
     return SINGLE if dtype == HALF else dtype
 
 
+def running_total(dtype: np.dtype, count: int) -> np.dtype:
+    """Return the dtype in which `count` numbers of `dtype` are added one after the other, where they cannot be added in
+    pairs: float64 for many, because a float32 total of 16,777,216 grows by no more ones.
+    """
+    return DOUBLE if count > FEW else accumulator(dtype)
+
+
 def in_float32(compute: Callable[..., Any], also_on_gpu: bool = True) -> Callable[..., Any]:
     """Have a function of arrays, or of Tensors, compute in float32 where they are float16.
 
-    If the first array is float16 and no other is of a wider floating type, all of them are converted, and the result is
-    converted back.
+    If the first one is float16 and no other is of a wider floating type, all of them are converted, and the result is
+    converted back. NumPy's numbers, and arrays beside a Tensor, have no say in this: they follow it.
 
     Args:
         compute: the function; its result is one array or Tensor.
@@ -37,15 +45,24 @@ def in_float32(compute: Callable[..., Any], also_on_gpu: bool = True) -> Callabl
     @wraps(compute)
     def run(*args: Any, **options: Any) -> Any:
         first = args[0] if args else next(iter(options.values()), None)
-        if getattr(first, "dtype", None) != HALF or not (also_on_gpu or on_cpu(first)):
+        dtype = getattr(first, "dtype", None)
+        if dtype is None:  # a method's `self`, or an option
+            first = next((x for x in (*args, *options.values()) if hasattr(x, "dtype")), None)
+            dtype = getattr(first, "dtype", None)
+        if dtype != HALF or not (also_on_gpu or on_cpu(first)):
             return compute(*args, **options)
-        dtypes = {x.dtype for x in (*args, *options.values()) if hasattr(x, "dtype")}
-        if any(dtype.kind == "f" and dtype != HALF for dtype in dtypes):
+        if any(_is_wider(x, first) for x in (*args, *options.values())):
             return compute(*args, **options)  # which has a wider result
         args, options = tuple(map(_single, args)), {name: _single(x) for name, x in options.items()}
         return compute(*args, **options).astype(HALF)
 
     return run
+
+
+def _is_wider(x: Any, first: Any) -> bool:
+    """Whether `x` is, as `first` is, a Tensor or else an array, of a floating type other than float16."""
+    alike = hasattr(x, "dtype") and hasattr(x, "node") == hasattr(first, "node") and not isinstance(x, np.generic)
+    return alike and x.dtype.kind == "f" and x.dtype != HALF
 
 
 def _single(x: Any) -> Any:

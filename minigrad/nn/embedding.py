@@ -19,8 +19,8 @@ class Embedding(Module):
 
     def __init__(self, num_embeddings: int, embedding_dim: int, device: str | None = None, dtype: Any = None) -> None:
         super().__init__()
-        positive("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
-        self.weight = Parameter(init.normal((num_embeddings, embedding_dim), 1.0))
+        shape = positive("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
+        self.weight = Parameter(init.normal(shape, 1.0))
         self._made_on(device, dtype)
 
     def forward(self, numbers: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from minigrad import backend, ops
 from minigrad.kernels.conv import Pair
 from minigrad.nn import init
 from minigrad.nn.module import Module
+from minigrad.ops.operands import ints, is_int
 from minigrad.ops.pool import grid
 from minigrad.ops.reduce import one_axis
 from minigrad.ops.spellings import also
@@ -32,7 +33,7 @@ class Linear(Module):
         self, in_features: int, out_features: int, bias: bool = True, device: str | None = None, dtype: Any = None
     ) -> None:
         super().__init__()
-        positive("Linear", in_features=in_features, out_features=out_features)
+        in_features, out_features = positive("Linear", in_features=in_features, out_features=out_features)
         self.weight = Parameter(init.kaiming_uniform((out_features, in_features)))
         self.bias = Parameter(init.uniform((out_features,), 1 / math.sqrt(in_features))) if bias else None
         self._made_on(device, dtype)
@@ -67,7 +68,8 @@ class Conv2d(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        positive("Conv2d", in_channels=in_channels, out_channels=out_channels, groups=groups)
+        sizes = positive("Conv2d", in_channels=in_channels, out_channels=out_channels, groups=groups)
+        in_channels, out_channels, groups = sizes
         if in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"Conv2d: groups={groups} must divide {in_channels} input and {out_channels} output channels"
@@ -121,7 +123,7 @@ class BatchNorm2d(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        positive(type(self).__name__, num_features=num_features)
+        (num_features,) = positive(type(self).__name__, num_features=num_features)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.weight = Parameter(np.ones(num_features, np.float32)) if affine else None
         self.bias = Parameter(np.zeros(num_features, np.float32)) if affine else None
@@ -299,7 +301,7 @@ class ZeroPad2d(Module):
 
     def __init__(self, padding: int | tuple[int, int, int, int]) -> None:
         super().__init__()
-        self.padding = (padding,) * 4 if isinstance(padding, int) else tuple(padding)
+        self.padding = ints("ZeroPad2d", "padding", (padding,) * 4 if is_int(padding) else padding)
         if len(self.padding) != 4:
             raise ValueError(f"ZeroPad2d: expected (left, right, top, bottom), got {padding}")
 
@@ -320,8 +322,9 @@ class Identity(Module):
         return x
 
 
-def positive(name: str, **sizes: int) -> None:
-    """Raise ValueError unless all sizes are positive ints."""
+def positive(name: str, **sizes: Any) -> tuple[int, ...]:
+    """Return sizes as Python's ints, or raise ValueError unless all are positive ints, of whatever kind."""
     for argument, value in sizes.items():
-        if not isinstance(value, (int, np.integer)) or value < 1:
+        if not is_int(value) or value < 1:
             raise ValueError(f"{name}: {argument} must be a positive int, got {value!r}")
+    return tuple(map(int, sizes.values()))

@@ -54,7 +54,7 @@ class Module:
     training: bool = True
 
     hooks: dict[int, Hook]
-    _buffers: dict[str, Tensor | None]
+    _buffers: dict[str, None]  # their names, in order; the Tensors are attributes
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
         module = super().__new__(cls)
@@ -98,7 +98,9 @@ class Module:
         """Keep buffers Tensors and parameters Parameters: an array in their place would not be found any more."""
         is_buffer, is_parameter = name in self._buffers, isinstance(vars(self).get(name), Parameter)
         if is_buffer and backend.is_array(value):
-            value = Tensor(value)
+            value = self._like_buffer(name, value)
+        if is_buffer and isinstance(value, Parameter):
+            raise TypeError(f"{type(self).__name__}.{name}: is a buffer, and would be a parameter as well")
         expected = Tensor if is_buffer else Parameter if is_parameter else object
         if value is not None and not isinstance(value, expected):
             raise TypeError(
@@ -106,6 +108,18 @@ class Module:
                 f"change the values alone, assign to .{name}.data"
             )
         super().__setattr__(name, value)
+
+    def _like_buffer(self, name: str, array: Array) -> Tensor:
+        """Return an array as a Tensor that can take the place of the buffer `name`, if there is a Tensor yet."""
+        old = vars(self).get(name)
+        if old is None:
+            return Tensor(array)
+        if array.shape != old.shape:
+            raise ValueError(
+                f"{type(self).__name__}.{name}: an array of shape {array.shape} cannot take the place of a buffer of "
+                f"shape {old.shape}"
+            )
+        return Tensor(array, device=old.device).astype(old.dtype)
 
     def __delattr__(self, name: str) -> None:
         self._buffers.pop(name, None)
@@ -132,9 +146,9 @@ class Module:
 
     def register_buffer(self, name: str, value: Tensor | None) -> None:
         """Announce a Tensor that belongs to the state but is not learned."""
-        if value is not None and not isinstance(value, Tensor):
+        if (value is not None and not isinstance(value, Tensor)) or isinstance(value, Parameter):
             raise TypeError(f"register_buffer: {name} must be a Tensor or None, got {type(value).__name__}")
-        self._buffers[name] = value
+        self._buffers[name] = None
         setattr(self, name, value)
 
     def named_children(self) -> Iterator[tuple[str, Module]]:

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.kernels.precision import in_float32
 from minigrad.nn.layers import positive
 from minigrad.nn.module import Module
 from minigrad.tensor import Parameter, Tensor
 
 
+@in_float32
 def _normalised(x: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
     """(x − mean)/√(variance + ε), both along `axes`."""
     centred = x - x.mean(axes, keepdims=True)
@@ -33,9 +35,8 @@ class LayerNorm(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        for n in self.normalized_shape:
-            positive("LayerNorm", normalized_shape=n)
+        sizes = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
+        self.normalized_shape = tuple(n for size in sizes for n in positive("LayerNorm", normalized_shape=size))
         self.eps = eps
         self.weight = Parameter(np.ones(self.normalized_shape, np.float32)) if elementwise_affine else None
         self.bias = Parameter(np.zeros(self.normalized_shape, np.float32)) if elementwise_affine and bias else None
@@ -70,7 +71,7 @@ class GroupNorm(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        positive("GroupNorm", num_groups=num_groups, num_channels=num_channels)
+        num_groups, num_channels = positive("GroupNorm", num_groups=num_groups, num_channels=num_channels)
         if num_channels % num_groups:
             raise ValueError(f"GroupNorm: {num_groups} groups must divide {num_channels} channels")
         self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps

@@ -56,7 +56,7 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
     """Return `x` in another dtype; gradients flow between floating types.
 
     Raises:
-        TypeError: the dtype is not one of real numbers or booleans.
+        TypeError: the dtype is not one of real numbers of at most 64 bits, or booleans.
     """
 
 def avg_pool2d(x: Tensor, kernel_size: builtins.int | Pair, stride: builtins.int | Pair | None = None, padding: builtins.int | Pair = 0, count_include_pad: builtins.bool = True) -> Tensor:

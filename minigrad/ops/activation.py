@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad import kernels
-from minigrad.backend import Array, array_module, quietly
+from minigrad.backend import Array, array_module, on_cpu, quietly
 from minigrad.function import Function
 from minigrad.kernels.precision import in_float32
 from minigrad.kernels.reduce import total
-from minigrad.ops.operands import floating
+from minigrad.ops.operands import floating, is_int
 from minigrad.ops.select import Keep, where
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
@@ -103,16 +103,17 @@ class LogSumExp(Function):
     def forward(self, x: Array, axis: int, keepdims: bool) -> Array:
         self.axis, self.keepdims = axis, keepdims
         xp = array_module(x)
-        largest = x.max(axis=axis, keepdims=True)
-        largest = xp.where(xp.isfinite(largest), largest, 0).astype(x.dtype)
+        self.largest = x.max(axis=axis, keepdims=True)
+        largest = xp.where(xp.isfinite(self.largest), self.largest, 0).astype(x.dtype)
         y = xp.log(total(xp.exp(x - largest), (axis,), keepdims=True)) + largest
         return y if keepdims else y.squeeze(axis)
 
     def backward(self, grad: Tensor) -> Tensor:
         (x,) = self.inputs
         grad = grad if self.keepdims else grad.unsqueeze(self.axis)
-        xp = array_module(x.data)
-        largest = x.data.max(axis=self.axis, keepdims=True)
+        xp, largest = array_module(x.data), self.largest
+        if on_cpu(largest) and not np.isinf(largest).any():  # a GPU would have to be waited for
+            return grad * softmax(x, self.axis)
         winners = xp.where((x.data == largest) & (largest > 0), 0, -xp.inf).astype(x.dtype)  # their softmax: the shares
         finite = where(Tensor._wrap(xp.isinf(largest)), Tensor._wrap(winners), x)
         return Keep.apply(grad * softmax(finite, self.axis), mask=largest != -xp.inf)
@@ -158,7 +159,7 @@ def logsumexp(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:
 
 
 def _one_axis(name: str, x: Tensor, axis: int) -> int:
-    if not isinstance(axis, (int, np.integer)) or not -x.ndim <= axis < x.ndim:
+    if not is_int(axis) or not -x.ndim <= axis < x.ndim:
         raise ValueError(f"{name}: axis {axis} is not an axis of shape {x.shape}")
     if x.shape[axis] == 0:
         raise ValueError(f"{name}: axis {axis} of shape {x.shape} is empty")

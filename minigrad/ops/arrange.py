@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from minigrad.ops.indexing import getitem
 from minigrad.ops.joining import concat
+from minigrad.ops.operands import ints, is_int, one_int
 from minigrad.ops.reduce import Axis, axes_of, one_axis
 from minigrad.ops.shape import broadcast_to, reshape, shape_argument
 from minigrad.ops.spellings import also
@@ -14,7 +15,7 @@ from minigrad.tensor import Tensor
 
 def expand(x: Tensor, *sizes: int | tuple[int, ...]) -> Tensor:
     """Return `x` repeated to `sizes` without copying, as `broadcast_to`; -1 keeps an axis as it is."""
-    wanted = shape_argument(sizes)
+    wanted = shape_argument("expand", sizes)
     own = (1,) * (len(wanted) - x.ndim) + x.shape
     return broadcast_to(x, tuple(m if n == -1 else n for n, m in zip(wanted, own, strict=False)))
 
@@ -25,7 +26,7 @@ def repeat(x: Tensor, *counts: int | tuple[int, ...]) -> Tensor:
     Raises:
         ValueError: there are fewer counts than axes, or one is negative.
     """
-    times = shape_argument(counts)
+    times = shape_argument("repeat", counts)
     if len(times) < x.ndim or min(times, default=0) < 0:
         raise ValueError(f"repeat: expected at least {x.ndim} counts >= 0 for shape {x.shape}, got {times}")
     own = (1,) * (len(times) - x.ndim) + x.shape
@@ -52,8 +53,7 @@ def roll(x: Tensor, shifts: int | tuple[int, ...], axis: int | tuple[int, ...] |
     """
     if axis is None:
         return reshape(roll(reshape(x, -1), shifts, 0), x.shape)
-    by = shifts if isinstance(shifts, (tuple, list)) else (shifts,)
-    along = axis if isinstance(axis, (tuple, list)) else (axis,)
+    by, along = ints("roll", "shifts", shifts), ints("roll", "axis", axis)
     if len(by) != len(along):
         raise ValueError(f"roll: got {len(by)} shifts for {len(along)} axes")
     for shift, a in zip(by, along, strict=True):
@@ -74,10 +74,12 @@ def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor,
     """
     axis = one_axis("split", x, axis)
     n = x.shape[axis]
-    if isinstance(sizes, int):
+    if is_int(sizes):
+        sizes = int(sizes)
         if sizes < 1:
             raise ValueError(f"split: expected a length >= 1, got {sizes}")
         sizes = [min(sizes, n - start) for start in range(0, n, sizes)] or [0]
+    sizes = ints("split", "sizes", sizes)
     if sum(sizes) != n or min(sizes) < 0:
         raise ValueError(f"split: lengths {list(sizes)} do not add up to {n}, the length of axis {axis}")
     pieces, start = [], 0
@@ -90,6 +92,7 @@ def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor,
 @also(dim="axis")
 def chunk(x: Tensor, chunks: int, axis: int = 0) -> tuple[Tensor, ...]:
     """Return `x` cut along `axis` into at most `chunks` pieces of one length, the last of which may be shorter."""
+    chunks = one_int("chunk", "chunks", chunks)
     if chunks < 1:
         raise ValueError(f"chunk: expected chunks >= 1, got {chunks}")
     return split(x, max(1, -(-x.shape[one_axis("chunk", x, axis)] // chunks)), axis)

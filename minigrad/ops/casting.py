@@ -59,11 +59,9 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
     """Return `x` in another dtype; gradients flow between floating types.
 
     Raises:
-        TypeError: the dtype is not one of real numbers or booleans.
+        TypeError: the dtype is not one of real numbers of at most 64 bits, or booleans.
     """
-    dtype = np.dtype(dtype)
-    if dtype.kind not in "fiub":
-        raise TypeError(f"astype: expected a numeric dtype, got {dtype}")
+    dtype = _numeric("astype", dtype)
     if dtype.kind != "f":
         x = x.detach()
     return x if x.dtype == dtype else AsType.apply(x, dtype=dtype)
@@ -89,7 +87,15 @@ def place(x: Tensor, device: Any = None, dtype: Any = None) -> tuple[str, np.dty
         device, dtype = x.device, device
     elif device is None and dtype is not None:
         device = x.device
-    return device, x.dtype if dtype is None else np.dtype(dtype)
+    return device, x.dtype if dtype is None else _numeric("to", dtype)
+
+
+def _numeric(name: str, dtype: Any) -> np.dtype:
+    """Return a dtype that operations know, in this machine's order of bytes."""
+    dtype = np.dtype(dtype)
+    if not backend.is_numeric(dtype):
+        raise TypeError(f"{name}: expected a numeric dtype of at most 64 bits, got {dtype}")
+    return dtype.newbyteorder("=")
 
 
 def type_as(x: Tensor, other: Tensor) -> Tensor:

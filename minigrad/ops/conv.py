@@ -175,7 +175,7 @@ def checked_window(
         raise ValueError(
             f"conv2d: groups={groups!r} must be a positive int that divides the {w.shape[0]} output channels"
         )
-    window = window_for("conv2d", x, w.shape[2:], stride, padding, dilation, groups)
+    window = window_for("conv2d", x, w.shape[2:], stride, padding, dilation, int(groups))
     if x.shape[1] != w.shape[1] * groups:
         raise ValueError(
             f"conv2d: input has {x.shape[1]} channels but weight {w.shape} takes {w.shape[1] * groups} "

@@ -9,6 +9,7 @@ import numpy as np
 from minigrad import backend
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
+from minigrad.kernels.precision import running_total
 from minigrad.tensor import Tensor
 
 
@@ -34,12 +35,14 @@ class ScatterAdd(Function):
     def forward(self, x: Array, shape: tuple[int, ...], index: Any) -> Array:
         self.index = index
         xp = array_module(x)
-        y = xp.zeros(shape, dtype=x.dtype)
         if all(isinstance(part, (int, slice)) or part is None or part is Ellipsis for part in _parts(index)):
+            y = xp.zeros(shape, dtype=x.dtype)
             y[index] = x  # no element is taken twice
-        else:
-            xp.add.at(y, index, x)
-        return y
+            return y
+        wide = running_total(x.dtype, x.size)  # all of x may belong to one element
+        y = xp.zeros(shape, dtype=wide)
+        xp.add.at(y, index, x.astype(wide, copy=False))
+        return y.astype(x.dtype, copy=False)
 
     def backward(self, grad: Tensor) -> Tensor:
         return GetItem.apply(grad, index=self.index)

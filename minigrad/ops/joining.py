@@ -9,7 +9,7 @@ import numpy as np
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
 from minigrad.ops.casting import astype
-from minigrad.ops.operands import common_dtype
+from minigrad.ops.operands import common_dtype, ints, one_int
 from minigrad.ops.shape import unsqueeze
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
@@ -48,7 +48,7 @@ def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
         ValueError: there are none, or their shapes differ elsewhere than along `axis`.
     """
     tensors = _tensors("concat", tensors)
-    first = tensors[0]
+    first, axis = tensors[0], one_int("concat", "axis", axis)
     if not -first.ndim <= axis < first.ndim:
         raise ValueError(f"concat: axis {axis} is not an axis of shape {first.shape}")
     axis %= first.ndim
@@ -93,7 +93,7 @@ def pad(x: Tensor, width: Sequence[tuple[int, int]], value: float = 0.0) -> Tens
     Raises:
         ValueError: `width` does not have one non-negative pair for each axis.
     """
-    width = tuple(tuple(pair) for pair in width)
+    width = tuple(ints("pad", "width", tuple(pair)) for pair in width)
     if len(width) != x.ndim or any(len(pair) != 2 or min(pair) < 0 for pair in width):
         raise ValueError(f"pad: expected {x.ndim} pairs (before, after) >= 0 for shape {x.shape}, got {width}")
     return Pad.apply(x, width=width, value=value)

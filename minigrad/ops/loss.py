@@ -36,11 +36,13 @@ def smooth_l1_loss(pred: Tensor, target: Tensor, beta: float = 1.0, reduction: s
     return reduced("smooth_l1_loss", inner * inner * (0.5 / float(beta)) + (distance - inner), reduction)
 
 
+@in_float32
 def l1_loss(pred: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Return |pred − target|. Errors as in `mse_loss`."""
     return reduced("l1_loss", abs(_difference("l1_loss", pred, target)), reduction)
 
 
+@in_float32
 def huber_loss(pred: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """Return ½d² where |d| < δ and δ(|d| − ½δ) elsewhere: δ times the smooth L1 loss. Errors as there."""
     return smooth_l1_loss(pred, target, delta, reduction) * float(delta)

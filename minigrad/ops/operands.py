@@ -7,6 +7,7 @@ float, or divided, become float32).
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -85,6 +86,29 @@ def _operand(name: str, x: Any) -> Any:
 def is_int(x: Any) -> bool:
     """Whether `x` is an integer, Python's or one of NumPy's, and no boolean."""
     return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
+
+
+def ints(name: str, argument: str, value: Any) -> tuple[int, ...]:
+    """Return an int, or several in a tuple, a list or a flat array, as Python's ints, in a tuple.
+
+    Raises:
+        TypeError: they are something else; booleans and floats that happen to be whole are no ints.
+    """
+    several = value.tolist() if isinstance(value, np.ndarray) else value
+    several = several if isinstance(several, (tuple, list)) else (several,)
+    try:
+        if bool not in map(type, several):
+            return tuple(map(operator.index, several))
+    except (TypeError, ValueError):
+        pass
+    raise TypeError(f"{name}: {argument} must be an int or several, got {value!r}")
+
+
+def one_int(name: str, argument: str, value: Any) -> int:
+    """Return an int of any kind as Python's. Raises TypeError for anything else."""
+    if not is_int(value):
+        raise TypeError(f"{name}: {argument} must be an int, got {value!r}")
+    return int(value)
 
 
 def beside(x: Any, other: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
 from minigrad.ops.indexing import getitem
+from minigrad.ops.operands import one_int
 from minigrad.ops.reduce import one_axis
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
@@ -52,7 +53,7 @@ def topk(x: Tensor, k: int, axis: int = -1, largest: bool = True) -> Ordered:
     Raises:
         ValueError: there are fewer than k elements.
     """
-    axis = one_axis("topk", x, axis)
+    axis, k = one_axis("topk", x, axis), one_int("topk", "k", k)
     if not 0 <= k <= x.shape[axis]:
         raise ValueError(f"topk: expected k from 0 to {x.shape[axis]}, the length of axis {axis}, got {k}")
     indices = argsort(x, axis, descending=largest)[(slice(None),) * axis + (slice(k),)]

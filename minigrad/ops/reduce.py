@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from minigrad import kernels
-from minigrad.backend import Array
+from minigrad.backend import Array, on_cpu
 from minigrad.function import Function
 from minigrad.kernels.precision import accumulator, in_float32
-from minigrad.ops.operands import floating
+from minigrad.ops.operands import floating, ints
 from minigrad.ops.select import Keep
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
@@ -20,11 +22,16 @@ Axis = int | tuple[int, ...] | None
 
 
 def axes_of(name: str, x: Tensor, axis: Axis) -> tuple[int, ...]:
-    """Return `axis` as a sorted tuple of non-negative ints."""
+    """Return `axis` as a sorted tuple of non-negative ints.
+
+    Raises:
+        TypeError: it is no int, and not several.
+        ValueError: x has no such axis, or one is given twice.
+    """
     if axis is None:
         return tuple(range(x.ndim))
-    given = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
-    axes = tuple(sorted({int(a) % x.ndim for a in given if -x.ndim <= a < x.ndim}))
+    given = (axis,) if type(axis) is int else ints(name, "axis", axis)
+    axes = tuple(sorted({a % x.ndim for a in given if -x.ndim <= a < x.ndim}))
     if len(axes) != len(given):
         raise ValueError(f"{name}: axis {axis} does not fit shape {x.shape}")
     return axes
@@ -32,7 +39,7 @@ def axes_of(name: str, x: Tensor, axis: Axis) -> tuple[int, ...]:
 
 def one_axis(name: str, x: Tensor, axis: int) -> int:
     """Return `axis`, one int, as a non-negative int."""
-    if isinstance(axis, (tuple, list)) or axis is None:
+    if isinstance(axis, (tuple, list)) or np.ndim(axis) or axis is None:
         raise ValueError(f"{name}: expected one axis, got {axis}")
     return axes_of(name, x, axis)[0]
 
@@ -71,8 +78,11 @@ class Max(Function):
     def backward(self, grad: Tensor) -> Tensor:
         (x,) = self.inputs
         largest = _with_kept_axes(self.output, x.shape, self.axes).data
-        winners = (x.data == largest) | _first_nans(x.data, self.axes)
-        each = (1 / winners.sum(axis=self.axes, keepdims=True)).astype(grad.dtype)
+        winners = x.data == largest
+        if not on_cpu(largest) or np.isnan(largest).any():  # a GPU would have to be waited for
+            winners = winners | _first_nans(x.data, self.axes)
+        counts = kernels.reduce.total(winners.astype(accumulator(grad.dtype)), self.axes, keepdims=True)
+        each = (1 / counts).astype(grad.dtype)
         share = _with_kept_axes(grad, x.shape, self.axes) * Tensor._wrap(each)
         return Keep.apply(share.broadcast_to(x.shape), mask=winners)
 
@@ -151,7 +161,7 @@ def var(x: Tensor, axis: Axis = None, keepdims: bool = False, correction: int = 
     axes = axes_of("var", x, axis)
     count = math.prod([x.shape[a] for a in axes])
     centred = x - x.mean(axis, keepdims=True)
-    scale = 1 / (count - correction) if count > correction else math.nan
+    scale = 1 / (count - float(correction)) if count > correction else math.nan
     return Sum.apply(centred * centred, axes=axes, keepdims=keepdims, scale=scale)
 
 
@@ -207,7 +217,7 @@ def argmin(x: Tensor, axis: int | None = None, keepdims: bool = False) -> Tensor
 
 def _arg(name: str, x: Tensor, axis: int | None, keepdims: bool) -> Tensor:
     axes = _nonempty_axes(name, x, axis)
-    found = ArgExtreme.apply(x, axis=axis, pick=name)
+    found = ArgExtreme.apply(x, axis=None if axis is None else one_axis(name, x, axis), pick=name)
     return found.reshape(tuple(1 if i in axes else n for i, n in enumerate(x.shape))) if keepdims else found
 
 

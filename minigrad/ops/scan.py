@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from minigrad.backend import Array
 from minigrad.function import Function
+from minigrad.kernels.precision import in_float32, running_total
 from minigrad.ops.arrange import flip
 from minigrad.ops.elementwise import mul, sqrt
 from minigrad.ops.indexing import getitem
@@ -21,7 +22,9 @@ class CumSum(Function):
 
     def forward(self, x: Array, axis: int) -> Array:
         self.axis = axis
-        return x.cumsum(axis=axis)
+        if x.dtype.kind != "f":
+            return x.cumsum(axis=axis)
+        return x.cumsum(axis=axis, dtype=running_total(x.dtype, x.shape[axis])).astype(x.dtype, copy=False)
 
     def backward(self, grad: Tensor) -> Tensor:
         return flip(cumsum(flip(grad, self.axis), self.axis), self.axis)
@@ -34,6 +37,7 @@ def cumsum(x: Tensor, axis: int) -> Tensor:
 
 
 @also(dim="axis", keepdim="keepdims")
+@in_float32
 def prod(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the product of all elements, or the products along `axis`.
 
@@ -55,12 +59,14 @@ def _ones(x: Tensor, kept: list[int]) -> Tensor:
 
 
 @also(dim="axis", keepdim="keepdims")
+@in_float32
 def std(x: Tensor, axis: Axis = None, keepdims: bool = False, correction: int = 1) -> Tensor:
     """Return the standard deviation, the root of `var`."""
     return sqrt(var(x, axis, keepdims, correction))
 
 
 @also(dim="axis", keepdim="keepdims")
+@in_float32
 def norm(x: Tensor, p: float = 2, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the p-norm (Σ|x|ᵖ)^(1/p), of all elements or along `axis`; for p = ∞ the largest |x|.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import kernels
-from minigrad.backend import Array, array_module
+from minigrad.backend import Array, array_module, on_cpu
 from minigrad.function import Function
 from minigrad.ops.operands import Number, Operand, floating, operands, shape_of, sum_to
 from minigrad.ops.spellings import also
@@ -61,14 +61,14 @@ class Maximum(Function):
     def backward(self, grad: Tensor) -> tuple:
         (a, b), (a_shape, b_shape) = self.inputs, self.shapes
         a, b = (x.data if isinstance(x, Tensor) else x for x in (a, b))
-        a_is_nan, b_is_nan = a != a, b != b
-        to_a = self.wins(a, b) | (a_is_nan & (b == b))
-        to_b = self.wins(b, a) | (b_is_nan & (a == a))
-        xp = array_module(grad.data)
-        share = Tensor._wrap(xp.where(to_a | to_b, 1, 0.5).astype(grad.dtype))
+        to_a, to_b = self.wins(a, b), self.wins(b, a)
+        if not on_cpu(grad.data) or (to_a == to_b).any():  # a GPU would have to be waited for
+            to_a, to_b = to_a | ((a != a) & (b == b)), to_b | ((b != b) & (a == a))
+            shares = array_module(grad.data).where(to_a | to_b, 1, 0.5)
+            grad = grad * Tensor._wrap(shares.astype(grad.dtype))
         return (
-            sum_to(Keep.apply(grad * share, mask=~to_b), a_shape) if self.needs[0] else None,
-            sum_to(Keep.apply(grad * share, mask=~to_a), b_shape) if self.needs[1] else None,
+            sum_to(Keep.apply(grad, mask=~to_b), a_shape) if self.needs[0] else None,
+            sum_to(Keep.apply(grad, mask=~to_a), b_shape) if self.needs[1] else None,
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
-from minigrad.ops.operands import sum_to
+from minigrad.ops.operands import ints, one_int, sum_to
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
@@ -56,9 +56,9 @@ class BroadcastTo(Function):
         return sum_to(grad, self.shape)
 
 
-def shape_argument(shape: tuple[Any, ...]) -> tuple[int, ...]:
-    """Accept both f(2, 3) and f((2, 3))."""
-    return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+def shape_argument(name: str, shape: tuple[Any, ...]) -> tuple[int, ...]:
+    """Accept both f(2, 3) and f((2, 3)). Raises TypeError unless these are ints."""
+    return ints(name, "a shape", shape[0] if len(shape) == 1 else shape)
 
 
 def reshape(x: Tensor, *shape: int | tuple[int, ...]) -> Tensor:
@@ -67,7 +67,7 @@ def reshape(x: Tensor, *shape: int | tuple[int, ...]) -> Tensor:
     Raises:
         ValueError: the number of elements differs.
     """
-    new = shape_argument(shape)
+    new = shape_argument("reshape", shape)
     known = math.prod(n for n in new if n != -1)
     fits = x.numel() == known if -1 not in new else known > 0 and x.numel() % known == 0
     if new.count(-1) > 1 or not fits:
@@ -81,7 +81,7 @@ def permute(x: Tensor, *axes: int | tuple[int, ...]) -> Tensor:
     Raises:
         ValueError: `axes` is not a permutation of the axes.
     """
-    order = shape_argument(axes)
+    order = ints("permute", "an order of axes", axes[0] if len(axes) == 1 else axes)
     if sorted(a % x.ndim if -x.ndim <= a < x.ndim else a for a in order) != list(range(x.ndim)):
         raise ValueError(f"permute: {order} is no permutation of the {x.ndim} axes of shape {x.shape}")
     return Permute.apply(x, axes=tuple(a % x.ndim for a in order))
@@ -96,10 +96,10 @@ def transpose(x: Tensor, *axes: int | tuple[int, ...]) -> Tensor:
     """
     if len(axes) != 2:
         return permute(x, *axes) if axes else Permute.apply(x, axes=tuple(range(x.ndim))[::-1])
+    i, j = axes = ints("transpose", "an axis", axes)
     if not all(-x.ndim <= a < x.ndim for a in axes):
         raise ValueError(f"transpose: axes {axes} do not fit shape {x.shape}")
     order = list(range(x.ndim))
-    i, j = axes
     order[i], order[j] = order[j], order[i]
     return Permute.apply(x, axes=tuple(order))
 
@@ -121,7 +121,7 @@ def broadcast_to(x: Tensor, *shape: int | tuple[int, ...]) -> Tensor:
     Raises:
         ValueError: the shapes do not fit.
     """
-    new = shape_argument(shape)
+    new = shape_argument("broadcast_to", shape)
     if len(new) < x.ndim or any(n not in (1, m) for n, m in zip(x.shape[::-1], new[::-1], strict=False)):
         raise ValueError(f"broadcast_to: shape {x.shape} does not broadcast to {new}")
     return x if new == x.shape else BroadcastTo.apply(x, shape=new)
@@ -134,6 +134,7 @@ def flatten(x: Tensor, start: int = 0, end: int = -1) -> Tensor:
     Raises:
         ValueError: these are no axes, or `end` comes before `start`.
     """
+    start, end = one_int("flatten", "start", start), one_int("flatten", "end", end)
     if x.ndim == 0:
         return reshape(x, 1)
     for name, axis in (("start", start), ("end", end)):
@@ -154,7 +155,7 @@ def squeeze(x: Tensor, axis: int | tuple[int, ...] | None = None) -> Tensor:
     """
     if axis is None:
         return reshape(x, tuple(n for n in x.shape if n != 1))
-    given = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+    given = ints("squeeze", "axis", axis)
     if not all(-x.ndim <= a < x.ndim and x.shape[a] == 1 for a in given):
         raise ValueError(f"squeeze: axis {axis} of shape {x.shape} is not of length 1")
     removed = {a % x.ndim for a in given}
@@ -164,6 +165,7 @@ def squeeze(x: Tensor, axis: int | tuple[int, ...] | None = None) -> Tensor:
 @also(dim="axis")
 def unsqueeze(x: Tensor, axis: int) -> Tensor:
     """Insert an axis of length 1 at position `axis`."""
+    axis = one_int("unsqueeze", "axis", axis)
     if not -x.ndim - 1 <= axis <= x.ndim:
         raise ValueError(f"unsqueeze: axis {axis} does not fit shape {x.shape}")
     at = axis % (x.ndim + 1)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable)
+OF_NUMPY = frozenset({"dtype", "out"})
 
 
 def also(**spellings: str) -> Callable[[F], F]:
@@ -15,11 +16,13 @@ def also(**spellings: str) -> Callable[[F], F]:
 
     The further names are part of the signature that `help` and editors show. Giving both is a TypeError. A name that
     means something else in PyTorch stands for no argument but for a text, which says what to use instead.
+
+    `np.any(x)` calls `x.any(axis=None, out=None)`, and `np.mean(x)` gives a `dtype`: None for these means nothing.
     """
 
-    names = frozenset(spellings)
-
     def decorate(function: F) -> F:
+        names = frozenset(spellings) | (OF_NUMPY - inspect.signature(function).parameters.keys())
+
         @functools.wraps(function)
         def called(*args: Any, **options: Any) -> Any:
             if not names.isdisjoint(options):
@@ -33,6 +36,7 @@ def also(**spellings: str) -> Callable[[F], F]:
 
 
 def _translated(name: str, spellings: dict[str, str], options: dict[str, Any]) -> dict[str, Any]:
+    options = {option: value for option, value in options.items() if option not in OF_NUMPY or value is not None}
     for option in options:
         if " " in spellings.get(option, ""):
             raise TypeError(f"{name}: does not take {spellings[option]}")

@@ -7,10 +7,11 @@ from functools import partial
 import numpy as np
 import pytest
 
-from minigrad import Tensor, backend
+from minigrad import Tensor, backend, nn, no_grad
 from minigrad.kernels import conv, matmul, winograd
 from minigrad.kernels.conv import Window
 from minigrad.kernels.precision import accumulator, in_float32
+from minigrad.tensor import Parameter
 from tests.kernels.test_conv import arrays
 
 HALF, SINGLE = np.dtype(np.float16), np.dtype(np.float32)
@@ -97,3 +98,19 @@ def test_winograd_never_sees_float16(monkeypatch):
     window, shape, _ = CASES[0]
     all_three(arrays(CASES[0], dtype=np.float16), window, shape[2:])
     assert seen == [SINGLE] * 3
+
+
+def test_what_is_no_operand_has_no_say():
+    half, array = np.ones(2, np.float16), np.ones(2, np.float32)
+    assert dtypes_inside(half, np.float64(3)) == ([SINGLE, np.dtype(np.float64)], HALF)
+    assert dtypes_inside(Tensor(half), array) == ([SINGLE, SINGLE], HALF)
+    assert dtypes_inside(Tensor(half), np.float64(3), x=half) == ([SINGLE, np.dtype(np.float64), SINGLE], HALF)
+    assert dtypes_inside(Tensor(half), Parameter(array)) == ([HALF, SINGLE], HALF)
+
+
+def test_a_convolution_with_its_norm_may_pass_65504_in_between():
+    conv, norm = nn.Conv2d(1, 1, 1, bias=False).half(), nn.BatchNorm2d(1, eps=0.0).half()
+    conv.weight.data[...], norm.running_var.data[...] = 300, 10000
+    with no_grad():
+        y = nn.conv_norm(conv.eval(), norm.eval(), Tensor(np.full((1, 1, 1, 1), 300, np.float16)))
+    assert y.dtype == HALF and y.item() == 900

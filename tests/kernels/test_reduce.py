@@ -97,3 +97,16 @@ def test_infinity_and_nan_stay_in_their_column(device, few_rows, value):
 def test_nothing_sums_to_zero(device):
     assert total(np.ones((0, 3)), (0,), device).tolist() == [0, 0, 0]
     assert total(np.ones((300, 0)), (0,), device).shape == (0,)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_numbers_that_are_shown_many_times_are_read_once(device, dtype):
+    """As floats of their own, they would take terabytes."""
+    with backend.use_device(device):
+        xp = backend.device_module(device)
+        numbers = backend.to_device(np.array([[0.5], [0.25]], dtype), device)
+        view = xp.broadcast_to(numbers, (2**20, 2, 2**20))
+        assert reduce.total(view, (0, 1), scale=2.0**-30).shape == (2**20,)
+        y = reduce.total(view, (0, 2), keepdims=True, scale=2.0**-30)
+        assert (y.shape, y.dtype, y.tolist()) == ((1, 2, 1), dtype, [[[512], [256]]])
+        y += 1  # memory of its own

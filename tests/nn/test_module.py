@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import weakref
 
 import numpy as np
 import pytest
@@ -103,6 +104,36 @@ def test_an_array_becomes_a_buffer_and_never_a_parameter():
         ):
             setattr(net, name, wrong)
     assert list(net.state_dict()) == NAMES
+
+
+def test_an_array_takes_a_buffers_place_in_its_dtype_and_on_its_device(device):
+    norm = nn.BatchNorm2d(2).to(device)
+    norm.running_mean = np.array([3.0, 4.0])
+    assert (norm.running_mean.dtype, norm.running_mean.device) == (norm.weight.dtype, norm.weight.device)
+    assert norm.eval()(Tensor(np.zeros((1, 2, 1, 1), np.float32), device=device)).numpy().ravel().tolist() == (
+        pytest.approx([-3, -4], rel=1e-4)
+    )
+    with pytest.raises(ValueError, match=r"BatchNorm2d.running_mean: an array of shape \(3,\).*shape \(2,\)"):
+        norm.running_mean = np.zeros(3, np.float32)
+    norm.running_mean = None
+    norm.running_mean = np.zeros(3)
+    assert norm.running_mean.shape == (3,) and norm.running_mean.dtype == np.float64
+
+
+def test_a_parameter_is_no_buffer():
+    norm = nn.BatchNorm2d(2)
+    with pytest.raises(TypeError, match="BatchNorm2d.running_mean: is a buffer"):
+        norm.running_mean = nn.Parameter(np.zeros(2, np.float32))
+    with pytest.raises(TypeError, match="register_buffer: mean must be a Tensor or None, got Parameter"):
+        norm.register_buffer("mean", nn.Parameter(np.zeros(2, np.float32)))
+    assert [name for name, _ in norm.named_parameters()] == ["weight", "bias"]
+
+
+def test_a_buffer_that_was_replaced_is_held_by_nobody():
+    net = Net()
+    old = weakref.ref(net.mean)
+    net.mean = Tensor([3.0, 4.0])
+    assert old() is None and list(net._buffers) == ["mean"]
 
 
 def test_a_buffer_that_was_deleted_is_gone():

@@ -69,7 +69,7 @@ def test_a_model_changes_its_dtype_but_not_its_counters(device):
     assert model[1].running_mean.dtype == np.float64 and model[1].num_batches_tracked.dtype == np.int64
     assert model.half()[0].bias.dtype == np.float16 and model.float()[0].bias.dtype == np.float32
     assert model.to(dtype=np.float64)[0].bias.dtype == np.float64 and model.cpu()[0].bias.device == "cpu"
-    with pytest.raises(TypeError, match="Sequential.to: expected a floating dtype, got int64"):
+    with pytest.raises(TypeError, match="Sequential.to: expected a device or a floating dtype, got int64"):
         model.to(np.int64)
 
 

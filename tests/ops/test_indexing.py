@@ -84,3 +84,16 @@ def test_an_index_on_another_device_is_refused(device):
 
 def test_iterating_yields_the_rows(device):
     assert [show(row) for row in grid(device, 2, 2)] == [[0, 1], [2, 3]]
+
+
+@pytest.mark.parametrize(("dtype", "count"), [("f2", 5000), ("f4", 2**24 + 3), ("f4", 7)])
+def test_an_element_taken_many_times_gets_every_gradient(device, dtype, count):
+    x = Tensor(np.zeros(2, dtype), requires_grad=True, device=device)
+    x[Tensor(np.zeros(count, np.int64), device=device)].sum().backward()
+    assert x.grad.dtype == dtype and x.grad.numpy().tolist() == [float(np.dtype(dtype).type(count)), 0]
+
+
+def test_gradients_of_gathered_elements_are_added_up_in_float32(device):
+    x = Tensor(np.zeros((1, 2), np.float16), requires_grad=True, device=device)
+    x.gather(1, np.zeros((1, 5000), np.int64)).sum().backward()
+    assert x.grad.numpy().tolist() == [[5000, 0]]

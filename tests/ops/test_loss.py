@@ -262,3 +262,11 @@ def test_cross_entropy_of_float16(device, reduction):
 def test_the_mean_loss_of_many_rows_keeps_its_digits():
     loss = ops.cross_entropy(Tensor(np.zeros((400_000, 2), np.float32)), np.zeros(400_000, np.int64))
     assert loss.item() == pytest.approx(math.log(2), rel=1e-6)
+
+
+@pytest.mark.parametrize("target", [[0.0] * 300, np.zeros(300), np.zeros(300, np.float32)], ids=["list", "f8", "f4"])
+def test_what_stands_beside_float16_does_not_make_it_overflow(target):
+    h = leaf([300, 0] * 150, "cpu", np.float16)
+    loss = ops.mse_loss(h, target)
+    assert loss.dtype == np.float16 and loss.item() == np.float16(45_000)
+    assert ops.smooth_l1_loss(h, h * 0, beta=np.float64(1000)).item() == 22.5

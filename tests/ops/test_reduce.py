@@ -183,3 +183,9 @@ def test_the_gradient_of_a_mean_of_many_float16_is_not_0(device):
 def test_sums_of_integers_are_int64(device, dtype):
     total = Tensor(np.ones(3, dtype), device=device).sum()
     assert total.dtype == np.int64 and (total - 5).item() == -2
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_a_numpy_number_as_correction_changes_no_dtype(device, dtype):
+    y = leaf([300, 0] * 150, device, dtype).var(correction=np.float64(0))
+    assert y.dtype == dtype and y.item() == dtype(22_500)
