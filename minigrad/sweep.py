@@ -179,7 +179,7 @@ def _nodes_below(roots: Iterable[Any]) -> list[Function]:
     stack = list(roots)
     while stack:  # no recursion: graphs are deep
         node = stack.pop()
-        if node is None or isinstance(node, Tensor) or node in nodes:
+        if node in nodes or not isinstance(node, Function):  # a leaf, or an input without gradient
             continue
         if node.released:
             raise RuntimeError(
@@ -208,7 +208,7 @@ def _first_gradient(output: Tensor, grad: Any) -> Tensor:
             )
         xp = backend.array_module(output.data)
         with backend.use_device(output.device):
-            return Tensor._wrap(xp.ones_like(output.data))
+            return Tensor._wrap(xp.ones(output.shape, dtype=output.dtype))
     if not isinstance(grad, Tensor):
         grad = Tensor(np.asarray(grad, output.dtype) if not hasattr(grad, "dtype") else grad)
         grad = Tensor(grad, device=output.device)

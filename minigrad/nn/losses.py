@@ -9,24 +9,25 @@ from minigrad.tensor import Tensor
 
 
 class Loss(Module):
-    """Base of the losses: keeps the options, and the weights as buffers, so that they move with the module."""
+    """Base of the losses: keeps the options as attributes, and the weights as buffers, so that they move with it."""
 
     def __init__(self, name: str, reduction: str, weights: dict[str, Tensor | Array | None], **options: float) -> None:
         super().__init__()
         if reduction not in ("mean", "sum", "none"):
             raise ValueError(f"{name}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
-        self.reduction, self.options = reduction, options
-        self.weights = list(weights)
+        self.reduction, self._options = reduction, ("reduction", *options, *weights)
+        for key, value in options.items():
+            setattr(self, key, value)
         for key, value in weights.items():
             self.register_buffer(key, value if value is None or isinstance(value, Tensor) else Tensor(value))
 
     def arguments(self) -> dict:
         """What the operation is called with, beside prediction and target."""
-        weights = {key: getattr(self, key) for key in self.weights}
-        return {"reduction": self.reduction, **self.options, **weights}
+        return {key: getattr(self, key) for key in self._options}
 
     def extra_repr(self) -> str:
-        return ", ".join(f"{key}={value!r}" for key, value in self.options.items())
+        shown = [key for key in self._options[1:] if key not in self._buffers]
+        return ", ".join(f"{key}={getattr(self, key)!r}" for key in shown)
 
 
 class CrossEntropyLoss(Loss):
