@@ -7,12 +7,16 @@ edge. The edges are lines between pixels, so a box around all pixels is `(0, 0, 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from datasets.images import ImageDataset
+from minigrad.quoting import quoted
+
+_NUMBER = re.compile(r"[+-]?([0-9]{1,300}(\.[0-9]{0,300})?|\.[0-9]{1,300})([eE][+-]?[0-9]{1,3})?")
 
 
 class BoxDataset(ImageDataset):
@@ -48,6 +52,17 @@ class BoxDataset(ImageDataset):
         part = "training" if self.train else "validation"
         shape = "×".join(map(str, self.images.shape[1:]))
         return f"{type(self).__name__}({part} set: {len(self)} pictures of {shape}, {len(self.classes)} classes, boxes)"
+
+
+def parse_number(text: str) -> float:
+    """The number that `text` writes in plain digits: no underscores, no digits of other scripts, no `inf`.
+
+    Raises:
+        ValueError: it writes none.
+    """
+    if not _NUMBER.fullmatch(text.strip()):
+        raise ValueError(f"{quoted(text)} is not a number")
+    return float(text)
 
 
 def check_box(box: Sequence[float]) -> None:

@@ -5,20 +5,18 @@ Source: Learning Multiple Layers of Features from Tiny Images, https://www.cs.to
 
 from __future__ import annotations
 
-import gzip
-import io
 import os
-import tarfile
-import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from datasets.archive import FoundFile, read_archive, read_folder
 from datasets.download import DatasetUnavailable, data_root, fetch
 from datasets.images import ImageDataset
 from datasets.pickle_reader import read_pickle, text, uint8_array
+from minigrad.quoting import one_line
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 MD5 = "c58f30108f718f92721af3b95e74349a"
@@ -33,11 +31,10 @@ _META = "batches.meta"
 _TRAINING_BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
 _TEST_BATCHES = ("test_batch",)
 _CLASSES = 10
+_BATCH = 10_000  # pictures, at most
 _SHAPE = (3, 32, 32)
 
-# Twice what the official files take (31 MB and 186 MB): a bound on memory, should a file not be what it seems.
-_MAX_FILE_BYTES = 64 * 2**20
-_MAX_ARCHIVE_BYTES = 384 * 2**20
+_MAX_FILE_BYTES = 32 * 2**20  # the official ones take 31 MB each: a bound on memory, should one not be what it seems
 _MAX_ARCHIVE_MEMBERS = 100
 
 
@@ -45,7 +42,8 @@ class CIFAR10(ImageDataset):
     """The CIFAR-10 pictures, 3×32×32, of the training set (50,000) or the test set (10,000).
 
     Looked for, in this order: the unpacked folder `cifar-10-batches-py` in `root`, the batches in `root` itself, the
-    archive `cifar-10-python.tar.gz` in `root`, which is read without being unpacked. The files are pickles, and are
+    archive `cifar-10-python.tar.gz` in `root` (or `.tar`, if the browser has undone the compression), which is read
+    without being unpacked. The files are pickles, and are
     read as data by `datasets.pickle_reader`: nothing in them is ever executed.
 
     Args:
@@ -60,15 +58,30 @@ class CIFAR10(ImageDataset):
     """
 
     def __init__(self, root: str | os.PathLike | None = None, train: bool = True, download: bool = False) -> None:
-        names = (_META, *(_TRAINING_BATCHES if train else _TEST_BATCHES))
-        files = _read_files(_locate(data_root(root), download), names)
-
-        origin, content = next(files)
-        classes = _parse(origin, content, _class_names)
-        batches = [_parse(origin, content, _pictures_and_labels) for origin, content in files]
+        source, batches = _locate(data_root(root), download), _TRAINING_BATCHES if train else _TEST_BATCHES
+        # Each batch is copied to its place as it comes: all of them at once would take as much memory again.
+        images = np.empty((len(batches) * _BATCH, *_SHAPE), dtype=np.uint8)
+        labels: dict[str, np.ndarray] = {}
+        classes: list[str] = []
+        for file in _read(source, (_META, *batches)):
+            name = file.name.rpartition("/")[2]
+            if name == _META:
+                classes = _parse(file, _class_names)
+                continue
+            pictures, labels[name] = _parse(file, _pictures_and_labels)
+            start = batches.index(name) * _BATCH
+            images[start : start + len(pictures)] = pictures
+        missing = [name for name in (_META, *batches) if name not in labels and (classes == [] or name != _META)]
+        if missing:
+            raise FileNotFoundError(f"{source}: {missing[0]} is missing in this copy of CIFAR-10")
+        count = 0
+        for index, name in enumerate(batches):  # close the gaps behind batches that are not full
+            start, length = index * _BATCH, len(labels[name])
+            images[count : count + length] = images[start : start + length]
+            count += length
         super().__init__(
-            images=np.concatenate([pictures for pictures, _ in batches]),
-            labels=np.concatenate([labels for _, labels in batches]),
+            images=images[:count],
+            labels=np.concatenate([labels[name] for name in batches]),
             classes=classes,
             mean=MEAN,
             std=STD,
@@ -82,8 +95,9 @@ def _locate(root: Path, download: bool) -> Path:
         return root / FOLDER
     if any((root / name).is_file() for name in (_META, *_TRAINING_BATCHES, *_TEST_BATCHES)):
         return root
-    if (root / ARCHIVE).is_file():
-        return root / ARCHIVE
+    for archive in (ARCHIVE, ARCHIVE.removesuffix(".gz")):
+        if (root / archive).is_file():
+            return root / archive
     if download:
         return fetch(URL, f"md5:{MD5}", root)
     raise DatasetUnavailable(
@@ -92,73 +106,22 @@ def _locate(root: Path, download: bool) -> Path:
     )
 
 
-def _read_files(source: Path, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
-    """For each of `names`, in order: where it was found, for messages, and its content."""
-    return _read_folder(source, names) if source.is_dir() else _read_archive(source, names)
+def _read(source: Path, names: tuple[str, ...]) -> Iterator[FoundFile]:
+    """Those of the files `names` that there are, in the folder or in the archive."""
+    if source.is_dir():
+        return read_folder(source, names, _MAX_FILE_BYTES)
+    return read_archive(source, [f"{FOLDER}/{name}" for name in names], _MAX_FILE_BYTES, _MAX_ARCHIVE_MEMBERS)
 
 
-def _read_folder(folder: Path, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
-    for name in names:
-        path = folder / name
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: this file of CIFAR-10 is missing")
-        with path.open("rb") as file:
-            content = file.read(_MAX_FILE_BYTES + 1)
-        if len(content) > _MAX_FILE_BYTES:
-            raise ValueError(f"{path}: larger than {_MAX_FILE_BYTES} bytes, so it cannot be a file of CIFAR-10")
-        yield str(path), content
-
-
-def _read_archive(path: Path, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+def _parse(file: FoundFile, interpret: Callable[[dict], Any]) -> Any:
+    """What `interpret` makes of the pickled dictionary in `file`; errors name the file."""
     try:
-        # The whole tar is unpacked to memory first: then no header, however large a size it claims, makes
-        # tarfile read more than this, and a cut or changed archive fails its checksum before anything is used.
-        with gzip.open(path) as file:
-            content = file.read(_MAX_ARCHIVE_BYTES + 1)
-        if len(content) > _MAX_ARCHIVE_BYTES:
-            raise ValueError(f"unpacks to more than {_MAX_ARCHIVE_BYTES} bytes")
-        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
-            members = _checked_members(archive)
-            for name in names:
-                inside = str(PurePosixPath(FOLDER, name))
-                if inside not in members:
-                    raise FileNotFoundError(f"{path}: {inside} is missing in this archive")
-                yield f"{path}, member {inside}", archive.extractfile(members[inside]).read()
-    # tarfile follows chains of extended headers by recursion.
-    except (gzip.BadGzipFile, EOFError, zlib.error, tarfile.TarError, ValueError, RecursionError) as error:
-        raise ValueError(
-            f"{path}: damaged, or not the CIFAR-10 archive ({error}). Delete it, and it can be downloaded again"
-        ) from error
-
-
-def _checked_members(archive: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
-    """The regular files of the archive by normalised path; one member with bad intentions condemns all."""
-    files = {}
-    for count, member in enumerate(archive, start=1):
-        shown = repr(member.name[:100])
-        if count > _MAX_ARCHIVE_MEMBERS:
-            raise ValueError(f"more than {_MAX_ARCHIVE_MEMBERS} members")
-        path = PurePosixPath(member.name)
-        if path.is_absolute() or ".." in path.parts or "\\" in member.name:
-            raise ValueError(f"member {shown} points outside the archive's folder")
-        if not (member.isreg() or member.isdir()):
-            raise ValueError(f"member {shown} is a link or a device, not a file")
-        if not 0 <= member.size <= _MAX_FILE_BYTES:
-            raise ValueError(f"member {shown} claims {member.size} bytes, expected at most {_MAX_FILE_BYTES}")
-        if member.isreg():
-            files[str(path)] = member
-    return files
-
-
-def _parse(origin: str, content: bytes, interpret: Callable[[dict], Any]) -> Any:
-    """What `interpret` makes of the pickled dictionary `content`; errors name the file."""
-    try:
-        entries = read_pickle(content)
+        entries = read_pickle(file.content)
         if not isinstance(entries, dict):
             raise ValueError(f"expected a dictionary, found {type(entries).__name__}")
         return interpret(entries)
     except ValueError as error:
-        raise ValueError(f"{origin}: damaged, or not a file of CIFAR-10 ({error})") from error
+        raise ValueError(f"{file.origin}: damaged, or not a file of CIFAR-10 ({one_line(error)})") from error
 
 
 def _entry(entries: dict, key: str) -> object:
@@ -184,6 +147,8 @@ def _pictures_and_labels(entries: dict) -> tuple[np.ndarray, np.ndarray]:
     values = int(np.prod(_SHAPE))
     if len(rows) == 0 or rows.shape[1] != values:
         raise ValueError(f"data has shape {rows.shape}, expected (number of pictures, {values})")
+    if len(rows) > _BATCH:
+        raise ValueError(f"{len(rows)} pictures, expected at most {_BATCH} in a batch")
     if not isinstance(labels, list) or len(labels) != len(rows):
         raise ValueError(f"labels is not a list of {len(rows)} numbers, one for each picture")
     # Exactly int: True is an instance of int as well.

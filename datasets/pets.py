@@ -18,6 +18,7 @@ from datasets.archive import FoundFile, read_archive, read_folder
 from datasets.boxes import BoxDataset, split_by_class
 from datasets.download import DatasetUnavailable, data_root, fetch
 from datasets.photos import IMAGENET_MEAN, IMAGENET_STD, decode_photos
+from minigrad.quoting import quoted
 
 URL = "https://thor.robots.ox.ac.uk/datasets/pets/"
 MD5 = {"images": "5c4f3ee8e5d25df40f4fd59a7f44e54c", "annotations": "95a8c909bbe2e81eed6a22bccdf3f68f"}
@@ -27,6 +28,7 @@ SPECIES = ("cat", "dog")
 _LIST = "annotations/trainval.txt"
 _NAME = re.compile(r"[A-Za-z]\w*_\d+", re.ASCII)
 _MAX_LIST_BYTES = 2**20  # the official list takes 100 kB
+_MAX_ANNOTATION_BYTES = 8 * 2**20  # all together; the official ones take 3 MB
 
 
 class OxfordPets(BoxDataset):
@@ -38,7 +40,7 @@ class OxfordPets(BoxDataset):
     squares, see `datasets.photos`; boxes are fractions, see `datasets.boxes`.
 
     Looked for, in `root` and in its folder `oxford-iiit-pet`: the unpacked folders `images` and `annotations`, or the
-    archives `images.tar.gz` and `annotations.tar.gz`, which are read without being unpacked.
+    archives `images.tar.gz` and `annotations.tar.gz` (or `.tar`), which are read without being unpacked.
 
     Args:
         root: the folder of data sets; by default what `data_root` finds.
@@ -136,8 +138,8 @@ def _source(folder: Path, part: str) -> Path | None:
     # Other data sets have a folder called annotations, too.
     if (folder / _LIST).is_file() if part == "annotations" else (folder / part).is_dir():
         return folder
-    archive = folder / f"{part}.tar.gz"
-    return archive if archive.is_file() else None
+    archives = (folder / f"{part}{ending}" for ending in (".tar.gz", ".tar"))
+    return next((archive for archive in archives if archive.is_file()), None)
 
 
 def _read_files(folder: Path, part: str, paths: Collection[str]) -> Iterator[FoundFile]:
@@ -161,7 +163,7 @@ def _read_list(folder: Path) -> list[_Entry]:
         fields = line.split()
         # Names become paths, so nothing but letters, digits and underscores is accepted in them.
         if len(fields) != 4 or not _NAME.fullmatch(fields[0]) or fields[2] not in ("1", "2"):
-            raise ValueError(f"{origin}, line {number}: expected NAME CLASS SPECIES BREED, found {line[:80]!r}")
+            raise ValueError(f"{origin}, line {number}: expected NAME CLASS SPECIES BREED, found {quoted(line)}")
         entries[fields[0]] = _Entry(fields[0], species=int(fields[2]) - 1)
     if not entries:
         raise ValueError(f"{origin}: the list is empty")
@@ -171,6 +173,10 @@ def _read_list(folder: Path) -> list[_Entry]:
 def _read_annotations(folder: Path, names: list[str]) -> dict[str, voc.Annotation]:
     """The annotations of those photos that have a file with at least one object."""
     paths = {f"annotations/xmls/{name}.xml": name for name in names}
-    files = _read_files(folder, "annotations", paths)
-    annotations = {paths[file.name]: voc.parse(file.origin, file.content) for file in files}
+    annotations, total = {}, 0
+    for file in _read_files(folder, "annotations", paths):
+        total += len(file.content)
+        if total > _MAX_ANNOTATION_BYTES:
+            raise ValueError(f"{file.origin}: with it the annotations are larger than {_MAX_ANNOTATION_BYTES} bytes")
+        annotations[paths[file.name]] = voc.parse(file.origin, file.content)
     return {name: annotation for name, annotation in annotations.items() if annotation.objects}

@@ -4,22 +4,29 @@ Photos are squeezed to a square whatever their shape. That distorts them a littl
 as fractions of width and height, as it was: nothing about the photo's shape has to be remembered.
 
 The files are hostile until proven otherwise: only common formats are tried, whatever the name's ending (Pillow's
-reader for PostScript would start a program), and the size in the header is checked before a pixel is unpacked.
+reader for PostScript would start a program), Pillow gets nothing but what decoding needs (`datasets/picture_files.py`),
+and the memory that a picture takes is estimated from its header before a pixel is unpacked. All threads together share
+one budget for it.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from datasets.archive import FoundFile
+from datasets.picture_files import FORMATS, PictureFile, examine
+from minigrad.quoting import one_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,10 +35,18 @@ if TYPE_CHECKING:
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
-MAX_PIXELS = 2**26  # 67 million, 200 MB unpacked: more than most cameras take, less than Pillow warns about
+MAX_PIXELS = 2**26  # 67 million; more than Pillow warns about are safe here, because so much memory is not taken
+MAX_PIXELS_JPEG = 2**28  # telephones take 200 million, and a JPEG can be decoded at an eighth of its size
+MAX_ELONGATION = 100  # times as long as wide: what resizing needs grows with the longer side alone
+MAX_SCANS = 40  # of a JPEG, over the whole picture each; cameras and programs write about 10
+MAX_MEMORY = 256 * 2**20  # bytes for all pictures that are decoded at a time; a large file may take twice its size more
 
-_EXIF_ORIENTATION = 0x0112
+# Bytes that a pixel takes in Pillow, by mode; and what it takes more until it is small and RGB.
+_DECODED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
+_COPIES = {"1": 1, "P": 4, "LA": 8, "PA": 8, "RGBA": 4, "CMYK": 4, "I": 8, "I;16": 8, "I;16B": 8}
+_TRANSPARENT_COPIES = 8  # where one colour stands for transparency
+_WEBP_COPIES = 12  # its decoder keeps two pictures beside the one it makes, and hands over a copy
+
 _BACKGROUND = (255, 255, 255)  # behind transparent pixels, as viewers show them
 
 
@@ -87,47 +102,134 @@ def decode_photo(file: FoundFile, size: int) -> tuple[np.ndarray, Frame]:
     Grey, palette and CMYK pictures become RGB; transparent ones get a white background.
 
     Raises:
-        ValueError: not a picture of a known format, cut off, damaged, or of more than 67 million pixels.
+        ValueError: not a picture of a known format, cut off, damaged, of more than 67 million pixels (a JPEG: 268),
+            over 100 times as long as wide, or one that takes too much memory to decode.
         ImportError: Pillow is not installed.
     """
-    from PIL import Image, UnidentifiedImageError
-
     try:
-        with Image.open(io.BytesIO(file.content), formats=FORMATS) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise ValueError(f"{width}×{height} pixels, expected at most {MAX_PIXELS}")
-            # Lets a JPEG be decoded at a half, a quarter, … of its size, as long as that is no less than asked for.
-            image.draft(None, (size, size))
-            small = _to_rgb(image).resize((size, size), Image.Resampling.BILINEAR)
-            frame = Frame(width, height, _orientation(image))
-    # Any exception: Pillow's decoders raise very different ones on damaged files, and its own on bombs.
+        found = examine(file.content)
+        with ExitStack() as held:  # the memory, until Pillow's picture is gone
+            small, frame = _decode(found, size, 2 * len(file.content), held)
+    except ImportError:
+        raise
+    # Any exception: Pillow's decoders raise very different ones on damaged files.
     except Exception as error:
-        reason = "of no known format" if isinstance(error, UnidentifiedImageError) else error
         raise ValueError(
-            f"{file.origin}: not a picture that can be used; expected {', '.join(FORMATS)} ({reason})"
+            f"{file.origin}: not a picture that can be used; expected {', '.join(FORMATS)} ({one_line(error)})"
         ) from error
     return turn_pixels(np.asarray(small).transpose(2, 0, 1), frame.orientation), frame
 
 
-def _to_rgb(image: Image) -> Image:
+def _decode(found: PictureFile, size: int, extra: int, held: ExitStack) -> tuple[Image, Frame]:
+    """The picture as stored, `size` pixels wide and high; what it takes from the budget goes to `held`."""
     from PIL import Image
 
-    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip to 8
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if found.size:
+        _check_size(*found.size, found)
+        _MEMORY.check(found.size[0] * found.size[1] * (4 + _WEBP_COPIES), extra)
+    with _plugins()[found.format](io.BytesIO(found.content)) as image:
+        width, height = image.size
+        _check_size(width, height, found)
+        # Lets a JPEG be decoded at a half, a quarter, … of its size, as long as that is no less than asked for.
+        image.draft(None, (size, size))
+        held.enter_context(_MEMORY.of(_bytes_needed(image, width * height, found), extra))
+        return _to_small_rgb(image, (size, size), Image.Resampling.BILINEAR), Frame(width, height, found.orientation)
+
+
+@cache
+def _plugins() -> dict[str, type[Image]]:
+    """Pillow's classes by format. `Image.open` would warn of, or refuse, sizes that are checked here."""
+    from PIL import BmpImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+
+    # Blocks of up to 32 MB are kept for later by the C library when they are given back, by each thread for itself.
+    Image.core.set_block_size(64 * 2**20)
+    return {
+        "JPEG": JpegImagePlugin.JpegImageFile,
+        "PNG": PngImagePlugin.PngImageFile,
+        "GIF": GifImagePlugin.GifImageFile,
+        "BMP": BmpImagePlugin.BmpImageFile,
+        "WEBP": WebPImagePlugin.WebPImageFile,
+    }
+
+
+def _check_size(width: int, height: int, found: PictureFile) -> None:
+    limit = MAX_PIXELS_JPEG if found.format == "JPEG" else MAX_PIXELS
+    if width * height > limit:
+        raise ValueError(f"{width}×{height} pixels, expected at most {limit}")
+    if max(width, height) > MAX_ELONGATION * min(width, height):
+        raise ValueError(f"{width}×{height} pixels, over {MAX_ELONGATION} times as long as wide")
+    if found.scans > MAX_SCANS:
+        raise ValueError(f"{found.scans} passes over the picture, expected at most {MAX_SCANS}")
+
+
+def _bytes_needed(image: Image, pixels: int, found: PictureFile) -> int:
+    """Estimate the memory for decoding and shrinking; `pixels` are those in the file, not those of a JPEG's draft."""
+    each = _DECODED.get(image.mode, 4) + _COPIES.get(image.mode, 0)
+    if "transparency" in image.info:
+        each = max(each, _DECODED.get(image.mode, 4) + _TRANSPARENT_COPIES)
+    if found.format == "WEBP":
+        each += _WEBP_COPIES
+    needed = each * image.size[0] * image.size[1]
+    if found.scans > 1:  # all coefficients are kept from pass to pass, 2 bytes each
+        needed += 2 * len(image.getbands()) * pixels
+    return needed
+
+
+class _Budget:
+    """Memory that threads share: who needs more than is left waits for the others."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._used, self._changed = total, 0, threading.Condition()
+
+    def check(self, needed: int, extra: int) -> None:
+        """Raise unless `needed` bytes are within the budget and the `extra` that the size of a file allows."""
+        if needed > self._total + extra:
+            raise ValueError(
+                f"decoding takes {needed >> 20} MB of memory, expected at most {self._total + extra >> 20}"
+            )
+
+    @contextmanager
+    def of(self, needed: int, extra: int) -> Iterator[None]:
+        """Hold `needed` bytes; waits until no more than the budget is in use, or nobody else uses any."""
+        self.check(needed, extra)
+        with self._changed:
+            self._changed.wait_for(lambda: self._used == 0 or self._used + needed <= self._total)
+            self._used += needed
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used -= needed
+                self._changed.notify_all()
+
+
+_MEMORY = _Budget(MAX_MEMORY)
+
+
+def _to_small_rgb(image: Image, size: tuple[int, int], resample: int) -> Image:
+    """The picture at `size`, as RGB; made small first, because what follows makes copies."""
+    from PIL import Image
+
+    image = eight_bits(image)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        shown = image.convert("RGBA")
-        background = Image.new("RGBA", shown.size, _BACKGROUND)
+        shown = (image if image.mode == "RGBA" else image.convert("RGBA")).resize(size, resample)
+        background = Image.new("RGBA", size, _BACKGROUND)
         return Image.alpha_composite(background, shown).convert("RGB")
-    return image.convert("RGB")
+    if image.mode not in ("L", "RGB"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    return image.resize(size, resample, reducing_gap=3.0).convert("RGB")
 
 
-def _orientation(image: Image) -> int:
-    try:
-        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
-    except Exception:  # damaged EXIF is common, harmless, and raises as variously as damaged pixels
-        return 1
-    return orientation if orientation in range(1, 9) else 1
+def eight_bits(image: Image) -> Image:
+    """A picture whose grey has 16 bits with the upper 8 of them: Pillow's own conversion makes all but black white."""
+    from PIL import Image
+
+    if not image.mode.startswith("I"):
+        return image
+    pixels = np.asarray(image)
+    # "I" has room for 32 bits, and often holds 8.
+    shift = 0 if image.mode == "I" and pixels.max(initial=0) < 256 else 8
+    return Image.fromarray((pixels >> shift).astype(np.uint8))
 
 
 def decode_photos(
@@ -156,7 +258,7 @@ def decode_photos(
     missing = [name for name in names if name not in frames]
     if missing:
         raise FileNotFoundError(
-            f"{folder}: {missing[0]} is missing ({len(missing)} of the {len(names)} photos that are needed)"
+            f"{folder}: {one_line(missing[0])} is missing ({len(missing)} of the {len(names)} photos that are needed)"
         )
     return pictures, [frames[name] for name in names]
 

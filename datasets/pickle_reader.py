@@ -15,7 +15,7 @@ from enum import Enum
 
 import numpy as np
 
-from minigrad.pickle_machine import ADMITTED, PickleMachine
+from minigrad.pickle_machine import ADMITTED, MAX_NAME, PickleMachine
 
 
 class Name(Enum):
@@ -79,7 +79,9 @@ class _Machine(PickleMachine):
         target.state = state
 
     def key(self, key: object) -> str:
-        return text(key)
+        if isinstance(key, bytes) and len(key) <= MAX_NAME:
+            key = text(key)
+        return super().key(key)
 
 
 def text(value: object) -> str:

@@ -6,13 +6,32 @@ be declared in a document type; these annotations need none, so a file with one 
 
 from __future__ import annotations
 
+import codecs
+import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 
 import numpy as np
 
-from datasets.boxes import area, check_box, to_fractions
+from datasets.boxes import area, check_box, parse_number, to_fractions
 from datasets.photos import Frame, turn_box
+from minigrad.quoting import one_line, quoted
+
+# Byte order marks, and UTF-16 without one.
+_STARTS = {
+    codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
+    b"<\0?\0": "utf-16-le", b"\0<\0?": "utf-16-be",
+}  # fmt: skip
+_DECLARED = re.compile(rb"""<\?xml[^>]{0,100}?\sencoding\s{0,9}=\s{0,9}["']([A-Za-z0-9._-]{1,40})["']""")
+# By their names in a declaration. Python would import what belongs to others, and no file says what is imported.
+_DECLARABLE = {
+    **dict.fromkeys(("iso-8859-1", "iso8859-1", "latin-1", "latin1"), "latin-1"),
+    **dict.fromkeys(("iso-8859-15", "iso8859-15", "latin-9"), "iso8859-15"),
+    **dict.fromkeys(("windows-1252", "cp1252"), "cp1252"),
+    **dict.fromkeys(("gb2312", "gbk", "gb18030"), "gb18030"),
+}
+for _codec in {*_STARTS.values(), *_DECLARABLE.values()}:
+    codecs.lookup(_codec)
 
 _MAX_BYTES = 64 * 2**10  # real files take 500 to 1000
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -71,25 +90,33 @@ def parse(origin: str, content: bytes) -> Annotation:
     """The annotation in the XML file `content`.
 
     Raises:
-        ValueError: the file is too large, not XML in UTF-8, declares a document type, lacks something, or has a
-            degenerate box.
+        ValueError: the file is too large, not XML, declares a document type, lacks something, or has a degenerate box.
     """
     try:
         if len(content) > _MAX_BYTES:
             raise ValueError(f"{len(content)} bytes, expected at most {_MAX_BYTES}")
         # Decoded here, so that the parser, which ignores a file's own encoding in text, sees what was searched.
-        text = content.decode("utf-8-sig")
+        text = content.decode(_encoding(content))
         if "<!DOCTYPE" in text or "<!ENTITY" in text:
             raise ValueError("declares a document type or entities, which are not allowed here")
         root = ElementTree.fromstring(text)
         if root.tag != "annotation":
-            raise ValueError(f"expected the element <annotation>, found <{root.tag[:40]}>")
+            raise ValueError(f"expected the element annotation, found {quoted(root.tag)}")
         width, height = (_number(root, f"size/{side}", missing="0") for side in ("width", "height"))
         objects = tuple((item.findtext("name", "").strip(), _box(item)) for item in root.findall("object"))
     # ParseError is a SyntaxError.
     except (ValueError, SyntaxError, RecursionError) as error:
-        raise ValueError(f"{origin}: damaged, or not an annotation ({error})") from error
+        raise ValueError(f"{origin}: damaged, or not an annotation ({one_line(error)})") from error
     return Annotation(origin, (width, height) if width > 0 and height > 0 else None, objects)
+
+
+def _encoding(content: bytes) -> str:
+    """The encoding of an XML file: by its first bytes, else a declared one that is like ASCII, else UTF-8."""
+    for start, encoding in _STARTS.items():
+        if content.startswith(start):
+            return encoding
+    declared = _DECLARED.match(content)
+    return _DECLARABLE.get(declared.group(1).decode().lower(), "utf-8") if declared else "utf-8"
 
 
 def _box(item: ElementTree.Element) -> Box:
@@ -104,9 +131,9 @@ def _number(parent: ElementTree.Element, path: str, missing: str | None = None) 
     if text is None:
         raise ValueError(f"<{path}> is missing")
     try:
-        number = float(text)
-    except ValueError:
-        raise ValueError(f"<{path}> is {text[:40]!r}, not a number") from None
-    if not abs(number) < 1e6:  # in this form NaN is refused too
-        raise ValueError(f"<{path}> is {text[:40]!r}, not a number of pixels")
+        number = parse_number(text)
+    except ValueError as error:
+        raise ValueError(f"<{path}>: {error}") from None
+    if not abs(number) < 1e6:
+        raise ValueError(f"<{path}> is {quoted(text)}, not a number of pixels")
     return number

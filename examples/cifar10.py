@@ -31,6 +31,7 @@ from examples.report import classification_report, format_report, write_report
 from examples.run_folder import PREDICTIONS, open_run
 from minigrad import Tensor, nn, ops, optim, plots
 from minigrad.data import DataLoader, Dataset, Subset
+from minigrad.quoting import one_line
 from minigrad.train import Trainer, predict
 from models import CifarCNN, LeNet
 
@@ -179,9 +180,10 @@ def make_config(arguments: argparse.Namespace, saved: Mapping[str, Any] | None) 
     adjustable = ("epochs",) if arguments.resume else ()
     config = common.merged_config(explicit, saved["config"] if saved else None, defaults, adjustable)
     if (config["data"], config["model"]) not in RECIPES:
-        raise UsageError(f"the checkpoint is of an unknown model, {config['model']} on {config['data']}")
-    if saved and not (config["classes"] and all(isinstance(name, str) for name in config["classes"])):
-        raise UsageError("the checkpoint does not say what its classes are called")
+        unknown = one_line(f"{config['model']} on {config['data']}")
+        raise UsageError(f"the checkpoint is of an unknown model, {unknown}")
+    if saved:
+        common.check_class_names(config["classes"])
     common.check_extension(config["epochs"], saved if arguments.resume else None)
     return config
 

@@ -23,8 +23,11 @@ from minigrad.files import atomic_path
 from minigrad.history import best_epoch
 from minigrad.nn import Module
 from minigrad.output import tolerant_program
+from minigrad.quoting import one_line
 from minigrad.serialize import CheckpointError
 from minigrad.train import Trainer, TrainingDiverged, TrainingInterrupted
+
+MAX_CLASSES = 10_000  # of a checkpoint: the network is made for so many before its weights are looked at
 
 
 def positive_int(text: str) -> int:
@@ -149,13 +152,34 @@ def merged_config(
     kinds = {name: int | None if default is None else type(default) for name, default in defaults.items()}
     if set(saved) != set(kinds) or not all(isinstance(saved[name], kind) for name, kind in kinds.items()):
         raise UsageError("the checkpoint was written by another example, or by another version of this one")
+    for name, value in saved.items():
+        is_flag = isinstance(value, bool)
+        if is_flag != isinstance(defaults[name], bool) or (
+            isinstance(value, int | float) and not is_flag and not _is_sound(name, value)
+        ):
+            raise UsageError(f"the checkpoint's {name} is {one_line(repr(value))}, expected a number above 0")
     for name, value in explicit.items():
         if value is not None and value != saved[name] and name not in adjustable:
             option = f"--{name.replace('_', '-')}"
-            made = f"without {option}" if saved[name] is None else f"with {saved[name]}"
+            made = f"without {option}" if saved[name] is None else f"with {one_line(saved[name])}"
             raise UsageError(f"{option} {value}: the checkpoint was made {made}")
     given_anew = {name: explicit[name] for name in adjustable if explicit.get(name) is not None}
     return dict(saved) | given_anew
+
+
+def _is_sound(name: str, value: float) -> bool:
+    """Whether a number is one that the command line would have let in."""
+    return 0 < value < 2**31 or (name == "seed" and value >= 0)
+
+
+def check_class_names(names: Sequence[Any]) -> None:
+    """Check the classes that a checkpoint names.
+
+    Raises:
+        UsageError: they are no names, or too many.
+    """
+    if not (0 < len(names) <= MAX_CLASSES and all(isinstance(name, str) and name.isprintable() for name in names)):
+        raise UsageError("the checkpoint does not say what its classes are called")
 
 
 def check_extension(epochs: int, saved: Mapping[str, Any] | None) -> None:
@@ -229,7 +253,7 @@ def load_weights(model: Module, checkpoint: Mapping[str, Any], path: Path) -> No
     try:
         model.load_state_dict(checkpoint["model"])
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} does not fit this model: {error.args[0]}") from error
+        raise CheckpointError(f"{path} does not fit this model: {one_line(error.args[0], 500)}") from error
 
 
 def fit(trainer: Trainer, resume_command: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from minigrad.quoting import quoted
+
 
 class UsageError(Exception):
     """The arguments contradict each other or what lies on disk; the message says how."""
@@ -19,4 +21,4 @@ def in_words(error: BaseException) -> str:
 def listed(names: Sequence[str], most: int = 12) -> str:
     """Return names for a message, quoted, and no more of them than can be read."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(map(repr, names[:most])) + more
+    return ", ".join(quoted(name, 40) for name in names[:most]) + more

@@ -41,6 +41,7 @@ from examples.report import write_report
 from examples.run_folder import PREDICTIONS, open_run
 from minigrad import Tensor, nn, ops, plots
 from minigrad.data import DataLoader
+from minigrad.quoting import quoted
 from minigrad.train import CHECKPOINT_NAME, predict
 from models import Localizer
 from models.localizer import BOX_LOSSES
@@ -116,9 +117,9 @@ def make_config(arguments: argparse.Namespace, saved: Mapping[str, Any] | None) 
     config = common.merged_config(explicit, saved["config"] if saved else None, defaults, adjustable)
     for name, values in CHOICES.items():
         if config[name] not in values:
-            raise UsageError(f"the checkpoint is of an unknown kind: its {name} is {config[name]!r}")
-    if saved and not (config["classes"] and all(isinstance(name, str) for name in config["classes"])):
-        raise UsageError("the checkpoint does not say what its classes are called")
+            raise UsageError(f"the checkpoint is of an unknown kind: its {name} is {quoted(config[name])}")
+    if saved:
+        common.check_class_names(config["classes"])
     if not SIZES[0] <= config["size"] <= SIZES[1]:
         raise UsageError(f"--size {config['size']}: expected {SIZES[0]} to {SIZES[1]} pixels")
     if not saved and config["weights"] not in ("imagenet", "none") and not Path(config["weights"]).is_file():

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -31,20 +32,33 @@ def atomic_path(path: str | os.PathLike[str], size: int | None = None) -> Iterat
         path: the file to write or replace.
         size: how many bytes it will have, if that is known; a full disk's error says so.
 
+    A ``path`` that is a link stays one: the file it points to is replaced. A file that exists keeps its permissions,
+    and while it is written nobody else can read more of it than before.
+
     Raises:
         IsADirectoryError: ``path`` is a folder.
+        OSError: ``path`` is something else that is no file (a device, a link to itself), or cannot be written to.
         FileNotFoundError: the block ended without having written the temporary file.
         OSError: the disk is full; the error names ``path``, and says how much was needed and is free.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
     if path.is_dir():
         raise IsADirectoryError(f"atomic_path: {path} is a folder, expected the name of a file")
+    if os.path.lexists(path) and not path.is_file():
+        raise OSError(f"atomic_path: {path} is no regular file")
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The block itself creates the file, so that it gets the permissions of the user's umask (mkstemp's are private).
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
+    # Parts of the name only, because the whole may be as long as names can be.
+    suffix = path.suffix if len(os.fsencode(path.suffix)) <= 40 else ""
+    temporary = path.with_name(f".{path.stem[:20]}.{secrets.token_hex(4)}.tmp{suffix}")
     try:
+        if path.exists():
+            mode = stat.S_IMODE(path.stat().st_mode)
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode & 0o600))
+            os.chmod(temporary, mode)
+            os.utime(temporary, ns=(0, 0))  # so that it shows whether the block has written
+        # Else the block creates the file, so that it gets the permissions of the user's umask (mkstemp's are private).
         yield temporary
-        if not temporary.exists():
+        if not temporary.exists() or temporary.stat().st_mtime_ns == 0:
             raise FileNotFoundError(f"atomic_path: nothing was written to {temporary}, so {path} was not made")
         # Without fsync a power failure after the rename could leave the new name on an empty file.
         with open(temporary, "rb+") as file:

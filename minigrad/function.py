@@ -25,7 +25,7 @@ import functools
 import itertools
 import threading
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -209,13 +209,18 @@ class Function:
             with backend.use_device(grad.device):
                 grads = self.backward(grad)
         grads = grads if isinstance(grads, tuple) else (grads,)
-        if len(grads) != len(self.edges) or not all([g is None or isinstance(g, Tensor) for g in grads]):
-            kinds = ", ".join(type(g).__name__ for g in grads)
-            raise TypeError(
-                f"backward of {self.name} returned {kinds}; expected a Tensor or None for each of {len(self.edges)} "
-                "inputs"
-            )
+        if len(grads) != len(self.edges):
+            self._refuse(grads)
+        for g in grads:
+            if g is not None and not isinstance(g, Tensor):
+                self._refuse(grads)
         return grads
+
+    def _refuse(self, grads: tuple) -> NoReturn:
+        kinds, count = ", ".join(type(g).__name__ for g in grads), len(self.edges)
+        raise TypeError(
+            f"backward of {self.name} returned {kinds}; expected a Tensor or None for each of {count} inputs"
+        )
 
     def release(self) -> None:
         """Forget everything that was saved, and the rest of the graph with it."""

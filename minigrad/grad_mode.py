@@ -82,7 +82,7 @@ class no_grad(_GradSwitch):  # noqa: N801 - PyTorch's name
     """Record no operations: `with no_grad():`, or `@no_grad()` on a function, a generator or a coroutine. For
     evaluation and for updates of parameters: inside, leaves that require gradients, and Parameters, change in place
     (`p -= lr * p.grad`). For every other Tensor, a buffer, say, `b *= 0.9` means `b = b * 0.9` here as everywhere;
-    `b.data *= 0.9` changes it in place.
+    `b.mul_(0.9)` changes it in place.
     """
 
     enabled = False

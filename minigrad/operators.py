@@ -12,6 +12,7 @@ import numpy as np
 
 from minigrad import backend, ops, sweep
 from minigrad.grad_mode import grad_mode
+from minigrad.ops.operands import beside
 from minigrad.tensor import Parameter, Tensor
 
 
@@ -56,17 +57,43 @@ def _in_place(op: Callable, sign: str) -> Callable:
                 f"{sign}: a leaf of shape {self.shape} cannot be changed in place while operations are recorded; "
                 "do it inside `with no_grad():`"
             )
-        if result.shape != self.shape or result.dtype.kind != self.dtype.kind:
-            raise ValueError(
-                f"{sign}: the result, {result.dtype} of shape {result.shape}, does not fit into the leaf, {self.dtype} "
-                f"of shape {self.shape}"
-            )
-        with backend.use_device(self.device):
-            self.data[...] = result.data
-        self._bump_version()
-        return self
+        return _overwrite(sign, self, result)
 
     return assign
+
+
+def _in_place_method(op: Callable, name: str) -> Callable:
+    def change(self: Tensor, other: Any) -> Tensor:
+        result = op(self, other)
+        if self.node is not None or result.node is not None:
+            raise RuntimeError(f"{name}: the history of a Tensor cannot be changed; do it inside `with no_grad():`")
+        return _overwrite(name, self, result)
+
+    change.__doc__ = f"Do `{op.__name__}` in place and return the Tensor itself; not while gradients are recorded."
+    return change
+
+
+def _overwrite(name: str, tensor: Tensor, result: Tensor) -> Tensor:
+    """Write `result` into the memory of `tensor`, and count the change."""
+    if result.shape != tensor.shape or result.dtype.kind != tensor.dtype.kind:
+        raise ValueError(
+            f"{name}: the result, {result.dtype} of shape {result.shape}, does not fit into the Tensor, "
+            f"{tensor.dtype} of shape {tensor.shape}"
+        )
+    with backend.use_device(tensor.device):
+        tensor.data[...] = result.data
+    tensor._bump_version()
+    return tensor
+
+
+def _second(x: Tensor, other: Any) -> Tensor:
+    """Return `other`, in the shape and dtype of `x`."""
+    return ops.broadcast_to(beside(other, x), x.shape).astype(x.dtype)
+
+
+def _zero(x: Tensor) -> Tensor:
+    """Set all elements to 0, in place; as `copy_`."""
+    return METHODS["copy_"](x, 0)
 
 
 def _numpy_function(self: Tensor, function: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
@@ -227,6 +254,10 @@ METHODS = {
     "cpu": _on("cpu"),
     "cuda": _on("cuda"),
     "clone": ops.clone,
+    "add_": _in_place_method(ops.add, "add_"),
+    "mul_": _in_place_method(ops.mul, "mul_"),
+    "copy_": _in_place_method(_second, "copy_"),
+    "zero_": _zero,
     "contiguous": ops.contiguous,
     # gradients
     "backward": sweep.backward,

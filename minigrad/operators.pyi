@@ -320,6 +320,14 @@ class Operators:
         """Return `x` on 'cuda'; see `to`."""
     def clone(self) -> Tensor:
         """Return a copy of `x` in memory of its own, through which gradients flow."""
+    def add_(self, other: Any) -> Tensor:
+        """Do `add` in place and return the Tensor itself; not while gradients are recorded."""
+    def mul_(self, other: Any) -> Tensor:
+        """Do `mul` in place and return the Tensor itself; not while gradients are recorded."""
+    def copy_(self, other: Any) -> Tensor:
+        """Do `_second` in place and return the Tensor itself; not while gradients are recorded."""
+    def zero_(self) -> Tensor:
+        """Set all elements to 0, in place; as `copy_`."""
     def contiguous(self) -> Tensor:
         """Return `x`, or a copy where its elements do not lie in memory in row-major order."""
     def backward(self, grad: Any = None, retain_graph: builtins.bool = False, create_graph: builtins.bool = False) -> None:

@@ -105,11 +105,12 @@ class Optimizer:
         loss = closure() if closure is not None else None
         for group in self.param_groups:
             for p in group["params"]:
-                if p.grad is not None:
-                    if not isinstance(p.grad, Tensor) or p.grad.shape != p.shape:
-                        raise ValueError(f"{self._name}: the gradient of a parameter of shape {p.shape} is {p.grad!r}")
+                g = p.grad
+                if g is not None:
+                    if not isinstance(g, Tensor) or g.shape != p.shape:
+                        raise ValueError(f"{self._name}: the gradient of a parameter of shape {p.shape} is {g!r}")
                     with backend.use_device(p.device):
-                        self._update(p.data, p.grad.data, self.state.setdefault(p, {}), group)
+                        self._update(p.data, g.data, self.state.setdefault(p, {}), group)
                     p._bump_version()
         return loss
 

@@ -4,6 +4,10 @@ A pickle is a program for a small stack machine, and Python's own machine will i
 names, so a file of unknown origin would run with the user's rights. On this machine a name stays a label, and what a
 call stands for is up to a subclass.
 
+A short program can also ask for much work: what is stored once can be recalled a million times. So a program has a
+budget, from which each instruction is paid; one that costs more than its share is charged for it (`charge`), and texts
+that are compared or put together (names, keys) are short or refused.
+
 The opcodes and their meaning: the comments in Python's `pickletools.py`, which also decodes their arguments here.
 Admitted are the ones that Python 2 and 3 write for plain values and simple objects with the protocols 2 to 5.
 """
@@ -11,8 +15,10 @@ Admitted are the ones that Python 2 and 3 write for plain values and simple obje
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from typing import BinaryIO
+
+from minigrad.quoting import quoted
 
 # Instructions that push their own argument. pickletools shows the byte strings of Python 2 as Latin-1 text.
 LITERALS = {
@@ -20,19 +26,28 @@ LITERALS = {
     "SHORT_BINSTRING", "BINSTRING", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8",
     "SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8",
 }  # fmt: skip
-CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 OTHERS = {
-    "PROTO", "FRAME", "BINPUT", "LONG_BINPUT", "MEMOIZE", "BINGET", "LONG_BINGET", "MARK", "TUPLE",
+    "NONE", "NEWTRUE", "NEWFALSE", "EMPTY_TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "TUPLE", "MARK",
+    "PROTO", "FRAME", "BINPUT", "LONG_BINPUT", "MEMOIZE", "BINGET", "LONG_BINGET",
     "EMPTY_LIST", "APPEND", "APPENDS", "EMPTY_DICT", "SETITEM", "SETITEMS",
     "GLOBAL", "STACK_GLOBAL", "REDUCE", "NEWOBJ", "BUILD", "BINPERSID",
 }  # fmt: skip
-ADMITTED = LITERALS | CONSTANTS.keys() | TUPLES.keys() | OTHERS
+# What objects need that are made neither of plain values nor of names alone: sets, tuples that contain themselves.
+OBJECTS = {"EMPTY_SET", "ADDITEMS", "FROZENSET", "NEWOBJ_EX", "POP", "POP_MARK"}
+ADMITTED = LITERALS | OTHERS
 
-
-def quoted(text: str) -> str:
-    """Return a text of the file as an error message can show it."""
-    return repr(text) if len(repr(text)) <= 80 else repr(text)[:77] + "..."
+MAX_NAME = 500  # characters of a key, or of a module's, class's or function's name
+# Instructions that cost more than others, see `charge`.
+COSTS = {
+    "GLOBAL": 6,
+    "STACK_GLOBAL": 6,
+    "BINPERSID": 6,
+    "REDUCE": 3,
+    "NEWOBJ": 3,
+    "NEWOBJ_EX": 3,
+    "BUILD": 2,
+    "MARK": 2,
+}
 
 
 class PickleMachine:
@@ -42,13 +57,13 @@ class PickleMachine:
         names: what each admitted pair (module, name) is replaced by. A label, nothing that can be called.
         expected: for error messages, what the pickle may describe.
         admitted: names of the instructions that may occur.
-        max_instructions: bounds time and memory, whatever the file's size.
+        max_instructions: bounds time and memory, whatever the file's size; those that cost more count as several.
     """
 
     names: Mapping[tuple[str, str], object] = {}
     expected: str = "plain values"
     admitted: Set[str] = ADMITTED
-    max_instructions: int = 1_000_000  # torch.save writes 3,000 for a ResNet18, 200,000 for a large optimizer's state
+    max_instructions: int = 600_000  # torch.save writes 3,000 for a ResNet18, 200,000 for a large optimizer's state
 
     def call(self, function: object, arguments: object) -> object:
         """Return what `function(*arguments)` stands for; `function` is a value of `names`, or anything at all."""
@@ -62,12 +77,37 @@ class PickleMachine:
         """Return what the persistent id stands for."""
         raise ValueError(f"the pickle refers to something outside it, expected {self.expected}")
 
-    def key(self, key: object) -> str | int:
-        """Return a key of a dictionary as it shall be, or refuse it."""
-        # Large integers could be chosen to have one hash, which makes a dictionary quadratic.
-        if not isinstance(key, str) and not (type(key) is int and abs(key) < 2**31):
-            raise ValueError("a dictionary has a key that is neither text nor a number below 2³¹")
+    def set_items(self, target: object, values: list) -> None:
+        """Set items, keys and values by turns, of a dictionary."""
+        if not isinstance(target, dict) or len(values) % 2:
+            raise ValueError("damaged pickle: it sets items of something that is not a dictionary, or half an item")
+        self.charge(1 + len(values) // 2)
+        for key, value in zip(values[::2], values[1::2], strict=True):
+            if (kept := self.key(key)) is not None:
+                target[kept] = value
+
+    def extend(self, target: object, values: list) -> None:
+        """Append `values` to a list."""
+        if not isinstance(target, list):
+            raise ValueError("damaged pickle: it appends to something that is not a list")
+        target.extend(values)
+
+    def key(self, key: object) -> str | None:
+        """Return a key of a dictionary as it shall be, or None to leave its entry out, or refuse it."""
+        # Numbers and tuples could be chosen to have one hash, which makes a dictionary quadratic.
+        if not isinstance(key, str) or len(key) > MAX_NAME:
+            raise ValueError(f"a dictionary has a key that is no text of at most {MAX_NAME} characters")
         return key
+
+    def charge(self, units: int) -> None:
+        """Pay `units` from the budget: instructions of usual cost, about a microsecond or 100 bytes.
+
+        Raises:
+            ValueError: there are not so many left.
+        """
+        self.left -= units
+        if self.left < 0:
+            raise ValueError(f"the pickle has more than {self.max_instructions:,} instructions, or costs as much")
 
     def run(self, stream: BinaryIO) -> object:
         """Return the value that the pickle in `stream` describes, and leave `stream` behind its end.
@@ -80,75 +120,40 @@ class PickleMachine:
         self.stack: list = []
         self.laid_aside: list[list] = []  # MARK lays the stack aside until an instruction collects what came since
         self.memo: dict[int, object] = {}
-        for _ in range(self.max_instructions):
+        self.left = self.max_instructions
+        while True:
             code = stream.read(1)
             if code == b".":  # STOP
                 return self.pop(1)[0]
-            if not code:
-                raise ValueError("the pickle has no end: the file is cut short, or the pickle is too long")
-            opcode = pickletools.code2op.get(code.decode("latin-1"))
-            if opcode is None or opcode.name not in self.admitted:
-                found = opcode.name if opcode else code
-                raise ValueError(f"instruction {found!r} does not belong here, expected {self.expected}")
-            if opcode.name == "GLOBAL":  # pickletools would undo escapes, and has a warning for bad ones
+            name, cost, read_argument, step = _INSTRUCTIONS.get(code, _UNKNOWN)
+            self.charge(cost)
+            if name not in self.admitted:
+                if not code:
+                    raise ValueError("the pickle has no end: the file is cut short, or the pickle is too long")
+                raise ValueError(f"instruction {name or code!r} does not belong here, expected {self.expected}")
+            if name == "GLOBAL":  # pickletools would undo escapes, and has a warning for bad ones
                 lines = [stream.readline().removesuffix(b"\n").decode("utf-8", "replace") for _ in range(2)]
                 self.stack.append(self.name(*lines))
                 continue
-            argument = opcode.arg.reader(stream) if opcode.arg else None
-            if opcode.name in LITERALS:
+            argument = read_argument(stream) if read_argument else None
+            if step is None:
                 self.stack.append(argument)
             else:
-                self.step(opcode.name, argument)
-        raise ValueError(f"the pickle has more than {self.max_instructions:,} instructions")
-
-    def step(self, opcode: str, argument: object) -> None:
-        """Execute one instruction."""
-        match opcode:
-            case "BINPUT" | "LONG_BINPUT":
-                self.memo[argument] = self.top()
-            case "MEMOIZE":
-                self.memo[len(self.memo)] = self.top()
-            case "BINGET" | "LONG_BINGET":
-                if argument not in self.memo:
-                    raise ValueError(f"damaged pickle: it recalls value {argument}, which it never stored")
-                self.stack.append(self.memo[argument])
-            case "NONE" | "NEWTRUE" | "NEWFALSE":
-                self.stack.append(CONSTANTS[opcode])
-            case "EMPTY_LIST":
-                self.stack.append([])
-            case "EMPTY_DICT":
-                self.stack.append({})
-            case "MARK":
-                self.laid_aside.append(self.stack)
-                self.stack = []
-            case "EMPTY_TUPLE" | "TUPLE1" | "TUPLE2" | "TUPLE3":
-                self.stack.append(tuple(self.pop(TUPLES[opcode])))
-            case "TUPLE":
-                values = self.pop_to_mark()
-                self.stack.append(tuple(values))
-            case "APPEND":
-                self.extend_list(self.pop(1))
-            case "APPENDS":
-                self.extend_list(self.pop_to_mark())
-            case "SETITEM":
-                self.extend_dict(self.pop(2))
-            case "SETITEMS":
-                self.extend_dict(self.pop_to_mark())
-            case "STACK_GLOBAL":
-                self.stack.append(self.name(*self.pop(2)))
-            case "REDUCE" | "NEWOBJ":
-                self.stack.append(self.call(*self.pop(2)))
-            case "BUILD":
-                (state,) = self.pop(1)
-                self.set_state(self.top(), state)
-            case "BINPERSID":
-                self.stack.append(self.persistent_load(*self.pop(1)))
+                step(self, argument)
 
     def name(self, module: object, name: object) -> object:
         """Return what stands for a name; it is looked up as a pair, so no dotted name can reach into a module."""
-        if not isinstance(module, str) or not isinstance(name, str) or (module, name) not in self.names:
-            raise ValueError(f"forbidden name {quoted(f'{module}.{name}')}, expected {self.expected}")
+        if not (
+            isinstance(module, str) and isinstance(name, str) and len(module) <= MAX_NAME and len(name) <= MAX_NAME
+        ):
+            raise ValueError(f"a name that is no text of at most {MAX_NAME} characters")
+        if (module, name) not in self.names:
+            return self.unknown(module, name)
         return self.names[module, name]
+
+    def unknown(self, module: str, name: str) -> object:
+        """Return what stands for a name that is not among `names`, or refuse it."""
+        raise ValueError(f"forbidden name {quoted(f'{module}.{name}')}, expected {self.expected}")
 
     def top(self) -> object:
         """Return the value on top of the stack."""
@@ -171,15 +176,92 @@ class PickleMachine:
         values, self.stack = self.stack, self.laid_aside.pop()
         return values
 
-    def extend_list(self, values: list) -> None:
-        """Append `values` to the list on top of the stack."""
-        if not isinstance(self.top(), list):
-            raise ValueError("damaged pickle: it appends to something that is not a list")
-        self.top().extend(values)
+    # ---- the instructions ------------------------------------------------------------------------------------------
 
-    def extend_dict(self, values: list) -> None:
-        """Set items, keys and values by turns, of the dictionary on top of the stack."""
-        if not isinstance(self.top(), dict) or len(values) % 2:
-            raise ValueError("damaged pickle: it sets items of something that is not a dictionary, or half an item")
-        for key, value in zip(values[::2], values[1::2], strict=True):
-            self.top()[self.key(key)] = value
+    def _store(self, place: int | None) -> None:
+        self.memo[len(self.memo) if place is None else place] = self.top()
+
+    def _recall(self, place: int) -> None:
+        if place not in self.memo:
+            raise ValueError(f"damaged pickle: it recalls value {place}, which it never stored")
+        self.stack.append(self.memo[place])
+
+    def _mark(self, _: None) -> None:
+        self.laid_aside.append(self.stack)
+        self.stack = []
+
+    def _pop(self, _: None) -> None:
+        if self.stack or not self.laid_aside:
+            self.pop(1)
+        else:
+            self.pop_to_mark()
+
+    def _add_items(self, _: None) -> None:
+        values = self.pop_to_mark()
+        self.extend(self.top(), values)
+
+    def _set_items(self, _: None) -> None:
+        values = self.pop_to_mark()
+        self.set_items(self.top(), values)
+
+    def _append(self, _: None) -> None:
+        values = self.pop(1)
+        self.extend(self.top(), values)
+
+    def _set_item(self, _: None) -> None:
+        values = self.pop(2)
+        self.set_items(self.top(), values)
+
+    def _call_with_keywords(self, _: None) -> None:
+        function, arguments, _ = self.pop(3)
+        self.stack.append(self.call(function, arguments))
+
+    def _build(self, _: None) -> None:
+        (state,) = self.pop(1)
+        self.set_state(self.top(), state)
+
+
+def _push(make: Callable[[PickleMachine], object]) -> Callable[[PickleMachine, object], None]:
+    return lambda machine, _: machine.stack.append(make(machine))
+
+
+_STEPS: dict[str, Callable] = {
+    **dict.fromkeys(("PROTO", "FRAME"), lambda machine, _: None),
+    **dict.fromkeys(("BINPUT", "LONG_BINPUT", "MEMOIZE"), PickleMachine._store),
+    **dict.fromkeys(("BINGET", "LONG_BINGET"), PickleMachine._recall),
+    "NONE": _push(lambda machine: None),
+    "NEWTRUE": _push(lambda machine: True),
+    "NEWFALSE": _push(lambda machine: False),
+    "EMPTY_TUPLE": _push(lambda machine: ()),
+    "TUPLE1": _push(lambda machine: tuple(machine.pop(1))),
+    "TUPLE2": _push(lambda machine: tuple(machine.pop(2))),
+    "TUPLE3": _push(lambda machine: tuple(machine.pop(3))),
+    "TUPLE": lambda machine, _: (values := machine.pop_to_mark(), machine.stack.append(tuple(values))),
+    "EMPTY_LIST": _push(lambda machine: []),
+    "EMPTY_DICT": _push(lambda machine: {}),
+    "EMPTY_SET": _push(lambda machine: []),  # its items are of no importance here, nor is their order
+    "FROZENSET": lambda machine, _: (values := machine.pop_to_mark(), machine.stack.append(values)),
+    "MARK": PickleMachine._mark,
+    "POP": PickleMachine._pop,
+    "POP_MARK": lambda machine, _: machine.pop_to_mark(),
+    "APPEND": PickleMachine._append,
+    **dict.fromkeys(("APPENDS", "ADDITEMS"), PickleMachine._add_items),
+    "SETITEM": PickleMachine._set_item,
+    "SETITEMS": PickleMachine._set_items,
+    "STACK_GLOBAL": _push(lambda machine: machine.name(*machine.pop(2))),
+    **dict.fromkeys(("REDUCE", "NEWOBJ"), _push(lambda machine: machine.call(*machine.pop(2)))),
+    "NEWOBJ_EX": PickleMachine._call_with_keywords,
+    "BUILD": PickleMachine._build,
+    "BINPERSID": _push(lambda machine: machine.persistent_load(*machine.pop(1))),
+}
+_UNKNOWN = (None, 1, None, None)
+# By its byte: an instruction's name and cost, what reads its argument, and what it does (None: push the argument).
+_INSTRUCTIONS = {
+    code.encode("latin-1"): (
+        opcode.name,
+        COSTS.get(opcode.name, 1),
+        opcode.arg and opcode.arg.reader,
+        _STEPS.get(opcode.name),
+    )
+    for code, opcode in pickletools.code2op.items()
+}

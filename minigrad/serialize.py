@@ -23,10 +23,14 @@ import numpy as np
 
 from minigrad import backend
 from minigrad.files import atomic_path
+from minigrad.quoting import one_line, quoted
 from minigrad.tensor import Tensor
 
 FORMAT, VERSION = "minigrad checkpoint", "1"
 MAX_DEPTH = 64  # containers in containers: more than any real checkpoint, and far from Python's recursion limit
+MAX_HEADER = 16 * 2**20  # bytes: the structure, as text in JSON once more, and a line for each array
+MAX_STRUCTURE = 6 * 2**20
+MAX_CONTAINERS = 400_000
 DTYPES = {
     "BOOL": "bool", "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64", "U8": "uint8", "U16": "uint16",
     "U32": "uint32", "U64": "uint64", "F16": "float16", "F32": "float32", "F64": "float64",
@@ -49,13 +53,15 @@ def save(path: str | os.PathLike[str], obj: Any) -> None:
 
     Raises:
         TypeError: something else is in `obj`; the message says where.
-        ValueError: containers are nested deeper than 64 levels.
+        ValueError: containers are nested deeper than 64 levels, or what is not in arrays takes more than 6 MB.
         OSError: it cannot be written; where the disk is full, the error says how much was needed.
     """
     from safetensors.numpy import save as to_bytes
 
     arrays: dict[str, np.ndarray] = {}
     structure = json.dumps(_encode(obj, (), arrays), separators=(",", ":"))
+    if reason := _too_large(structure):
+        raise ValueError(f"mg.save: the object has {reason}; long rows of numbers belong into arrays")
     metadata = {"format": FORMAT, "version": VERSION, "structure": structure, "crc32": _checksum(structure, arrays)}
     # Not safetensors' save_file, which makes the file readable for its owner only, whatever the umask says.
     content = to_bytes(arrays, metadata)
@@ -74,39 +80,58 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     path = os.fspath(path)
     if os.path.exists(path) and not os.path.isfile(path):
-        raise CheckpointError(f"mg.load: {path} is not a regular file")
+        raise CheckpointError(f"mg.load: {one_line(path, 1000)} is not a regular file")
     with open(path, "rb"):
         pass  # a missing or unreadable file is the operating system's error, which names it
     try:
         return _read(path)
     except (SafetensorError, ValueError, OSError, RecursionError) as error:
-        raise CheckpointError(f"mg.load: {path} is damaged or not a checkpoint: {error}") from error
+        raise CheckpointError(
+            f"mg.load: {one_line(path, 1000)} is damaged or not a checkpoint: {one_line(error)}"
+        ) from error
 
 
 def _read(path: str) -> Any:
     from safetensors import safe_open
 
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > MAX_HEADER:
+        raise ValueError(f"its header has {length} bytes, expected at most {MAX_HEADER}")
     with safe_open(path, framework="numpy") as file:
         metadata = file.metadata() or {}
         if metadata.get("format") != FORMAT:
             raise ValueError("it is a safetensors file, but not one written by mg.save (mg.load_torch reads weights)")
         if metadata.get("version") != VERSION:
-            raise ValueError(f"its format version is {metadata.get('version')!r}, this program reads {VERSION!r}")
+            raise ValueError(f"its format version is {quoted(metadata.get('version'))}, this program reads {VERSION!r}")
         arrays = {}
         for name in file.keys():  # noqa: SIM118 - no mapping
             dtype = file.get_slice(name).get_dtype()
             if dtype not in DTYPES:
-                raise ValueError(f"the array {name!r} has the type {dtype}, expected one of {', '.join(DTYPES)}")
+                raise ValueError(
+                    f"the array {quoted(name)} has the type {quoted(dtype)}, expected one of {', '.join(DTYPES)}"
+                )
             arrays[name] = file.get_tensor(name)
             if dtype == "BOOL" and arrays[name].view(np.uint8).max(initial=0) > 1:
-                raise ValueError(f"the array {name!r} of booleans has bytes other than 0 and 1")
+                raise ValueError(f"the array {quoted(name)} of booleans has bytes other than 0 and 1")
     structure = metadata.get("structure", "")
     if metadata.get("crc32") != _checksum(structure, arrays):
         raise ValueError("its content does not match its checksum")
+    if reason := _too_large(structure):
+        raise ValueError(f"it has {reason}")
     obj = _decode(json.loads(structure), arrays, depth=0)
     if arrays:
-        raise ValueError(f"nothing refers to the arrays {sorted(arrays)}")
+        raise ValueError(f"nothing refers to the arrays {quoted(sorted(arrays))}")
     return obj
+
+
+def _too_large(structure: str) -> str | None:
+    """Return what there is too much of in the JSON, if there is: as Python objects it takes many times its size."""
+    if len(structure) > MAX_STRUCTURE:
+        return f"a structure of {len(structure)} characters, expected at most {MAX_STRUCTURE}"
+    if structure.count("[") + structure.count("{") > MAX_CONTAINERS:
+        return f"more than {MAX_CONTAINERS} containers"
+    return None
 
 
 def _checksum(structure: str, arrays: dict[str, np.ndarray]) -> str:
@@ -183,4 +208,4 @@ def _decode(node: Any, arrays: dict[str, np.ndarray], depth: int) -> Any:
             return int(digits, 16)
         case [("float", str(digits))] if re.fullmatch("[0-9a-f]{16}", digits):
             return struct.unpack(">d", bytes.fromhex(digits))[0]
-    raise ValueError(f"its structure has an entry that means nothing or refers to no array: {str(node)[:80]}")
+    raise ValueError(f"its structure has an entry that means nothing or refers to no array: {quoted(node)}")

@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend
-from minigrad.backend import Array, quietly
+from minigrad.backend import Array
 from minigrad.function import Function, edge_of
 from minigrad.grad_mode import enable_grad, no_grad
 from minigrad.tensor import Tensor
 
+RECORDING, SILENT = enable_grad(), no_grad()  # the sweep itself, for second derivatives or without them
 _accumulation = threading.Lock()  # two threads may come to a shared parameter at once
 
 
@@ -50,7 +51,7 @@ def backward(self: Tensor, grad: Any = None, retain_graph: bool = False, create_
             since.
         ValueError: `grad` is missing or has another shape.
     """
-    with enable_grad() if create_graph else no_grad():
+    with RECORDING if create_graph else SILENT:
         found = _sweep([self], [grad], None, retain_graph or create_graph)
         with _accumulation:
             for leaf, leaf_grad in found.items():
@@ -93,7 +94,7 @@ def grad(
         if not tensor.requires_grad:
             raise RuntimeError(f"grad: input {i} of shape {tensor.shape} does not require gradients")
     targets = [edge_of(tensor) for tensor in inputs]
-    with enable_grad() if create_graph else no_grad():
+    with RECORDING if create_graph else SILENT:
         found = _sweep(outputs, grad_outputs, set(targets), retain_graph or create_graph)
     results, given = [], set()
     for x, edge in zip(inputs, targets, strict=True):
@@ -103,7 +104,6 @@ def grad(
     return results
 
 
-@quietly  # an infinite slope, as that of √x at 0, is a result
 def _sweep(
     outputs: Sequence[Tensor], output_grads: Sequence[Any], targets: set[Any] | None, retain_graph: bool
 ) -> dict[Any, Tensor]:

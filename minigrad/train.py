@@ -32,8 +32,10 @@ from minigrad.history import best_epoch, describe
 from minigrad.nn import Module
 from minigrad.output import tolerant_output
 from minigrad.progress import progress
+from minigrad.quoting import one_line
 from minigrad.serialize import CheckpointError, load, save
 from minigrad.tensor import Tensor
+from minigrad.training_state import check_training_state
 
 Metrics = Mapping[str, Any]
 Objective = Callable[[Any, tuple[Tensor, ...]], Tensor | tuple[Tensor, Metrics]]
@@ -337,10 +339,11 @@ class Trainer:
                 raise ValueError(f"it is at step {self.step} after {epochs} epochs, which here have {batches} each")
             epoch = checkpoint["epoch"]
             self._means = Means(epoch["totals"], epoch["count"])
-            self._seconds, self._lr, self._lr_max = epoch["seconds"], epoch["lr"], epoch.get("lr_max", epoch["lr"])
+            self._seconds, self._lr, self._lr_max = epoch["seconds"], epoch["lr"], epoch["lr_max"]
             backend.set_rng_state(checkpoint["random"])
-        except (KeyError, ValueError, TypeError) as error:
-            raise CheckpointError(f"the checkpoint does not fit this run: {error.args[0]}") from error
+        except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+            reason = one_line(error.args[0] if error.args else repr(error), 500)
+            raise CheckpointError(f"the checkpoint does not fit this run: {reason}") from error
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -351,11 +354,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         CheckpointError: it is damaged, or not such a checkpoint.
     """
     checkpoint = load(path)
-    kinds = {"config": dict, "model": dict, "optimizer": dict, "schedule": dict | None, "random": dict, "loader": dict,
-             "step": int, "epoch": dict, "history": list}  # fmt: skip
-    fits = isinstance(checkpoint, dict) and set(checkpoint) == set(kinds)
-    if not fits or not all(isinstance(checkpoint[name], kind) for name, kind in kinds.items()):
-        raise CheckpointError(f"{path}: a minigrad file, but not the checkpoint of a training run")
+    try:
+        check_training_state(checkpoint)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: a minigrad file, but not the checkpoint of a training run: {error}") from error
     return checkpoint
 
 

@@ -206,7 +206,8 @@ def generalized_iou(a: Tensor, b: Tensor) -> Tensor:
     """Return IoU − |C∖(A∪B)|/|C| for pairs of boxes (N, 4), where C is the smallest box around both: (N,) in −1..1.
 
     Unlike IoU it has a slope even where the boxes do not touch (Rezatofighi et al. 2019, arXiv:1902.09630, algorithm
-    1).
+    1). Two boxes without an area have the IoU 0, also where they are the same point: 0/0 leaves the choice, torchvision
+    makes the same one, and a loss of 0 would call a box perfect that shows nothing.
 
     Raises:
         ValueError: the shapes are not both (N, 4).

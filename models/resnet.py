@@ -9,15 +9,17 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from datasets.download import data_root, fetch
-from datasets.photos import IMAGENET_MEAN, IMAGENET_STD
+from datasets.photos import IMAGENET_MEAN, IMAGENET_STD, eight_bits
 from datasets.transforms import Normalize
 from minigrad import Tensor, nn
 from minigrad.nn import init
+from minigrad.quoting import quoted
 from minigrad.torch_file import load_torch
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 IMAGENET_URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"  # 46.8 MB
 IMAGENET_SHA256 = "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec"
+
+# Parts that are added to names by DataParallel, by torch.compile, by FSDP and by checkpointing of activations.
+WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 
 MAX_ELONGATION = 100
 
@@ -109,7 +114,8 @@ def resnet18(weights: str | os.PathLike[str] | None = None, num_classes: int | N
     Args:
         weights: None for random ones; "imagenet" for those that torchvision publishes (IMAGENET1K_V1, 69.8 % of
             ImageNet's validation pictures right), downloaded once into the folder for data sets (`datasets.data_root`,
-            46.8 MB) and compared with their SHA-256; or the path of a file that `mg.load_torch` reads.
+            46.8 MB) and compared with their SHA-256; or the path of a file that `mg.load_torch` reads. What modules
+            around the network have put in front of all names (`module.`, `_orig_mod.`, `model.`) is taken off.
         num_classes: number of outputs. If the weights are for another number, the last layer is left at its random
             start, and a message of the logger says so. None: as many as the weights are for.
 
@@ -123,9 +129,7 @@ def resnet18(weights: str | os.PathLike[str] | None = None, num_classes: int | N
         return ResNet((2, 2, 2, 2), 1000 if num_classes is None else num_classes)
     if weights == "imagenet":
         weights = fetch(IMAGENET_URL, f"sha256:{IMAGENET_SHA256}", data_root())
-    state = load_torch(weights)
-    if all(name.startswith("module.") for name in state):  # saved from within DataParallel
-        state = {name.removeprefix("module."): value for name, value in state.items()}
+    state = _without_wrappers(load_torch(weights))
     if num_classes is None:
         num_classes = len(state["fc.bias"]) if np.ndim(state.get("fc.bias")) == 1 else 1000
     model = ResNet((2, 2, 2, 2), num_classes)
@@ -133,10 +137,19 @@ def resnet18(weights: str | os.PathLike[str] | None = None, num_classes: int | N
     return model
 
 
+def _without_wrappers(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return `state` under the network's own names: without the parts that modules around it have added to them all."""
+    parts = {name: [part for part in name.split(".") if part not in WRAPPERS] for name in state}
+    columns = zip(*(names[:-1] for names in parts.values()), strict=False)
+    shared = len(list(takewhile(lambda column: len(set(column)) == 1, columns)))  # a Lightning module's `model.`
+    bare = {".".join(names[shared:]): state[name] for name, names in parts.items()}
+    return bare if len(bare) == len(state) else dict(state)
+
+
 def _load(model: ResNet, state: Mapping[str, np.ndarray], path: str) -> None:
     """Copy the weights from the file `path` into `model`, but for a last layer of another number of classes."""
     own = model.state_dict()
-    # Files from before PyTorch 0.4.1 do not count batches; only a momentum of None would ask for the number.
+    # Files from before PyTorch 0.4.1 do not count batches.
     values = {name: value for name, value in own.items() if name.endswith("num_batches_tracked")} | dict(state)
     missing, unexpected = own.keys() - values.keys(), values.keys() - own.keys()
     if missing or unexpected:
@@ -158,7 +171,7 @@ def _load(model: ResNet, state: Mapping[str, np.ndarray], path: str) -> None:
 def _some(names: set[str]) -> str:
     """Name the first three of `names`."""
     rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return (", ".join(repr(name)[:60] for name in sorted(names)[:3]) or "nothing") + rest
+    return (", ".join(quoted(name)[:60] for name in sorted(names)[:3]) or "nothing") + rest
 
 
 def preprocess(image: Image.Image, resize: int = 256, crop: int = 224) -> np.ndarray:
@@ -171,7 +184,7 @@ def preprocess(image: Image.Image, resize: int = 256, crop: int = 224) -> np.nda
     deviation 0.229, 0.224, 0.225 for red, green and blue.
 
     Args:
-        image: a Pillow image of any mode; transparency is ignored.
+        image: a Pillow image of any mode; transparency is ignored, and 16 bits of grey become 8.
         resize: length of the shorter side after resizing, at least `crop`.
         crop: height and width of the result.
 
@@ -188,6 +201,6 @@ def preprocess(image: Image.Image, resize: int = 256, crop: int = 224) -> np.nda
         raise ValueError(f"preprocess: a picture of {width}×{height} pixels is empty or too elongated")
     width, height = width * resize // short, height * resize // short
     left, top = round((width - crop) / 2), round((height - crop) / 2)
-    picture = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+    picture = eight_bits(image).convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
     pixels = np.asarray(picture.crop((left, top, left + crop, top + crop)))
     return Normalize(IMAGENET_MEAN, IMAGENET_STD)(pixels.transpose(2, 0, 1)[None])[0]

@@ -59,6 +59,62 @@ def test_rejects_a_block_that_wrote_nothing(tmp_path):
         pass
 
 
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_stays_and_the_file_it_points_to_is_replaced(tmp_path, exists):
+    real, link = tmp_path / "disk" / "data.txt", tmp_path / "link.txt"
+    real.parent.mkdir()
+    if exists:
+        real.write_text("old")
+    link.symlink_to(real)
+    with atomic_path(link) as temporary:
+        temporary.write_text("new")
+    assert link.is_symlink() and real.read_text() == "new"
+    assert os.listdir(real.parent) == ["data.txt"]
+
+
+def test_a_link_to_itself_or_a_device_is_refused(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for path in (tmp_path / "loop", "/dev/null"):
+        with pytest.raises(OSError), atomic_path(path) as temporary:
+            temporary.write_text("x")
+    assert (tmp_path / "loop").is_symlink() and not os.path.isfile("/dev/null")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permission bits are POSIX's")
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o640])
+def test_permissions_are_kept_and_never_wider_on_the_way(tmp_path, mode):
+    target = tmp_path / "data.txt"
+    target.write_text("old")
+    target.chmod(mode)
+    with atomic_path(target) as temporary:
+        temporary.write_text("secret")
+        assert temporary.stat().st_mode & 0o777 == mode
+    assert target.stat().st_mode & 0o777 == mode and target.read_text() == "secret"
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 250, "x" * 243 + ".safetensors"[:8], "é" * 125, ".x" + "y" * 250, "a." + "b" * 250]
+)
+def test_names_as_long_as_names_can_be(tmp_path, name):
+    with atomic_path(tmp_path / name) as temporary:
+        temporary.write_text("x")
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_a_block_that_wrote_nothing_over_an_old_file(tmp_path):
+    (tmp_path / "data.txt").write_text("old")
+    with pytest.raises(FileNotFoundError, match="nothing was written"), atomic_path(tmp_path / "data.txt"):
+        pass
+    assert (tmp_path / "data.txt").read_text() == "old" and os.listdir(tmp_path) == ["data.txt"]
+
+
+def test_an_old_file_may_become_empty(tmp_path):
+    (tmp_path / "data.txt").write_text("old")
+    with atomic_path(tmp_path / "data.txt") as temporary:
+        temporary.write_text("")
+    assert (tmp_path / "data.txt").read_text() == ""
+
+
 # ---- a full disk -----------------------------------------------------------------------------------------------------
 
 

@@ -90,6 +90,32 @@ def test_losses_add_up_to_a_new_tensor():
     assert total.node is None and total.item() == 11
 
 
+# ---- methods that say that they work in place ------------------------------------------------------------
+
+
+def test_methods_change_any_tensor_without_history(device):
+    buffer = Tensor([1.0, 2.0], device=device)
+    view = buffer.detach()
+    assert buffer.mul_(2).add_(Tensor([1.0, 1.0], device=device)) is buffer
+    assert view.numpy().tolist() == [3, 5]
+    assert buffer.copy_([7.0, 8.0]).numpy().tolist() == [7, 8] and buffer.zero_().numpy().tolist() == [0, 0]
+    assert Tensor([3], device=device).zero_().dtype == np.int64
+
+
+def test_methods_in_place_refuse_what_has_a_history_or_would_get_one():
+    w = Tensor([1.0], requires_grad=True)
+    for change in (lambda: w.mul_(2), lambda: Tensor([1.0]).add_(w), lambda: (w * 2).zero_()):
+        with pytest.raises(RuntimeError, match="history of a Tensor cannot be changed; do it inside `with no_grad"):
+            change()
+    with mg.no_grad():
+        assert w.add_(w).item() == 2
+    y = w * w
+    with mg.no_grad():
+        w.zero_()
+    with pytest.raises(RuntimeError, match="changed in place"):
+        y.backward()
+
+
 # ---- .data -------------------------------------------------------------------------------------------------------
 
 

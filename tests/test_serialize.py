@@ -20,6 +20,7 @@ from safetensors.numpy import load_file, save_file
 from minigrad import serialize
 from minigrad.serialize import CheckpointError, load, save
 from minigrad.tensor import Tensor
+from tests.costs import within_the_rule
 
 DTYPES = sorted(serialize.DTYPES.values())
 
@@ -358,3 +359,37 @@ def test_random_damage_is_noticed(path, data):
         assert path.name in str(error)
     else:
         assert_same(loaded, EXAMPLE)  # the change hit a byte without meaning
+
+
+STRUCTURES_THAT_ASK_FOR_MUCH = {
+    "numbers": "[" + "0," * 2_900_000 + "0]",
+    "lists": "[" + "[]," * 399_000 + "0]",
+    "more lists": "[" + "[]," * 1_900_000 + "0]",
+    "dicts": "[" + '{"dict":{}},' * 199_000 + "0]",
+    "longer": "[" + "0," * 4_000_000 + "0]",
+}
+
+
+@pytest.mark.parametrize("structure", STRUCTURES_THAT_ASK_FOR_MUCH.values(), ids=STRUCTURES_THAT_ASK_FOR_MUCH)
+def test_structures_that_ask_for_much_cost_little(path, structure):
+    safetensors_file(path, structure)
+    within_the_rule(lambda: load(path), path.stat().st_size, CheckpointError)
+
+
+def test_what_could_not_be_read_is_not_written(path):
+    with pytest.raises(ValueError, match="long rows of numbers belong into arrays"):
+        save(path, [0.5] * 2_000_000)
+    assert not path.exists()
+
+
+def test_names_from_the_file_are_escaped_in_messages(path):
+    name = "\x1b[2J\n"
+    for structure, arrays in (([], {name: np.ones(2)}), ({name: 1}, {})):
+        safetensors_file(path, structure, arrays)
+        with pytest.raises(CheckpointError) as error:
+            load(path)
+        assert str(error.value).isprintable()
+    save_file({}, path, {"format": serialize.FORMAT, "version": name})
+    with pytest.raises(CheckpointError) as error:
+        load(path)
+    assert str(error.value).isprintable()

@@ -40,7 +40,8 @@ def max_pool2d(x: Array, window: Window, with_winners: bool) -> tuple[Array, Arr
     oh, ow = window.output_size(images.shape[1:3])
     y = xp.empty((len(images), oh, ow, images.shape[3]), dtype=x.dtype)
     positions = window.kernel[0] * window.kernel[1]
-    winners = xp.zeros(y.shape, dtype=np.min_scalar_type(positions - 1)) if with_winners else None
+    number = np.uint8 if positions <= 1 << 8 else np.uint16 if positions <= 1 << 16 else np.uint32
+    winners = xp.zeros(y.shape, dtype=number) if with_winners else None
 
     def pool(some: Iterator[Block]) -> None:
         scratch = Scratch(xp, x.dtype)
@@ -49,7 +50,8 @@ def max_pool2d(x: Array, window: Window, with_winners: bool) -> tuple[Array, Arr
             if winners is None:
                 _combine(xp.maximum, piece, window, y[block], scratch)
             else:
-                _skip_padding(winners[block], block.rows.start, window)
+                if window.padding != (0, 0):
+                    _skip_padding(winners[block], block.rows.start, window)
                 _largest_and_winners(piece, window, y[block], winners[block], scratch)
 
     task_bytes = y.nbytes * positions * (2 if with_winners else 1)
@@ -96,7 +98,7 @@ def _largest_and_winners(piece: Array, window: Window, y: Array, winners: Array,
         beats *= k  # k grows, so the largest k that beat all before it is the winner
         xp.maximum(winners, beats, out=winners)
         xp.maximum(y, candidate, out=y)
-    if not on_cpu(y) or math.isnan(y.min(initial=math.inf)):  # a GPU would have to be waited for
+    if not on_cpu(y) or (y.size and math.isnan(y.min())):  # a GPU would have to be waited for
         for k, index in reversed(list(_positions(window, *y.shape[1:3]))):
             winners[...] = xp.where(xp.isnan(piece[index]), k, winners)  # the first nan's comes last, and stays
 

@@ -21,6 +21,7 @@ adds at most m roundings to the error.
 from __future__ import annotations
 
 import math
+from functools import cache, lru_cache
 from itertools import groupby
 
 import numpy as np
@@ -29,6 +30,7 @@ from minigrad.backend import Array, array_module, on_cpu
 from minigrad.kernels.precision import accumulator
 
 ROWS = 128  # that are added one after the other
+AT_ONCE = 4  # strips that are not worth being cut
 FEW = 4 * ROWS
 NATIVE = {np.dtype(np.float32), np.dtype(np.float64)}  # what NumPy adds up as it is
 GPU_ROWS = 16 * ROWS  # dealt out to at least 16 threads
@@ -79,32 +81,51 @@ def _sum_of_repeated(x: Array, axes: tuple[int, ...], dtype: np.dtype) -> Array:
 
 def _sum_in_memory_order(x: Array, axes: tuple[int, ...]) -> Array:
     """Return Σ x along `axes`, the innermost in memory first; neighbours in memory are summed as one axis."""
-    order = sorted(range(x.ndim), key=lambda a: -abs(x.strides[a]))
-    kept = [a for a in order if a not in axes]
-    lengths, x = x.shape, array_module(x).ascontiguousarray(x.transpose(order))
-    inside = 1  # numbers that lie beside each other, within an index of the axis that is summed
+    order, sums, shape, axes_back = _plan(x.shape, x.strides, axes)
+    x = array_module(x).ascontiguousarray(x.transpose(order))
+    for length, inside in sums:
+        x = _sum_rows(x.reshape(-1, length, inside))
+    return x.reshape(shape).transpose(axes_back)
+
+
+@lru_cache(1000)
+def _plan(shape: tuple[int, ...], strides: tuple[int, ...], axes: tuple[int, ...]) -> tuple:
+    """Return the axes in memory order, for each run of them that is summed its length and how many numbers lie beside
+    each other within one index of it, and the shape of the result with the order that brings its axes back.
+    """
+    order = sorted(range(len(shape)), key=lambda a: -abs(strides[a]))
+    sums, inside = [], 1
     for summed, some in groupby(reversed(order), lambda a: a in axes):
-        length = math.prod([lengths[a] for a in some])
+        length = math.prod([shape[a] for a in some])
         if summed:
-            x = _sum_rows(x.reshape(-1, length, inside))
+            sums.append((length, inside))
         else:
             inside *= length
-    return x.reshape([lengths[a] for a in kept]).transpose([kept.index(a) for a in sorted(kept)])
+    kept = [a for a in order if a not in axes]
+    return order, sums, [shape[a] for a in kept], [kept.index(a) for a in sorted(kept)]
 
 
 def _sum_rows(x: Array) -> Array:
     """Return Σ x along the middle axis of an (A, R, K) array, (A, K)."""
-    xp, (a, _, k), cpu = array_module(x), x.shape, on_cpu(x)
-    if cpu and k == 1:
-        return x.sum(axis=1)  # neighbours in memory, which NumPy adds in pairs
-    rows = ROWS if cpu else GPU_ROWS
-
-    def add(some: Array) -> Array:
-        return xp.ones((1, some.shape[1]), dtype=x.dtype) @ some if cpu else some.sum(axis=1)
-
-    while x.shape[1] > rows:
-        strips = x.shape[1] // rows
+    a, length, k = x.shape
+    if k == 1 and on_cpu(x):
+        return np.add.reduce(x, 1)  # neighbours in memory, which NumPy adds in pairs
+    rows, rest = ROWS if on_cpu(x) else GPU_ROWS, None
+    while length > AT_ONCE * rows:
+        strips = length // rows
         whole = strips * rows
-        sums = add(x[:, :whole].reshape(a, rows, strips * k)).reshape(a, strips, k)
-        x = xp.concatenate([sums, x[:, whole:]], axis=1)
-    return add(x).reshape(a, k)
+        if whole < length:
+            fewer = _added(x[:, whole:])
+            rest = fewer if rest is None else rest + fewer
+        x, length = _added(x[:, :whole].reshape(a, rows, strips * k)).reshape(a, strips, k), strips
+    return _added(x) if rest is None else _added(x) + rest
+
+
+def _added(x: Array) -> Array:
+    """Return the sum of the rows of each (R, K) matrix of a stack, one added to the other."""
+    return np.matmul(_ones(x.shape[1], x.dtype), x)[:, 0] if on_cpu(x) else x.sum(axis=1)
+
+
+@cache
+def _ones(count: int, dtype: np.dtype) -> np.ndarray:
+    return np.ones((1, count), dtype=dtype)

@@ -22,9 +22,9 @@ def keep(g: Array, mask: Array) -> Array:
         mask: booleans, which may have to be broadcast; or numbers of the type and shape of g, such as the result of a
             ReLU, whose zeros are the gaps (nan is not 0).
     """
-    kept = array_module(g).empty_like(mask if mask.shape == g.shape else g, dtype=g.dtype)
-    task_bytes = 2 * g.nbytes
-    if g.ndim and mask.shape == g.shape and worth_splitting(task_bytes):
+    alike, task_bytes = mask.shape == g.shape, 2 * g.nbytes
+    kept = array_module(g).empty_like(mask if alike else g, dtype=g.dtype)
+    if alike and g.ndim and worth_splitting(task_bytes):
         share_slices(lambda part: keep_into(kept[part], g[part], mask[part]), len(g), g, task_bytes)
     else:
         keep_into(kept, g, mask)

@@ -14,6 +14,7 @@ from minigrad.backend import Array
 from minigrad.nn.hooks import Hook, HookHandle
 from minigrad.ops.casting import place
 from minigrad.optimizer import forget_gradients
+from minigrad.quoting import one_line, quoted
 from minigrad.tensor import Parameter, Tensor
 
 if TYPE_CHECKING:
@@ -70,9 +71,10 @@ class Module:
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         output = self.forward(*inputs, **options)
-        for hook in tuple(self.hooks.values()):
-            replaced = hook(self, inputs, output)
-            output = output if replaced is None else replaced
+        if self.hooks:
+            for hook in tuple(self.hooks.values()):
+                replaced = hook(self, inputs, output)
+                output = output if replaced is None else replaced
         for observe in _observers:
             observe(self, output)
         return output
@@ -157,7 +159,7 @@ class Module:
 
     def children(self) -> Iterator[Module]:
         """Yield the modules directly inside this one."""
-        return (child for _, child in self.named_children())
+        return iter([value for value in vars(self).values() if isinstance(value, Module)])
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """Yield (path, module) for this module and all inside it, outermost first. A module used twice is yielded
@@ -229,7 +231,8 @@ class Module:
         Nothing is changed unless everything fits.
 
         Args:
-            state: as `state_dict` returns it.
+            state: as `state_dict` returns it. `num_batches_tracked`, which PyTorch before 0.4.1 did not have, may be
+                missing: it stays as it is.
             strict: False ignores missing and unexpected names; shapes must fit all the same.
 
         Returns:
@@ -241,7 +244,7 @@ class Module:
             TypeError: a value is not an array of numbers.
         """
         own = dict(self._state())
-        missing = [name for name in own if name not in state]
+        missing = [name for name in own if name not in state and not name.endswith("num_batches_tracked")]
         unexpected = [name for name in state if name not in own]
         values = {name: _numbers(name, state[name]) for name in own if name in state}
         wrong = [f"{n} is {v.shape}, expected {own[n].shape}" for n, v in values.items() if v.shape != own[n].shape]
@@ -371,9 +374,16 @@ def _modules_in(value: Any) -> Iterator[Module]:
 def _numbers(name: str, value: Any) -> Array:
     """Return an entry of a state dict as an array, after making sure that it holds numbers."""
     value = value.data if isinstance(value, Tensor) else value
-    array = value if hasattr(value, "strides") else np.asarray(value)
+    try:
+        array = value if hasattr(value, "strides") else np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:  # PyTorch's, of a Parameter, of bfloat16, on a GPU
+        kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        raise TypeError(
+            f"load_state_dict: {quoted(name)} is a {kind} that NumPy cannot read ({one_line(error)}). "
+            "Of PyTorch's tensors pass value.detach().float().cpu().numpy()"
+        ) from None
     if array.dtype.kind not in "fiub":
         raise TypeError(
-            f"load_state_dict: {name} is not an array of numbers but a {type(value).__name__} of {array.dtype}"
+            f"load_state_dict: {quoted(name)} is not an array of numbers but a {type(value).__name__} of {array.dtype}"
         )
     return array

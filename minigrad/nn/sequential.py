@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from minigrad.nn import fused
@@ -33,16 +33,16 @@ class Sequential(Row):
             for module in self.children():
                 x = module(x)
             return x
-        modules = list(self._flattened())
+        modules = self._flattened()
         while modules:
             count, x = fused.take(modules, x)
             del modules[:count]
         return x
 
-    def _flattened(self) -> Iterator[Module]:
-        """Yield the modules inside, and instead of a Sequential those inside it."""
+    def _flattened(self) -> list[Module]:
+        """Return the modules inside, and instead of a Sequential those inside it."""
+        modules = []
         for child in self.children():
-            if type(child) is Sequential and "forward" not in vars(child) and not child.hooks:
-                yield from child._flattened()
-            else:
-                yield child
+            plain = type(child) is Sequential and "forward" not in vars(child) and not child.hooks
+            modules += child._flattened() if plain else [child]
+        return modules

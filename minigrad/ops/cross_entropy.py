@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import Array, array_module, quietly
+from minigrad.backend import Array, array_module, on_cpu, quietly
 from minigrad.function import Function
 from minigrad.grad_mode import is_grad_enabled
 from minigrad.kernels.precision import in_float32
@@ -38,8 +38,11 @@ class CrossEntropy(Function):
         n, classes = logits.shape
         self.smoothing, self.rows = smoothing, xp.arange(n)
         self.kept = None if ignore_index is None else targets != ignore_index
-        self.scale = _scale(reduction, n if self.kept is None else self.kept.sum(), logits)
-        targets = self._without_ignored(targets)
+        if self.kept is None:
+            self.scale = _scale(reduction, n, logits)
+        else:
+            self.scale = _scale(reduction, self.kept.sum(), logits)
+            targets = self._without_ignored(targets)
         log_p = logits - logits.max(axis=1, keepdims=True)
         log_p -= xp.log(total(xp.exp(log_p), (1,), keepdims=True))
         self.log_p = log_p if self.needs[0] else None
@@ -154,24 +157,26 @@ def nll_loss(
 
 def _rows(name: str, logits: Tensor, targets: Tensor, ignore_index: int) -> tuple[Tensor, Tensor, int | None]:
     """Return scores (M, C), checked class numbers (M,), and the number to be ignored, None where there is none."""
-    classes_at = 1 if logits.ndim > 1 else 0
-    places = logits.shape[:classes_at] + logits.shape[classes_at + 1 :]
-    if logits.ndim == 0 or logits.shape[classes_at] == 0 or targets.shape != places:
-        raise ValueError(f"{name}: expected logits (N, C) and targets (N,), got {logits.shape} and {targets.shape}")
-    if targets.dtype.kind not in "iu":
+    shape, kind = logits.shape, targets.dtype.kind
+    *places, classes = shape if len(shape) < 2 else (shape[0], *shape[2:], shape[1])
+    if classes == 0 or targets.shape != tuple(places):
+        raise ValueError(f"{name}: expected logits (N, C) and targets (N,), got {shape} and {targets.shape}")
+    if kind not in "iu":
         raise TypeError(f"{name}: expected integer class numbers as targets, got {targets.dtype}")
-    targets = targets.astype(np.int64) if targets.dtype.kind == "u" else targets
-    targets = targets if targets.ndim == 1 else targets.reshape(-1)
-    on_cpu = targets.device == "cpu"
-    ignored = _checked_targets(name, targets.data, logits.shape[classes_at], ignore_index) if on_cpu else ignore_index
-    return _classes_last(logits), targets, ignored
+    targets = targets.astype(np.int64) if kind == "u" else targets
+    targets = targets if len(places) == 1 else targets.reshape(-1)
+    numbers = targets.data
+    ignored = _checked_targets(name, numbers, classes, ignore_index) if on_cpu(numbers) else ignore_index
+    return logits if len(shape) == 2 else _classes_last(logits), targets, ignored
 
 
 def _checked_targets(name: str, targets: Array, classes: int, ignore_index: int) -> int | None:
     """Return the number to be ignored, or None where there is none; raise ValueError for a target out of range."""
-    if not targets.size or targets.view(f"u{targets.itemsize}").max() < classes:  # no negative number is as small
-        return None if ignore_index < 0 or not (targets == ignore_index).any() else ignore_index
+    if not targets.size:
+        return None
     smallest, largest = targets.min(), targets.max()
+    if smallest >= 0 and largest < classes and ignore_index < 0:
+        return None
     if smallest <= ignore_index <= largest:
         kept = targets[targets != ignore_index]
         ignored = None if kept.size == targets.size else ignore_index
@@ -186,9 +191,7 @@ def _checked_targets(name: str, targets: Array, classes: int, ignore_index: int)
 
 
 def _classes_last(logits: Tensor) -> Tensor:
-    """(N, C, …) or (C,) as rows (M, C)."""
-    if logits.ndim == 2:
-        return logits
+    """(N, C, H, …) or (C,) as rows (M, C)."""
     if logits.ndim > 2:
         logits = logits.permute(0, *range(2, logits.ndim), 1)
     return logits.reshape(math.prod(logits.shape[:-1]), logits.shape[-1])

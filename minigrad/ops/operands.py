@@ -57,8 +57,8 @@ def check_broadcast(name: str, a: tuple[int, ...], b: tuple[int, ...]) -> None:
 
 def check_dtypes(name: str, **tensors: Any) -> None:
     """Raise TypeError unless all Tensors (None is left out) have one floating dtype."""
-    dtypes = {x.dtype for x in tensors.values() if x is not None}
-    if len(dtypes) > 1 or any(d.kind != "f" for d in dtypes):
+    dtypes = [x.dtype for x in tensors.values() if x is not None]
+    if dtypes[0].kind != "f" or dtypes.count(dtypes[0]) < len(dtypes):
         found = ", ".join(f"{key}: {x.dtype}" for key, x in tensors.items() if x is not None)
         raise TypeError(f"{name}: expected one floating dtype, got {found}")
 

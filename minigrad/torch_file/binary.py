@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Mapping
 from typing import BinaryIO, Protocol
 
 import numpy as np
 
 from minigrad.pickle_machine import PickleMachine
 from minigrad.torch_file.tensors import Storage
+from minigrad.torch_file.unpickler import Skipped
 
 MAX_PICKLE = 2**24  # bytes; a ResNet18's pickle has 13,000
 CHUNK = 2**20
@@ -24,10 +26,12 @@ class Container(Protocol):
     Attributes:
         content: the object in the file, with a `Tensor` in the place of each tensor.
         byteorder: of the numbers, "<" (little endian) or ">".
+        skipped: what the pickle names and nobody here knows.
     """
 
     content: object
     byteorder: str
+    skipped: Mapping[object, Skipped]
 
     def read(self, storage: Storage) -> np.ndarray:
         """Return the bytes of the whole `storage`, a uint8 array of its own memory."""

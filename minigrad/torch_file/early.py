@@ -10,7 +10,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from minigrad.pickle_machine import PickleMachine, quoted
+from minigrad.pickle_machine import PickleMachine
+from minigrad.quoting import quoted
+from minigrad.tar_reader import members
 from minigrad.torch_file.binary import read_bytes, read_integers, read_pickle
 from minigrad.torch_file.tensors import (
     MAX_NDIM,
@@ -26,6 +28,8 @@ from minigrad.torch_file.unpickler import TensorUnpickler
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 STREAM_VERSION = 1001
 MAX_SMALL_PICKLE = 2**10  # bytes; a number, or the few words that introduce one storage
+MAX_TAR_HEADERS = 100  # there are four members
+MAX_TAR_TABLE = 20_000  # storages or tensors; a ResNet152 of that time has 900
 
 
 class Stream:
@@ -46,6 +50,7 @@ class Stream:
         read_pickle(file, PickleMachine(), MAX_SMALL_PICKLE)
         unpickler = TensorUnpickler()
         self.content = read_pickle(file, unpickler)
+        self.skipped = unpickler.skipped
         keys = read_pickle(file, PickleMachine())
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
             raise ValueError("damaged pickle: the keys of the storages are no list of texts")
@@ -85,7 +90,9 @@ class Tar:
         self.places: dict[str, int] = {}
         tensors = self.tensor_table(self.storage_table())
         self.enter("pickle")
-        self.content = read_pickle(file, _TableUnpickler(tensors))
+        unpickler = _TableUnpickler(tensors)
+        self.content = read_pickle(file, unpickler)
+        self.skipped = unpickler.skipped
 
     def enter(self, member: str) -> int:
         """Go to the start of a member and return its end."""
@@ -98,6 +105,8 @@ class Tar:
         count = checked_size(
             read_pickle(self.file, PickleMachine(), MAX_SMALL_PICKLE), "the number of storages or tensors"
         )
+        if count > MAX_TAR_TABLE:
+            raise ValueError(f"a table of {count} storages or tensors, expected at most {MAX_TAR_TABLE}")
         for _ in range(count):
             yield read_pickle(self.file, TensorUnpickler(), MAX_SMALL_PICKLE)
 
@@ -170,23 +179,11 @@ def _pass_numbers(file: BinaryIO, storage: Storage, end: int) -> int:
 
 
 def _tar_members(file: BinaryIO, file_size: int) -> dict[str, tuple[int, int]]:
-    """Return start and end of each file in a tar: blocks of 512 bytes, a header and then the content (POSIX ustar)."""
-    members: dict[str, tuple[int, int]] = {}
-    start = 512
-    while start <= file_size:
-        file.seek(start - 512)
-        header = file.read(512)
-        if not any(header):  # the end
-            break
-        length, checksum = header[124:136].strip(b" \0"), header[148:156].strip(b" \0")
-        if not length.isdigit() or not checksum.isdigit():
-            raise ValueError("damaged tar archive: a header has no size or no checksum")
-        if int(checksum, 8) != sum(header) - sum(header[148:156]) + 8 * ord(" "):
-            raise ValueError("damaged tar archive: a header does not match its checksum")
-        end = start + int(length, 8)
-        if end > file_size:
+    """Return start and end of each file in a tar."""
+    found: dict[str, tuple[int, int]] = {}
+    for member in members(file, max_size=file_size, max_headers=MAX_TAR_HEADERS):
+        if member.start + member.size > file_size:
             raise ValueError("damaged tar archive: a member is longer than the file")
-        if header[156:157] in (b"0", b"\0"):  # a regular file; the other kinds here are remarks about the next member
-            members[header[:100].rstrip(b"\0").decode("ascii", "replace")] = start, end
-        start = end + -end % 512 + 512
-    return members
+        if member.is_file:
+            found[member.name] = member.start, member.start + member.size
+    return found

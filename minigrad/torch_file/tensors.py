@@ -9,7 +9,8 @@ from enum import Enum
 
 import numpy as np
 
-from minigrad.pickle_machine import quoted
+from minigrad.pickle_machine import MAX_NAME
+from minigrad.quoting import quoted
 
 MAX_NDIM = 64  # NumPy's limit
 MAX_SIZE = 2**59  # elements; in bytes still a 64-bit integer
@@ -34,6 +35,8 @@ class Elements(Enum):
     UINT16 = "uint16"
     UINT8 = "uint8"
     BOOL = "bool"
+    COMPLEX64 = "complex64"
+    COMPLEX128 = "complex128"
 
     @property
     def dtype(self) -> np.dtype:
@@ -41,7 +44,7 @@ class Elements(Enum):
         return np.dtype("uint16" if self is Elements.BFLOAT16 else self.value)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Storage:
     """A row of numbers in the file, or a part of one: `count` elements from `first` on, of `size` in all."""
 
@@ -57,7 +60,7 @@ class Storage:
         return self.size * self.elements.dtype.itemsize
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Tensor:
     """A way to look at a storage; offset and strides count elements."""
 
@@ -85,8 +88,8 @@ def checked_storage(key: object, elements: object, count: object, view: tuple[ob
     Raises:
         ValueError: these are not a key, a type of elements and sizes, or the part lies outside.
     """
-    if not isinstance(key, str) or not isinstance(elements, Elements):
-        raise ValueError("damaged pickle: a storage needs text for its key and a known type of elements")
+    if not isinstance(key, str) or len(key) > MAX_NAME or not isinstance(elements, Elements):
+        raise ValueError("damaged pickle: a storage needs a short text for its key and a known type of elements")
     count = checked_size(count, "the length of a storage")
     first, part = (0, count) if view is None else (checked_size(n, "the place of a view") for n in view)
     if first + part > count:
@@ -110,9 +113,11 @@ def checked_tensor(storage: Storage, offset: object, shape: object, strides: obj
         raise ValueError("damaged pickle: a tensor needs as many strides as it has axes")
     if len(shape) > MAX_NDIM:
         raise ValueError(f"a tensor has {len(shape)} axes, at most {MAX_NDIM} are possible")
-    offset = checked_size(offset, "the offset of a tensor")
-    shape = tuple(checked_size(n, "the length of an axis") for n in shape)
-    strides = tuple(checked_size(n, "a stride") for n in strides)
+    checked_size(offset, "the offset of a tensor")
+    for length in shape:
+        checked_size(length, "the length of an axis")
+    for stride in strides:
+        checked_size(stride, "a stride")
     if 0 not in shape:
         itemsize = elements.dtype.itemsize
         available = storage.count * storage.elements.dtype.itemsize // itemsize

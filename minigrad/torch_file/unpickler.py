@@ -5,21 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from minigrad.pickle_machine import PickleMachine, quoted
+from minigrad.pickle_machine import ADMITTED, MAX_NAME, OBJECTS, PickleMachine
+from minigrad.quoting import quoted
 from minigrad.torch_file.tensors import Elements, Storage, Tensor, checked_storage, checked_tensor
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Parameter:
     """A `Parameter` object of an early file: created empty, then given its tensor."""
 
     data: Tensor | None = None
 
 
+@dataclass(eq=False, slots=True, frozen=True)
+class Skipped:
+    """Something that is no tensor, dictionary or plain value: the name of its class, or of what would make it.
+
+    It stays a label, whatever the pickle does with it: calls it, sets its state, its items.
+    """
+
+    name: str
+
+    @property
+    def is_tensor(self) -> bool:
+        """Whether it is a tensor of a kind that is not read here (sparse, quantized, of 8-bit floats, ...)."""
+        return self.name.startswith(("torch._utils._rebuild", "torch._tensor._rebuild"))
+
+
 class Name(Enum):
-    """The names of functions and classes that a pickle of tensors may mention."""
+    """The names of functions and classes that mean something here."""
 
     ORDERED_DICT = "collections.OrderedDict"
+    DEFAULT_DICT = "collections.defaultdict"
     TENSOR = "torch.Tensor"
     PARAMETER = "torch.nn.parameter.Parameter"
     REBUILD_V1 = "torch._utils._rebuild_tensor"
@@ -30,16 +47,20 @@ class Name(Enum):
     REBUILD_FROM_TYPE = "torch._tensor._rebuild_from_type_v2"
 
 
-# What PyTorch before 1.6 called the types, and, as `FloatStorage`, still does.
+# What PyTorch before 1.6 called the types, and, as `FloatStorage`, still does. Quantized tensors are not read, but the
+# rows of numbers beneath them have to be passed over.
 OLD_NAMES = {
     "Double": Elements.FLOAT64, "Float": Elements.FLOAT32, "Half": Elements.FLOAT16, "BFloat16": Elements.BFLOAT16,
+    "ComplexDouble": Elements.COMPLEX128, "ComplexFloat": Elements.COMPLEX64,
     "Long": Elements.INT64, "Int": Elements.INT32, "Short": Elements.INT16, "Char": Elements.INT8,
     "Byte": Elements.UINT8, "Bool": Elements.BOOL,
+    "QInt32": Elements.INT32, "QInt8": Elements.INT8, "QUInt8": Elements.UINT8,
 }  # fmt: skip
 NAMES: dict[tuple[str, str], object] = {
     **{tuple(name.value.rsplit(".", 1)): name for name in Name},
     **{("torch", elements.value): elements for elements in Elements},
     **{("torch", f"{old}Storage"): elements for old, elements in OLD_NAMES.items()},
+    **{("torch.cuda", f"{old}Storage"): elements for old, elements in OLD_NAMES.items()},
     **{("torch", f"{old}Tensor"): elements for old, elements in OLD_NAMES.items()},
     **{("torch.cuda", f"{old}Tensor"): elements for old, elements in OLD_NAMES.items()},
     ("torch.storage", "UntypedStorage"): Elements.UINT8,
@@ -49,26 +70,48 @@ NAMES: dict[tuple[str, str], object] = {
 class TensorUnpickler(PickleMachine):
     """Runs the pickle of an object with tensors in it; each becomes a `Tensor`, a description without numbers.
 
+    Training leaves much beside the weights: arguments, schedules, random numbers' states. What is made of names that
+    mean nothing here becomes `Skipped`, and a dictionary's entry under anything but a text is left out.
+
     Attributes:
         storages: every storage that was mentioned, whole, by key.
+        skipped: what stands for each name without a meaning, by module and name.
     """
 
     names = NAMES
-    expected = "a state dict of tensors alone (a whole model, or training arguments? Save the model's state_dict())"
+    expected = "tensors, containers, plain values and objects"
+    admitted = ADMITTED | OBJECTS
 
     def __init__(self) -> None:
         self.storages: dict[str, Storage] = {}
+        self.skipped: dict[tuple[str, str], Skipped] = {}
 
-    def persistent_load(self, identifier: object) -> Storage:
+    def unknown(self, module: str, name: str) -> Skipped:
+        return self.skipped.setdefault((module, name), Skipped(f"{module}.{name}"))
+
+    def key(self, key: object) -> str | None:
+        return key if isinstance(key, str) and len(key) <= MAX_NAME else None
+
+    def set_items(self, target: object, values: list) -> None:
+        if not isinstance(target, Skipped):
+            super().set_items(target, values)
+
+    def extend(self, target: object, values: list) -> None:
+        if not isinstance(target, Skipped):
+            super().extend(target, values)
+
+    def persistent_load(self, identifier: object) -> Storage | Skipped:
         """Return the storage; the last part of the id was there before zip files, for a part of another storage."""
         match identifier:
+            case ("storage", Skipped() as kind, *_) | ("module", Skipped() as kind, *_):  # the latter: a class's source
+                return kind
             case ("storage", elements, key, str(), count) | ("storage", elements, key, str(), count, None):
                 found = checked_storage(key, elements, count)
             case ("storage", elements, key, str(), count, (_, first, part)):
                 found = checked_storage(key, elements, count, (first, part))
             case _:
                 raise ValueError("the pickle refers to something outside it that is no storage")
-        whole = Storage(found.key, found.elements, found.size, 0, found.size)
+        whole = found if found.count == found.size else Storage(found.key, found.elements, found.size, 0, found.size)
         if self.storages.setdefault(found.key, whole) != whole:
             raise ValueError(f"storage {quoted(found.key)} is described in two ways")
         return found
@@ -78,42 +121,66 @@ class TensorUnpickler(PickleMachine):
         match function, arguments:
             case Name.ORDERED_DICT, ():
                 return {}
+            case Name.DEFAULT_DICT, () | (_,):
+                return {}
             case Name.ORDERED_DICT, (list(items),):  # Python 2
-                if not all(isinstance(item, list) and len(item) == 2 and isinstance(item[0], str) for item in items):
-                    raise ValueError("damaged pickle: an OrderedDict is made of something other than named items")
-                pairs = dict(items)
-                items.clear()  # a list that is used again and again must not cost its length each time
-                return pairs
+                return self.dictionary(items)
             case Name.REBUILD_V1, (Storage() as row, offset, shape, strides):
-                return checked_tensor(row, offset, shape, strides)
+                return self.tensor(row, offset, shape, strides)
             # One more argument would say that the numbers are to be conjugated or negated.
             case Name.REBUILD_V2, (Storage() as row, offset, shape, strides, _, _):
-                return checked_tensor(row, offset, shape, strides)
-            case Name.REBUILD_V3, (Storage() as row, offset, shape, strides, _, _, kind):
-                return checked_tensor(row, offset, shape, strides, kind)
-            case Name.REBUILD_PARAMETER, (Tensor() as data, _, _):
+                return self.tensor(row, offset, shape, strides)
+            case Name.REBUILD_V3, (Storage() as row, offset, shape, strides, _, _, Elements() as kind):
+                return self.tensor(row, offset, shape, strides, kind)
+            case Name.REBUILD_PARAMETER, (Tensor() | Skipped() as data, _, _):
                 return data
-            case Name.REBUILD_PARAMETER_WITH_STATE, (Tensor() as data, _, _, _):
+            case Name.REBUILD_PARAMETER_WITH_STATE, (Tensor() | Skipped() as data, _, _, _):
                 return data
-            case Name.REBUILD_FROM_TYPE, (Name() as rebuild, Name.TENSOR | Name.PARAMETER, tuple(inner), _) if (
-                rebuild in (Name.REBUILD_V2, Name.REBUILD_V3, Name.REBUILD_PARAMETER)
+            case Name.REBUILD_FROM_TYPE, (Name() | Skipped() as rebuild, _, tuple(inner), _) if rebuild not in (
+                Name.REBUILD_FROM_TYPE,
+                Name.ORDERED_DICT,
             ):
                 return self.call(rebuild, inner)
             case Name.PARAMETER, ():
                 return Parameter()
             case Name.PARAMETER, (Tensor() as data, *_):
                 return Parameter(data)
-        what = function.value if isinstance(function, Name) else "something that is no function"
-        raise ValueError(f"forbidden call: the pickle calls {what} in a way that makes no tensor")
+            case Name.PARAMETER, (Skipped() as data, *_):
+                return data
+            case Name(), tuple():
+                module, _, name = function.value.rpartition(".")
+                return self.unknown(module, name)
+            case Elements(), tuple():
+                return self.unknown("torch", function.value)
+            case Skipped(), tuple():
+                return function
+        raise ValueError("forbidden call: the pickle calls something that is no function")
+
+    def dictionary(self, items: list) -> dict:
+        """Return an OrderedDict that is made of a list of pairs; the list is used up.
+
+        One that is recalled again and again must not cost its length each time.
+        """
+        if not all(isinstance(item, list) and len(item) == 2 for item in items):
+            raise ValueError("damaged pickle: an OrderedDict is made of something other than items")
+        pairs: dict = {}
+        self.set_items(pairs, [part for item in items for part in item])
+        items.clear()
+        return pairs
+
+    def tensor(self, row: Storage, offset: object, shape: object, strides: object, kind: object = None) -> Tensor:
+        """Return a checked tensor, at a price: each axis is looked at."""
+        self.charge(4 + (len(shape) // 4 if isinstance(shape, tuple) else 0))
+        return checked_tensor(row, offset, shape, strides, kind)
 
     def set_state(self, target: object, state: object) -> None:
-        """Give an early `Parameter` its tensor; the attributes of a dictionary (`_metadata`) have no meaning here."""
+        """Give an early `Parameter` its tensor; the attributes of others (`_metadata`) have no meaning here."""
         match target, state:
             case Parameter(data=None), (Tensor() as data, *_):
                 target.data = data
             case Parameter(data=Tensor()), tuple():
                 pass
-            case dict(), dict():
+            case ((Skipped() | dict() | list()), _):
                 pass
             case _:
                 raise ValueError("damaged pickle: it sets the state of something that has none to set")

@@ -20,10 +20,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-from minigrad.pickle_machine import quoted
+from minigrad.quoting import quoted
 from minigrad.torch_file.binary import MAX_PICKLE, read_bytes
 from minigrad.torch_file.tensors import Storage
 from minigrad.torch_file.unpickler import TensorUnpickler
+
+MAX_DIRECTORY = 2**22  # bytes, some 80 for each storage
 
 
 class ZipArchive:
@@ -33,7 +35,7 @@ class ZipArchive:
         import zipfile  # only here, because it is slow to import
 
         with _zip_errors():
-            self.archive = zipfile.ZipFile(file)
+            self.archive = zipfile.ZipFile(_ShortReads(file))
         entries = self.archive.infolist()
         # A zip bomb needs no compression: many entries can be the same bytes.
         if sum(entry.compress_size for entry in entries) > file_size:
@@ -48,9 +50,10 @@ class ZipArchive:
         self.entries = {e.filename.removeprefix(folder): e for e in entries if e.filename.startswith(folder)}
         order = self.entry("byteorder", limit=8).tobytes() if "byteorder" in self.entries else b"little"
         if order not in (b"little", b"big"):
-            raise ValueError(f"its byte order is {order!r}, expected b'little' or b'big'")
+            raise ValueError(f"its byte order is {quoted(order)}, expected b'little' or b'big'")
         self.byteorder = "<" if order == b"little" else ">"
         unpickler = TensorUnpickler()
+        self.skipped = unpickler.skipped
         self.content = unpickler.run(io.BytesIO(self.entry("data.pkl", limit=MAX_PICKLE)))
         for storage in unpickler.storages.values():
             entry = self.entries.get(f"data/{storage.key}")
@@ -73,6 +76,21 @@ class ZipArchive:
             )
         with _zip_errors(), self.archive.open(entry) as stream:
             return read_bytes(stream, entry.file_size)
+
+
+class _ShortReads:
+    """The file as `zipfile` sees it, which reads the whole directory at once, however long it claims to be."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+
+    def read(self, size: int = -1) -> bytes:
+        if size > MAX_DIRECTORY:
+            raise ValueError(f"damaged zip archive: its directory has {size} bytes, expected at most {MAX_DIRECTORY}")
+        return self.file.read(size)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.file, name)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datasets import CIFAR10, DatasetUnavailable, cifar10
+from datasets import CIFAR10, DatasetUnavailable, archive, cifar10
 from minigrad.data import Dataset
 from tests.datasets.fake_cifar10 import (
     ARCHIVE,
@@ -26,6 +26,7 @@ from tests.datasets.fake_cifar10 import (
     write_archive,
     write_folder,
 )
+from tests.datasets.fake_pets import tar
 
 
 def python3_bytes_pickle(entries: dict) -> bytes:
@@ -124,6 +125,25 @@ def test_download_is_asked_for_only_when_needed(tmp_path, monkeypatch):
     assert calls == [(official, "md5:c58f30108f718f92721af3b95e74349a", tmp_path)]
 
 
+@pytest.mark.parametrize("name", [ARCHIVE, "cifar-10-python.tar"])
+def test_archive_that_the_browser_has_unpacked(tmp_path, name):
+    packed = write_archive(tmp_path / "packed", files())
+    (tmp_path / name).write_bytes(gzip.decompress(packed.read_bytes()))
+    np.testing.assert_array_equal(CIFAR10(tmp_path).images, CIFAR10(tmp_path / "packed").images)
+
+
+def test_batches_of_different_lengths_follow_each_other(tmp_path):
+    contents = files() | {
+        "data_batch_2": python2_pickle(batch(2, count=1)),
+        "data_batch_4": python2_pickle(batch(4, count=7)),
+    }
+    write_folder(tmp_path, contents)
+    data = CIFAR10(tmp_path)
+    expected = [batch(number, count) for number, count in zip(range(1, 6), (4, 1, 4, 7, 4), strict=True)]
+    np.testing.assert_array_equal(data.images.reshape(20, 3072), np.concatenate([part["data"] for part in expected]))
+    assert data.labels.tolist() == [label for part in expected for label in part["labels"]]
+
+
 @pytest.mark.parametrize("missing", ["batches.meta", *BATCHES])
 @pytest.mark.parametrize("write", [write_folder, write_archive])
 def test_missing_file(tmp_path, write, missing):
@@ -209,10 +229,10 @@ def member(name: str, **attributes) -> tarfile.TarInfo:
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (member("../evil"), "outside"),
-        (member(f"{FOLDER}/../../evil"), "outside"),
-        (member("/etc/evil"), "outside"),
-        (member("..\\evil"), "outside"),
+        (member("../evil"), "not a path inside"),
+        (member(f"{FOLDER}/../../evil"), "not a path inside"),
+        (member("/etc/evil"), "not a path inside"),
+        (member("..\\evil"), "not a path inside"),
         (member(f"{FOLDER}/test_batch", type=tarfile.SYMTYPE, linkname="/etc/passwd"), "link"),
         (member(f"{FOLDER}/test_batch", type=tarfile.LNKTYPE, linkname="/etc/passwd"), "link"),
         (member(f"{FOLDER}/pipe", type=tarfile.FIFOTYPE), "device"),
@@ -233,8 +253,8 @@ def test_archive_with_too_many_members(tmp_path):
 
 
 def test_archive_that_unpacks_to_too_much(tmp_path, monkeypatch):
-    monkeypatch.setattr(cifar10, "_MAX_ARCHIVE_BYTES", 2**20)
-    (tmp_path / ARCHIVE).write_bytes(gzip.compress(bytes(2**21)))
+    monkeypatch.setattr(archive, "_MAX_UNPACKED", 2**20)
+    (tmp_path / ARCHIVE).write_bytes(gzip.compress(tar({}, mode="w:") + bytes(2**21)))
     with pytest.raises(ValueError, match="unpacks to more than"):
         CIFAR10(tmp_path)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import numpy as np
 import pytest
 
 from datasets.photo_folder import PhotoFolder
+from tests.costs import within_the_rule
 from tests.datasets.fake_pets import encode, find_box, picture
 
 HEADER = "file,label,xmin,ymin,xmax,ymax\n"
@@ -45,8 +48,28 @@ def test_photos_labels_and_boxes(folder):
         HEADER + '"tom.jpg","cat","12","8","36","20"\n',
         HEADER.replace(",", "\t") + LINE.replace(",", "\t"),
         HEADER.title().replace(",", " , ") + LINE,
+        "sep=;\n" + HEADER.replace(",", ";") + LINE.replace(",", ";"),
+        '"sep=;"\r\n' + HEADER.replace(",", ";") + "tom.jpg;cat;12,0;8,0;36,0;20,00\n",
+        HEADER.replace(",", ";") + LINE.replace(",", ";") + ";;;;;\n;;;;;;;;\n",
+        HEADER + LINE.replace("\n", ",,,\n") + ",,,,,\n",
+        "filename,width,height,class,xmin,ymin,xmax,ymax\ntom.jpg,60,40,cat,12,8,36,20\n",
+        "Image\tClass\txmin\tymin\txmax\tymax\ntom.jpg\tcat\t12,0\t8\t36\t20\n",
     ],
-    ids=["semicolons", "spaces", "more columns and Windows lines", "other order", "quotes", "tabs", "capitals"],
+    ids=[
+        "semicolons",
+        "spaces",
+        "more columns and Windows lines",
+        "other order",
+        "quotes",
+        "tabs",
+        "capitals",
+        "sep",
+        "sep in quotes and decimal commas",
+        "empty rows",
+        "empty fields",
+        "converters",
+        "tabs and decimal commas",
+    ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_spellings_of_csv(folder, text, encoding):
@@ -109,11 +132,21 @@ def test_another_name_of_the_list(folder):
         (HEADER + "tom.jpg,cat,1,1,2,\n", r"line 2: expected a box of four numbers, found '1,1,2,'"),
         (HEADER + "tom.jpg,cat,1,1,2,two\n", r"line 2: expected a box of four numbers"),
         (HEADER + "tom.jpg,cat,2,1,1,2\n", r"line 2: degenerate box"),
-        (HEADER + "tom.jpg,cat,1,1,nan,2\n", r"line 2: degenerate box"),
+        (HEADER + LINE + "tom.jpg,cat,10,1,20,2,30,3,40,4\n", r"line 3: 10 fields, but there are 6 columns; .*decimal"),
+        (
+            "sep=;\n" + HEADER.replace(",", ";") + "tom.jpg;cat;1;1;9;9;7\n",
+            r"line 3: 7 fields, but there are 6 columns",
+        ),
+        (HEADER + "tom.jpg,cat,1_0,1,20,2\n", r"line 2: expected a box of four numbers"),
+        (HEADER + 'tom.jpg,cat,"1,5",1,20,2\n', r"line 2: expected a box of four numbers"),
+        (HEADER + "x" * 300 + ",cat,1,1,2,2\n", r"line 2: .*too long for the name of a file"),
+        (HEADER + "../\x1b[2J,cat,1,1,2,2\n", r"line 2: '../\\x1b\[2J' is not a path"),
+        ("file,file,label,xmin,ymin,xmax,ymax\n", r"line 1: the column file is there twice"),
+        (HEADER + "tom.jpg,cat,1,1,nan,2\n", r"line 2: expected a box of four numbers"),
         (HEADER + "tom.jpg,cat,0.1,0.2,0.5,0.6\n", r"line 2: the box .* expected pixels, not fractions"),
         (HEADER + "tom.jpg,cat,70,1,80,2\n", r"line 2: the box .* is outside the picture of 60×40 pixels"),
-        (HEADER + 'tom.jpg,"cat,1,1,2,2\n', r"after line 1: unexpected end of data"),
-        (HEADER + f"tom.jpg,{'x' * 200_000},1,1,2,2\n", r"after line 1: field larger than"),
+        (HEADER + 'tom.jpg,"cat,1,1,2,2\n', r"line 2: unexpected end of data"),
+        (HEADER + f"tom.jpg,{'x' * 200_000},1,1,2,2\n", r"line 2: field larger than"),
     ],
 )
 def test_wrong_lists_are_refused_with_their_line(folder, text, message):
@@ -134,3 +167,40 @@ def test_damaged_photo_is_named(folder):
     (folder / "tom.jpg").write_bytes(b"hello")
     with pytest.raises(ValueError, match=r"tom.jpg: not a picture"):
         load(folder, HEADER + LINE)
+
+
+def test_labels_that_differ_only_in_capitals_are_listed_with_their_counts(folder, caplog):
+    data = load(folder, HEADER + LINE + "garden/rex.png,Cat,0,10,20,40\n")
+    assert data.classes == ["Cat", "cat"] and data.counts == {"Cat": 1, "cat": 1}
+    assert "differ only in capitals; the classes are 'Cat' (1 photos), 'cat' (1 photos)" in caplog.text
+    caplog.clear()
+    load(folder, HEADER + LINE + "garden/rex.png,dog,0,10,20,40\n")
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_and_labels_in_another_spelling_of_the_same_letters(folder, forms):
+    listed, stored = (unicodedata.normalize(form, "é") for form in forms)
+    (folder / f"{stored}.png").write_bytes(encode(picture(), "PNG"))
+    data = load(folder, HEADER + f"{listed}.png,{listed},12,8,36,20\n{stored}.png,{stored},0,0,2,2\n")
+    assert data.names == [f"{listed}.png"] and data.classes == ["é"]
+
+
+def test_missing_photos_are_noticed_before_memory_is_taken(folder):
+    (folder / "boxes.csv").write_text(HEADER + "".join(f"{i}.jpg,cat,1,1,9,9\n" for i in range(40_000)))
+    read = lambda: PhotoFolder(folder, size=1024)  # noqa: E731
+    assert "0.jpg is missing (32000 of the 32000" in within_the_rule(read, 1, FileNotFoundError)
+
+
+LONG = {
+    "wide": HEADER.strip() + ",a" * 2_000_000 + "\n" + "a\n" * 40_000,
+    "many labels": HEADER + "".join(f"{i}.jpg,{i},1,1,9,9\n" for i in range(49_000)),
+    "many lines": HEADER + LINE * 300_000,
+    "long name": HEADER + "a/" * 60_000 + ",cat,1,1,9,9\n",
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_lists_that_ask_for_much_cost_little(folder, text):
+    (folder / "boxes.csv").write_text(text)
+    assert within_the_rule(lambda: PhotoFolder(folder), len(text), ValueError)

@@ -100,6 +100,34 @@ def test_boxes_outside_the_photo_are_refused(corners):
         box(xml(xml_object(*corners)))
 
 
+BODY = xml().decode().replace("OXIIIT", "Kätzchen")
+
+
+@pytest.mark.parametrize(
+    ("declared", "encoding"),
+    [("UTF-8", "utf-8"), ("utf-8", "utf-8-sig"), (None, "utf-8-sig"), (None, "utf-16"), ("UTF-16", "utf-16"),
+     ("UTF-16", "utf-16-le"), ("UTF-16", "utf-16-be"), ("ISO-8859-1", "latin-1"), ("Latin-1", "latin-1"),
+     ("windows-1252", "cp1252")],
+)  # fmt: skip
+def test_declared_encodings_and_byte_order_marks(declared, encoding):
+    head = f'<?xml version="1.0" encoding="{declared}"?>' if declared else ""
+    assert box((head + BODY).encode(encoding)) == box(xml())
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "latin-1", "cp1252", "utf-8-sig"])
+def test_a_document_type_is_seen_in_every_encoding(encoding):
+    head = f'<?xml version="1.0" encoding="{encoding}"?>'
+    with pytest.raises(ValueError, match=r"tom.xml: .*declares a document type"):
+        box((head + BILLION_LAUGHS).encode(encoding))
+
+
+def test_names_from_the_file_are_escaped_in_messages():
+    for content in (b'<a xmlns="\xc2\x9b31m"/>', xml().replace(b"<xmin>13", "<xmin>\x9b\n".encode())):
+        with pytest.raises(ValueError) as error:
+            box(content)
+        assert str(error.value).isprintable()
+
+
 LAUGHS = "".join(
     f'<!ENTITY {after} "{f"&{before};" * 10}">' for before, after in zip("abcdefghi", "bcdefghij", strict=True)
 )

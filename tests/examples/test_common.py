@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import shlex
 import signal
@@ -80,6 +81,21 @@ def test_setting_that_may_be_given_anew_wins_over_the_checkpoint():
     assert common.merged_config({"epochs": 20, "lr": None}, DEFAULTS, DEFAULTS, ["epochs"]) == DEFAULTS | {"epochs": 20}
     with pytest.raises(UsageError, match="--lr"):
         common.merged_config({"epochs": 20, "lr": 1.0}, DEFAULTS, DEFAULTS, ["epochs"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"lr": math.nan}, {"lr": -1.0}, {"lr": 0.0}, {"lr": math.inf}, {"epochs": 0}, {"epochs": True}, {"limit": -3}],
+)
+def test_numbers_that_the_command_line_would_not_take_are_refused_in_a_checkpoint(change):
+    with pytest.raises(UsageError, match=f"the checkpoint's {next(iter(change))} is .*, expected a number above 0"):
+        common.merged_config({}, DEFAULTS | change, DEFAULTS)
+
+
+def test_settings_from_a_checkpoint_are_escaped_in_messages():
+    with pytest.raises(UsageError) as error:
+        common.merged_config({"data": "digits"}, DEFAULTS | {"data": "\x1b[2J\n"}, DEFAULTS)
+    assert str(error.value).isprintable()
 
 
 def test_run_cannot_go_on_to_fewer_epochs_than_it_has_done():

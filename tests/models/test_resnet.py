@@ -162,6 +162,24 @@ def test_weights_that_were_saved_in_parallel_and_as_many_classes_as_the_file_has
     assert not caplog.records
 
 
+@pytest.mark.parametrize(
+    "prefix",
+    ["module.", "_orig_mod.", "model.", "module._orig_mod.", "_orig_mod.module.", "model._orig_mod.", "net.backbone."],
+)
+def test_names_that_modules_around_the_network_have_changed(weights_file, tmp_path, prefix):
+    path = tmp_path / "wrapped.safetensors"
+    save_file({f"{prefix}{name}": value for name, value in weights_file[1].items()}, path)
+    loaded = resnet18(path, num_classes=10).state_dict()
+    for name, value in weights_file[1].items():
+        np.testing.assert_array_equal(loaded[name], value, err_msg=name)
+
+
+def test_names_of_layers_that_were_compiled_one_by_one(weights_file, tmp_path):
+    path = tmp_path / "compiled.safetensors"
+    save_file({name.replace("layer1.", "layer1._orig_mod."): value for name, value in weights_file[1].items()}, path)
+    np.testing.assert_array_equal(resnet18(path, None).fc.weight.numpy(), weights_file[1]["fc.weight"])
+
+
 def test_published_weights_are_taken_from_the_data_root(weights_file, tmp_path, monkeypatch):
     path, state = weights_file
     monkeypatch.setenv("MINIGRAD_DATA", str(tmp_path))
@@ -262,6 +280,17 @@ def test_the_middle_is_cut_out():
     columns = np.tile(np.repeat(np.arange(128, dtype=np.uint8), 4), (256, 1))
     x = preprocess(Image.fromarray(columns))
     np.testing.assert_allclose(x[0, 0], [normalised(column, 0, 0)[0] for column in columns[0, 144:368]], rtol=1e-4)
+
+
+def test_sixteen_bits_of_grey_keep_their_shades():
+    shades = np.tile(np.linspace(0, 65535, 256).astype(np.uint16), (256, 1))
+    for image in (
+        Image.fromarray(shades),
+        Image.fromarray(shades.astype(np.int32)),
+        Image.fromarray(shades >> 8).convert("I"),
+    ):
+        x = preprocess(image)
+        np.testing.assert_allclose(x[0, 0, [0, 223]], [normalised(16, 0, 0)[0], normalised(239, 0, 0)[0]], rtol=0.02)
 
 
 def test_resizing_averages_where_it_shrinks():

@@ -416,3 +416,22 @@ def test_repr_of_a_layer_is_the_call_that_makes_it(layer):
     twin = eval(repr(layer), vars(nn))
     assert type(twin) is type(layer) and repr(twin) == repr(layer)
     assert {n: v.shape for n, v in twin.state_dict().items()} == {n: v.shape for n, v in layer.state_dict().items()}
+
+
+def test_state_without_num_batches_tracked_is_loaded_as_in_pytorch():
+    layer = nn.BatchNorm2d(2)
+    state = {name: value + 1 for name, value in layer.state_dict().items() if name != "num_batches_tracked"}
+    assert layer.load_state_dict(state) == ([], [])
+    assert layer.running_mean.numpy().tolist() == [1, 1] and layer.num_batches_tracked.item() == 0
+
+
+def test_values_of_pytorch_are_read_or_refused_in_words():
+    torch = pytest.importorskip("torch")
+    layer = nn.Linear(2, 1, bias=False)
+    layer.load_state_dict({"weight": torch.ones(1, 2)})
+    assert layer.weight.numpy().tolist() == [[1, 1]]
+    for value in (torch.nn.Parameter(torch.ones(1, 2)), torch.ones(1, 2, dtype=torch.bfloat16)):
+        with pytest.raises(
+            TypeError, match=r"load_state_dict: 'weight' is a torch.* Of PyTorch's tensors pass value.detach"
+        ):
+            layer.load_state_dict({"weight": value})

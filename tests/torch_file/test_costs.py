@@ -1,0 +1,90 @@
+"""Small files that ask for much: they cost little time and memory, whatever they ask for."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zipfile
+
+import pytest
+
+from minigrad.torch_file import TorchFileError, load_torch
+from tests.costs import within_the_rule
+from tests.torch_file import builders as b
+
+
+def cost(content: bytes) -> str:
+    return within_the_rule(lambda: load_torch(io.BytesIO(content)), len(content), TorchFileError)
+
+
+def pickled(program: bytes) -> bytes:
+    return b.in_zip(b.pickle(program, protocol=4))
+
+
+def rebuilt(shape: tuple[int, ...]) -> bytes:
+    arguments = b.group(b.storage("0", 6), b.number(0), b.numbers(shape), b.numbers(shape), b.FALSE, b.EMPTY)
+    return b.REBUILD_V2 + b"q\x02](" + arguments + b"q\x01" + b"h\x02h\x01R" * 330_000 + b"e"
+
+
+MEGABYTE, HALF = "k" * 10**6, "k" * 500_000
+PROGRAMS = {
+    "long key recalled": b"}" + b.text(MEGABYTE) + b"q\x00Ns" + b"h\x00Ns" * 60_000,
+    "long bytes as a key": b"}B" + struct.pack("<I", 10**6) + MEGABYTE.encode() + b"q\x00Ns" + b"h\x00Ns" * 60_000,
+    "equal long keys": b"}" + b.text(HALF) + b"q\x00Ns" + b.text(HALF) + b"q\x01Ns" + b"h\x00Nsh\x01Ns" * 60_000,
+    "huge number as a key": b"}" + b.number(2**2000) + b"q\x00Ns" + b"h\x00Ns" * 190_000,
+    "nested tuple as a key": b"})" + b"\x85" * 1000 + b"q\x00Ns" + b"h\x00Ns" * 190_000,
+    "64 axes rebuilt": rebuilt((1,) * 64),
+    "no axes rebuilt": rebuilt(()),
+    "long names recalled": b.text(MEGABYTE) + b"q\x00(" + b"h\x00h\x00\x93" * 60_000 + b"t",
+    "many names": b"(" + b"".join(b"ca%d\nb\n" % i for i in range(590_000)) + b"t",
+    "long storage keys": b.text(HALF) + b"q\x00" + b.text("storage") + b"q\x01" + b.name("torch", "FloatStorage")
+    + b"q\x02" + b.text("cpu") + b"q\x03(" + b"(h\x01h\x02h\x00h\x03K\x06tQ" * 80_000 + b"t",
+    **{f"many {code}": code * 590_000 for code in (b"]", b"}", b"(", b"\x8f", b"N")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
+def test_pickles(program):
+    assert cost(pickled(program))
+
+
+@pytest.mark.parametrize("axes", [65, 60_000, 1_300_000])
+def test_safetensors_of_many_axes(axes):
+    header = {"x": {"dtype": "F32", "shape": [1] * axes, "data_offsets": [0, 4]}}
+    assert "table has" in (said := cost(b.safetensors_file(header, bytes(4)))) or "axes" in said
+
+
+TABLES = {
+    "many tensors": json.dumps({str(i): {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]} for i in range(60_000)}),
+    "nested": '{"a":' + "[" * 2_000_000,
+    "long": '{"a":"' + "x" * 5_000_000 + '"}',
+    "large numbers": json.dumps({"x": {"dtype": "U8", "shape": [2**60] * 64, "data_offsets": [0, 0]}}),
+}
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_tables_of_safetensors(table):
+    cost(struct.pack("<Q", len(table)) + table.encode())
+
+
+def archive(entries: int, extra: bytes = b"") -> bytes:
+    raw = io.BytesIO()
+    with zipfile.ZipFile(raw, "w") as file:
+        file.writestr("archive/data.pkl", b.PICKLE)
+        for number in range(entries):
+            file.writestr(f"archive/{number}", b"")
+            file.filelist[-1].extra = extra
+    return raw.getvalue()
+
+
+def test_directories_of_zip_archives():
+    assert cost(archive(40_000))
+    assert cost(archive(60, b"\0\0\0\0" * 16_000))
+    short = archive(0)
+    assert cost(short[:-10] + struct.pack("<I", 2**31) + short[-6:])
+
+
+def test_tables_of_tar_archives():
+    tensors = [(i, 11, (1,) * 64, (1,) * 64, 0) for i in range(20_001)]
+    assert "20001 storages or tensors" in cost(b.tar_file(b.PICKLE, tensors, [(11, "Float", 6, bytes(24))]))
