@@ -15,6 +15,7 @@ import numpy as np
 
 from minigrad import backend, kernels, ops
 from minigrad.gradcheck.case import case, distinct, normal, positive
+from minigrad.gradcheck.numbers import NUMBERS
 from minigrad.tensor import Tensor
 
 # ---- calls that are not one operation ------------------------------------------------------------------------------
@@ -346,4 +347,5 @@ LOSS = [
     case("smooth_l1_loss", "each", distinct(4), distinct(4, offset=0.1), reduction="none", beta=2.0),
 ]
 
-CASES = ELEMENTWISE + SELECTION + REDUCTION + SHAPE + INDEX + MATRIX + CONVOLUTION + POOLING + NORMALISATION + LOSS
+ARRAYS = ELEMENTWISE + SELECTION + REDUCTION + SHAPE + INDEX + MATRIX + CONVOLUTION + POOLING + NORMALISATION + LOSS
+CASES = ARRAYS + NUMBERS

@@ -579,8 +579,9 @@ def var(x: Tensor, axis: Axis = None, keepdims: builtins.bool = False, correctio
     layers need.
     """
 
-def where(condition: Tensor | Array, a: Operand, b: Operand) -> Tensor:
-    """Return a where `condition` (booleans) holds, and b elsewhere; all three broadcast.
+def where(condition: Tensor | Array | builtins.bool, a: Operand, b: Operand) -> Tensor:
+    """Return a where `condition` (booleans) holds, and b elsewhere; all three broadcast. A condition that is a list or
+    a single boolean comes to the device of a and b.
 
     Raises:
         TypeError: `condition` is not boolean.

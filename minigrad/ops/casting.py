@@ -61,6 +61,8 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
     Raises:
         TypeError: the dtype is not one of real numbers of at most 64 bits, or booleans.
     """
+    if x.dtype == dtype:
+        return x
     dtype = _numeric("astype", dtype)
     if dtype.kind != "f":
         x = x.detach()

@@ -96,4 +96,4 @@ def pad(x: Tensor, width: Sequence[tuple[int, int]], value: float = 0.0) -> Tens
     width = tuple(ints("pad", "width", tuple(pair)) for pair in width)
     if len(width) != x.ndim or any(len(pair) != 2 or min(pair) < 0 for pair in width):
         raise ValueError(f"pad: expected {x.ndim} pairs (before, after) >= 0 for shape {x.shape}, got {width}")
-    return Pad.apply(x, width=width, value=value)
+    return Pad.apply(x, width=width, value=value) if width else x

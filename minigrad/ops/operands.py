@@ -117,7 +117,8 @@ def beside(x: Any, other: Tensor) -> Tensor:
     """
     if isinstance(x, Tensor):
         return x
-    tensor = Tensor(x) if hasattr(x, "dtype") else Tensor(x, device=other.device)
+    is_array = hasattr(x, "dtype") and not isinstance(x, np.generic)
+    tensor = Tensor(x) if is_array else Tensor(x, device=other.device)
     return tensor.astype(other.dtype) if tensor.dtype.kind == other.dtype.kind == "f" else tensor
 
 

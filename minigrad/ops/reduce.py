@@ -15,6 +15,7 @@ from minigrad.function import Function
 from minigrad.kernels.precision import accumulator, in_float32
 from minigrad.ops.operands import floating, ints
 from minigrad.ops.select import Keep
+from minigrad.ops.shape import Reshape
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
@@ -46,7 +47,7 @@ def one_axis(name: str, x: Tensor, axis: int) -> int:
 
 def _with_kept_axes(grad: Tensor, shape: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
     """Give the gradient of a reduction its reduced axes back, with length 1."""
-    return grad.reshape(tuple(1 if i in axes else n for i, n in enumerate(shape)))
+    return Reshape.apply(grad, shape=tuple([1 if i in axes else n for i, n in enumerate(shape)]))
 
 
 class Sum(Function):

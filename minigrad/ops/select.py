@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import kernels
-from minigrad.backend import Array, array_module, on_cpu
+from minigrad.backend import Array, array_module, is_array, on_cpu
 from minigrad.function import Function
 from minigrad.ops.operands import Number, Operand, floating, operands, shape_of, sum_to
 from minigrad.ops.spellings import also
@@ -121,13 +121,16 @@ def minimum(a: Operand, b: Operand) -> Tensor:
     return Minimum.apply(*operands("minimum", a, b))
 
 
-def where(condition: Tensor | Array, a: Operand, b: Operand) -> Tensor:
-    """Return a where `condition` (booleans) holds, and b elsewhere; all three broadcast.
+def where(condition: Tensor | Array | bool, a: Operand, b: Operand) -> Tensor:
+    """Return a where `condition` (booleans) holds, and b elsewhere; all three broadcast. A condition that is a list or
+    a single boolean comes to the device of a and b.
 
     Raises:
         TypeError: `condition` is not boolean.
     """
-    condition = condition if isinstance(condition, Tensor) else Tensor(condition)
+    if not isinstance(condition, Tensor):
+        places = [x.device for x in (a, b) if isinstance(x, Tensor)]
+        condition = Tensor(condition, device=None if is_array(condition) else next(iter(places), None))
     if condition.dtype != bool:
         raise TypeError(f"where: expected a boolean condition, got {condition.dtype}")
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):

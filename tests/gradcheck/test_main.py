@@ -17,9 +17,9 @@ def test_it_prints_a_row_per_case_and_succeeds(device, capsys):
     assert command.main(["exp", "log", "--device", device]) == 0
     output = capsys.readouterr().out
     rows = [line for line in output.splitlines() if line.startswith(("exp ", "log "))]
-    assert len(rows) == 2 and all(row.endswith("pass") for row in rows)
+    assert len(rows) == 4 and all(row.endswith("pass") for row in rows)
     assert len({len(row) for row in rows}) == 1  # aligned
-    assert f"2 cases of 2 operations on {device}" in output and output.endswith("all pass\n")
+    assert f"4 cases of 2 operations on {device}" in output and output.endswith("all pass\n")
 
 
 def test_a_wrong_gradient_and_a_broken_operation_are_reported_and_fail(capsys, monkeypatch):

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from minigrad import Tensor, ops
+from minigrad import Tensor, backend, ops
 from minigrad.backend import DeviceError
 from tests import strict_cupy
 from tests.ops.helpers import gradients, leaf
@@ -172,3 +172,16 @@ def test_two_gpus_are_not_mixed(cuda):
 def test_an_array_on_the_cpu_does_not_move_to_the_gpu_by_itself(cuda):
     with pytest.raises(DeviceError, match="cpu and cuda:0"):
         Tensor([1.0], device=cuda) * np.ones(1, np.float32)
+
+
+def test_numpys_numbers_come_to_the_tensors_device(device):
+    x = leaf(3.0, device)
+    for loss in (ops.mse_loss(x, np.float64(1)), ops.mse_loss(x, 1.0), ops.l1_loss(x, np.float32(-1))):
+        assert loss.device == x.device and loss.dtype == np.float32 and loss.item() == 4
+    assert ops.where(np.bool_(True), x, 1.0).item() == 3 and ops.where([True], x, 1.0).tolist() == [3]
+
+
+def test_comparisons_of_single_numbers_are_arrays(device):
+    a, b = leaf(1.0, device), leaf(2.0, device)
+    for y in (a < b, a < 2, a == 1, ~(a > b), (a < b) & (b > a), ops.isfinite(a), a.all(), a.argmax() == 0):
+        assert backend.is_array(y.data) and (y.shape, y.dtype, y.device) == ((), bool, a.device) and y.item()
