@@ -116,7 +116,7 @@ def objective(model: nn.Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, dict
     return ops.cross_entropy(logits, labels), {"accuracy": hits.mean()}
 
 
-def build_trainer(config: dict[str, Any], pictures: Any, folder: Path, device: str) -> Trainer:
+def build_trainer(config: dict[str, Any], pictures: Any, folder: Path | None, device: str) -> Trainer:
     """Put together model, optimizer, schedule and loaders for a configuration."""
     mg.manual_seed(config["seed"])
     normalize = Normalize(pictures.mean, pictures.std)

@@ -158,12 +158,18 @@ class Function:
 
     def _record(self, inputs: Sequence[Any], result: Tensor) -> None:
         self.number = next(_numbers)
-        self.edges = tuple([edge_of(x) if isinstance(x, Tensor) else None for x in inputs])
-        kept = [k for i, read in self.reads.items() if self.needs[i] for k in read]
-        self._saved = [
-            x if i in kept or not isinstance(x, Tensor) else _unsaved(type(self), i) for i, x in enumerate(inputs)
-        ]
-        self._versions = [(inputs[k], inputs[k]._version[0]) for k in kept if isinstance(inputs[k], Tensor)]
+        kept, edges, saved, versions = _kept(type(self), self.needs), [], [], []
+        for i, x in enumerate(inputs):
+            edge = None
+            if isinstance(x, Tensor):
+                edge = edge_of(x)
+                if i in kept:
+                    versions.append((x, x._version[0]))
+                else:
+                    x = _unsaved(type(self), i)
+            edges.append(edge)
+            saved.append(x)
+        self.edges, self._saved, self._versions = tuple(edges), saved, versions
         if self.reads_output:
             # The bare array: node and Tensor must not keep each other alive.
             self._output = result._array, result._version, result._version[0]
@@ -242,6 +248,12 @@ class Function:
                     dying.held.pop()
             finally:
                 dying.busy = False
+
+
+@functools.cache
+def _kept(operation: type[Function], needs: tuple[bool, ...]) -> frozenset[int]:
+    """Return which inputs are read by the gradients that are needed."""
+    return frozenset([k for i, read in operation.reads.items() if needs[i] for k in read])
 
 
 def edge_of(tensor: Tensor) -> Any:

@@ -44,8 +44,10 @@ class CrossEntropy(Function):
             self.scale = _scale(reduction, self.kept.sum(), logits)
             targets = self._without_ignored(targets)
         log_p = logits - logits.max(axis=1, keepdims=True)
-        log_p -= xp.log(total(xp.exp(log_p), (1,), keepdims=True))
-        self.log_p = log_p if self.needs[0] else None
+        exponentials = xp.exp(log_p)
+        sums = total(exponentials, (1,), keepdims=True)
+        log_p -= xp.log(sums)
+        self.exponentials, self.sums = (exponentials, sums) if self.needs[0] else (None, None)
         loss = -log_p[self.rows, targets]
         if smoothing:
             loss = (1 - smoothing) * loss - (smoothing / classes) * total(log_p, (1,))
@@ -60,7 +62,7 @@ class CrossEntropy(Function):
         floor = self.smoothing / logits.shape[1]
         xp, targets = array_module(logits.data), self._without_ignored(targets.data)
         if not is_grad_enabled():  # the same on bare arrays, with p at hand
-            change = xp.exp(self.log_p)
+            change = self.exponentials / self.sums
             if floor:
                 change -= floor
             change[self.rows, targets] -= 1 - self.smoothing
