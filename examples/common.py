@@ -24,9 +24,11 @@ from minigrad.history import best_epoch
 from minigrad.nn import Module
 from minigrad.output import tolerant_program
 from minigrad.quoting import one_line
+from minigrad.quoting import quoted as shown
 from minigrad.serialize import CheckpointError
 from minigrad.train import Trainer, TrainingDiverged, TrainingInterrupted
 
+MAX_SEED = 2**1024  # NumPy takes any; so much can be written in digits
 MAX_CLASSES = 10_000  # of a checkpoint: the network is made for so many before its weights are looked at
 
 
@@ -39,7 +41,7 @@ def positive_int(text: str) -> int:
 
 def natural(text: str) -> int:
     """Parse an argument that must be a whole number, 0 or above."""
-    if not text.isascii() or not text.isdigit():
+    if not text.isascii() or not text.isdigit() or int(text) >= MAX_SEED:
         raise argparse.ArgumentTypeError(f"expected a whole number, 0 or above, got {text!r}")
     return int(text)
 
@@ -157,7 +159,7 @@ def merged_config(
         if is_flag != isinstance(defaults[name], bool) or (
             isinstance(value, int | float) and not is_flag and not _is_sound(name, value)
         ):
-            raise UsageError(f"the checkpoint's {name} is {one_line(repr(value))}, expected a number above 0")
+            raise UsageError(f"the checkpoint's {name} is {shown(value)}, expected a number above 0")
     for name, value in explicit.items():
         if value is not None and value != saved[name] and name not in adjustable:
             option = f"--{name.replace('_', '-')}"
@@ -169,7 +171,7 @@ def merged_config(
 
 def _is_sound(name: str, value: float) -> bool:
     """Whether a number is one that the command line would have let in."""
-    return 0 < value < 2**31 or (name == "seed" and value >= 0)
+    return 0 < value < 2**31 or (name == "seed" and 0 <= value < MAX_SEED)
 
 
 def check_class_names(names: Sequence[Any]) -> None:
