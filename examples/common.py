@@ -23,7 +23,7 @@ from minigrad.files import atomic_path
 from minigrad.history import best_epoch
 from minigrad.nn import Module
 from minigrad.output import tolerant_program
-from minigrad.quoting import one_line
+from minigrad.quoting import counted, one_line
 from minigrad.quoting import quoted as shown
 from minigrad.serialize import CheckpointError
 from minigrad.train import Trainer, TrainingDiverged, TrainingInterrupted
@@ -116,11 +116,6 @@ def check_data_folder(argument: Path | None) -> None:
     if folder.exists() or not folder.parent.is_dir():
         wrong = "it is a file" if folder.exists() else f"neither it nor {folder.parent} is there"
         raise UsageError(f"{named} {folder}: {wrong}; expected a folder, or the name of a new one in a folder")
-
-
-def counted(number: int, noun: str) -> str:
-    """Return "1 epoch", "2 epochs" and so on."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def choose_device(name: str) -> str:
