@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import unicodedata
 import zlib
 from collections.abc import Collection, Iterable, Iterator
@@ -21,6 +22,7 @@ MAX_FILE_BYTES = 64 * 2**20
 _MAX_NAME_BYTES = 255  # of each part of a path: no file system here takes more
 # Bounds on time, not on memory. Real archives unpack to a small multiple of their size, but zeros to a thousandfold.
 _MAX_UNPACKED, _MAX_EXPANSION = 256 * 2**20, 16
+_CONTROL = re.compile("[\\0-\\x1f\\x7f-\\x9f\\u2028\\u2029]")  # what a terminal obeys, and all ends of lines
 _GZIP = b"\x1f\x8b"
 _CHUNK = 2**16
 _MAX_STREAMS = 100
@@ -38,12 +40,15 @@ def check_inside(name: str) -> PurePosixPath:
     """`name`, which comes from an archive or a list, as a path that stays inside its folder.
 
     Raises:
-        ValueError: it is empty, absolute, climbs with `..`, would mean something else on Windows, or is too long.
+        ValueError: it is empty, absolute, climbs with `..`, would mean something else on Windows, holds control
+            characters, or is too long.
     """
     path = PurePosixPath(name)
     leaves = path.is_absolute() or ".." in path.parts or (":" in name and bool(PureWindowsPath(name).drive))
-    if leaves or "\\" in name or "\0" in name or not path.parts:
+    if leaves or "\\" in name or not path.parts:
         raise ValueError(f"{quoted(name, 100)} is not a path inside the folder, with / between its parts")
+    if _CONTROL.search(name):
+        raise ValueError(f"{quoted(name, 100)} has control characters, expected the name of a file without them")
     if len(name) > 1000 or any(len(part.encode("utf-8", "replace")) > _MAX_NAME_BYTES for part in path.parts):
         raise ValueError(f"{quoted(name, 100)} is too long for the name of a file")
     return path

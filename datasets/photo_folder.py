@@ -18,7 +18,7 @@ import numpy as np
 from datasets.archive import check_inside, check_present, read_folder
 from datasets.boxes import BoxDataset, area, check_box, parse_number, split_by_class, to_fractions
 from datasets.photos import IMAGENET_MEAN, IMAGENET_STD, decode_photos
-from minigrad.quoting import one_line, quoted
+from minigrad.quoting import counted, one_line, quoted
 
 COLUMNS = ("file", "label", "xmin", "ymin", "xmax", "ymax")
 
@@ -131,7 +131,8 @@ def _largest_boxes(path: Path) -> tuple[dict[str, _Line], list[str]]:
     largest: dict[str, _Line] = {}
     listed: dict[str, str] = {}
     for line in _read_lines(path):
-        name = unicodedata.normalize("NFC", line.file)  # a letter and its accent may be one sign or two
+        path_inside = str(check_inside(line.file))  # ./a.png is a.png
+        name = unicodedata.normalize("NFC", path_inside)  # a letter and its accent may be one sign or two
         listed.setdefault(name, line.file)
         known = largest.get(name)
         if line.box is not None and (known is None or area(line.box) > area(known.box)):
@@ -145,7 +146,7 @@ def _warn_of_lookalikes(path: Path, counts: dict[str, int]) -> None:
     """Labels that differ only in capitals are mostly one label, misspelled."""
     alike = Counter(label.casefold() for label in counts)
     if alike and max(alike.values()) > 1:
-        listed = ", ".join(f"{quoted(label)} ({count} photos)" for label, count in counts.items())
+        listed = ", ".join(f"{quoted(label)} ({counted(count, 'photo')})" for label, count in counts.items())
         logger.warning("%s: some labels differ only in capitals; the classes are %s", path, one_line(listed, 1000))
 
 
@@ -157,7 +158,9 @@ def _read_lines(path: Path) -> Iterator[_Line]:
     try:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a text in UTF-8 ({error})") from error
+        raise ValueError(
+            f'{path}: not a text in UTF-8 ({error}); a spreadsheet writes that where it is saved as "CSV UTF-8"'
+        ) from error
     before = 0  # lines in front of the names of the columns
     if declared := _SEPARATOR.match(text):  # Excel writes such a line, and obeys it
         text, before = text[declared.end() :], 1
@@ -176,7 +179,7 @@ def _read_lines(path: Path) -> Iterator[_Line]:
 
 
 def _columns(header: list[str]) -> tuple[list[int], int]:
-    """Where each of `COLUMNS` is, and how many columns there are."""
+    """Where each of `COLUMNS` is, and how many columns there are, up to the last one that has a name."""
     if len(header) > _MAX_COLUMNS:
         raise ValueError(f"{len(header)} columns, expected at most {_MAX_COLUMNS}")
     names = [name.strip().lower() for name in header]
@@ -185,10 +188,11 @@ def _columns(header: list[str]) -> tuple[list[int], int]:
     ]
     missing = [column for column, name in zip(COLUMNS, named, strict=True) if name is None]
     if missing:
-        raise ValueError(f"the columns {', '.join(missing)} are missing; expected {','.join(COLUMNS)}")
+        which = "column {} is" if len(missing) == 1 else "columns {} are"
+        raise ValueError(f"the {which.format(', '.join(missing))} missing; expected {','.join(COLUMNS)}")
     if twice := [name for name in named if names.count(name) > 1]:
         raise ValueError(f"the column {twice[0]} is there twice")
-    return [names.index(name) for name in named], len(names)
+    return [names.index(name) for name in named], max(place for place, name in enumerate(names, start=1) if name)
 
 
 def _parse(row: list[str], places: list[int], width: int, delimiter: str, number: int) -> _Line:
@@ -196,7 +200,8 @@ def _parse(row: list[str], places: list[int], width: int, delimiter: str, number
         advice = "; numbers with decimal commas need another separator, such as ;" if delimiter == "," else ""
         raise ValueError(f"{len(row)} fields, but there are {width} columns{advice}")
     file, label, *edges = (row[place].strip() if place < len(row) else "" for place in places)
-    label = unicodedata.normalize("NFC", label)
+    if len(label) <= 4 * _MAX_LABEL:  # its time grows with the square of the accents on a letter
+        label = unicodedata.normalize("NFC", label)
     check_inside(file)
     if not (label.isprintable() and 0 < len(label) <= _MAX_LABEL):
         raise ValueError(f"expected a printable label of at most {_MAX_LABEL} letters, found {quoted(label)}")

@@ -15,12 +15,12 @@ import io
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -31,6 +31,9 @@ from minigrad.quoting import one_line
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+T = TypeVar("T")
+Runner = Callable[[Callable[[], T]], T]
+
 # What backbones pretrained on ImageNet expect, on the 0..1 scale: https://pytorch.org/vision/stable/models.html
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -40,6 +43,7 @@ MAX_PIXELS_JPEG = 2**28  # telephones take 200 million, and a JPEG can be decode
 MAX_ELONGATION = 100  # times as long as wide: what resizing needs grows with the longer side alone
 MAX_SCANS = 40  # of a JPEG, over the whole picture each; cameras and programs write about 10
 MAX_MEMORY = 256 * 2**20  # bytes for all pictures that are decoded at a time; a large file may take twice its size more
+LARGE = 16 * 2**20  # bytes for one picture from which on pictures are decoded one at a time
 
 # Bytes that a pixel takes in Pillow, by mode; and what it takes more until it is small and RGB.
 _DECODED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
@@ -122,18 +126,50 @@ def decode_photo(file: FoundFile, size: int) -> tuple[np.ndarray, Frame]:
 
 def _decode(found: PictureFile, size: int, extra: int, held: ExitStack) -> tuple[Image, Frame]:
     """The picture as stored, `size` pixels wide and high; what it takes from the budget goes to `held`."""
+    if found.size is None:
+        return _opened(found, size, extra, held, _alone)
+    _check_size(*found.size, found)
+    needed = found.size[0] * found.size[1] * (4 + _WEBP_COPIES)
+    _MEMORY.check(needed, extra)
+    run = _alone if needed > LARGE else _call
+    return run(lambda: _opened(found, size, extra, held, _call))
+
+
+def _opened(found: PictureFile, size: int, extra: int, held: ExitStack, run_large: Runner) -> tuple[Image, Frame]:
     from PIL import Image
 
-    if found.size:
-        _check_size(*found.size, found)
-        _MEMORY.check(found.size[0] * found.size[1] * (4 + _WEBP_COPIES), extra)
     with _plugins()[found.format](io.BytesIO(found.content)) as image:
         width, height = image.size
         _check_size(width, height, found)
         # Lets a JPEG be decoded at a half, a quarter, … of its size, as long as that is no less than asked for.
         image.draft(None, (size, size))
-        held.enter_context(_MEMORY.of(_bytes_needed(image, width * height, found), extra))
-        return _to_small_rgb(image, (size, size), Image.Resampling.BILINEAR), Frame(width, height, found.orientation)
+        needed = _bytes_needed(image, width * height, found)
+
+        def shrink() -> Image:
+            held.enter_context(_MEMORY.of(needed, extra))
+            return _to_small_rgb(image, (size, size), Image.Resampling.BILINEAR)
+
+        # Who waits for its turn holds no memory yet: whose turn it is may be waiting for that.
+        small = (run_large if needed > LARGE else _call)(shrink)
+        return small, Frame(width, height, found.orientation)
+
+
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def _alone(work: Callable[[], T]) -> T:
+    """Call `work` in a new thread, one at a time.
+
+    Each thread has a store of memory of its own, and GNU's C library keeps up to 64 MB there after they were freed,
+    where no other thread gets at them. A new thread takes over the store of one that has ended: so there is one for
+    all large pictures, not one for each worker.
+    """
+    with _ONE_AT_A_TIME, ThreadPoolExecutor(1, thread_name_prefix="photo") as pool:
+        return pool.submit(work).result()
+
+
+def _call(work: Callable[[], T]) -> T:
+    return work()
 
 
 @cache

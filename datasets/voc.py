@@ -17,15 +17,17 @@ from datasets.boxes import area, check_box, parse_number, to_fractions
 from datasets.photos import Frame, turn_box
 from minigrad.quoting import one_line, quoted
 
-# Byte order marks, and UTF-16 without one.
+# Byte order marks, and UTF-16 and UTF-32 without one.
 _STARTS = {
+    codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",  # before UTF-16, whose mark it begins with
+    b"<\0\0\0": "utf-32-le", b"\0\0\0<": "utf-32-be",
     codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
     b"<\0?\0": "utf-16-le", b"\0<\0?": "utf-16-be",
 }  # fmt: skip
 _DECLARED = re.compile(rb"""<\?xml[^>]{0,100}?\sencoding\s{0,9}=\s{0,9}["']([A-Za-z0-9._-]{1,40})["']""")
 # By their names in a declaration. Python would import what belongs to others, and no file says what is imported.
 _DECLARABLE = {
-    **dict.fromkeys(("iso-8859-1", "iso8859-1", "latin-1", "latin1"), "latin-1"),
+    **dict.fromkeys(("iso-8859-1", "iso_8859-1", "iso8859-1", "latin-1", "latin1", "l1"), "latin-1"),
     **dict.fromkeys(("iso-8859-15", "iso8859-15", "latin-9"), "iso8859-15"),
     **dict.fromkeys(("windows-1252", "cp1252"), "cp1252"),
     **dict.fromkeys(("gb2312", "gbk", "gb18030"), "gb18030"),
@@ -96,7 +98,7 @@ def parse(origin: str, content: bytes) -> Annotation:
         if len(content) > _MAX_BYTES:
             raise ValueError(f"{len(content)} bytes, expected at most {_MAX_BYTES}")
         # Decoded here, so that the parser, which ignores a file's own encoding in text, sees what was searched.
-        text = content.decode(_encoding(content))
+        text = _decoded(content)
         if "<!DOCTYPE" in text or "<!ENTITY" in text:
             raise ValueError("declares a document type or entities, which are not allowed here")
         root = ElementTree.fromstring(text)
@@ -110,13 +112,20 @@ def parse(origin: str, content: bytes) -> Annotation:
     return Annotation(origin, (width, height) if width > 0 and height > 0 else None, objects)
 
 
-def _encoding(content: bytes) -> str:
-    """The encoding of an XML file: by its first bytes, else a declared one that is like ASCII, else UTF-8."""
+def _decoded(content: bytes) -> str:
+    """The text of an XML file, whose encoding the first bytes tell, else a declaration; else it is UTF-8."""
     for start, encoding in _STARTS.items():
         if content.startswith(start):
-            return encoding
+            return content.decode(encoding)
     declared = _DECLARED.match(content)
-    return _DECLARABLE.get(declared.group(1).decode().lower(), "utf-8") if declared else "utf-8"
+    name = declared.group(1).decode().lower() if declared else "utf-8"
+    try:
+        return content.decode(_DECLARABLE.get(name, "utf-8"))
+    except UnicodeDecodeError as error:
+        if name in ("utf-8", "utf8", *_DECLARABLE):
+            raise
+        read = ", ".join(sorted({"utf-8", "utf-16", "utf-32", *_DECLARABLE.values()}))
+        raise ValueError(f"declares the encoding {quoted(name)}; read are {read}") from error
 
 
 def _box(item: ElementTree.Element) -> Box:

@@ -23,10 +23,12 @@ from minigrad.files import atomic_path
 from minigrad.history import best_epoch
 from minigrad.nn import Module
 from minigrad.output import tolerant_program
-from minigrad.quoting import one_line
+from minigrad.quoting import counted, one_line
+from minigrad.quoting import quoted as shown
 from minigrad.serialize import CheckpointError
 from minigrad.train import Trainer, TrainingDiverged, TrainingInterrupted
 
+MAX_SEED = 2**1024  # NumPy takes any; so much can be written in digits
 MAX_CLASSES = 10_000  # of a checkpoint: the network is made for so many before its weights are looked at
 
 
@@ -39,7 +41,7 @@ def positive_int(text: str) -> int:
 
 def natural(text: str) -> int:
     """Parse an argument that must be a whole number, 0 or above."""
-    if not text.isascii() or not text.isdigit():
+    if not text.isascii() or not text.isdigit() or int(text) >= MAX_SEED:
         raise argparse.ArgumentTypeError(f"expected a whole number, 0 or above, got {text!r}")
     return int(text)
 
@@ -116,11 +118,6 @@ def check_data_folder(argument: Path | None) -> None:
         raise UsageError(f"{named} {folder}: {wrong}; expected a folder, or the name of a new one in a folder")
 
 
-def counted(number: int, noun: str) -> str:
-    """Return "1 epoch", "2 epochs" and so on."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def choose_device(name: str) -> str:
     """Return the device string for `--device`.
 
@@ -157,7 +154,7 @@ def merged_config(
         if is_flag != isinstance(defaults[name], bool) or (
             isinstance(value, int | float) and not is_flag and not _is_sound(name, value)
         ):
-            raise UsageError(f"the checkpoint's {name} is {one_line(repr(value))}, expected a number above 0")
+            raise UsageError(f"the checkpoint's {name} is {shown(value)}, expected a number above 0")
     for name, value in explicit.items():
         if value is not None and value != saved[name] and name not in adjustable:
             option = f"--{name.replace('_', '-')}"
@@ -169,7 +166,7 @@ def merged_config(
 
 def _is_sound(name: str, value: float) -> bool:
     """Whether a number is one that the command line would have let in."""
-    return 0 < value < 2**31 or (name == "seed" and value >= 0)
+    return 0 < value < 2**31 or (name == "seed" and 0 <= value < MAX_SEED)
 
 
 def check_class_names(names: Sequence[Any]) -> None:

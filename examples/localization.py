@@ -41,7 +41,7 @@ from examples.report import write_report
 from examples.run_folder import PREDICTIONS, open_run
 from minigrad import Tensor, nn, ops, plots
 from minigrad.data import DataLoader
-from minigrad.quoting import quoted
+from minigrad.quoting import counted, one_line, quoted
 from minigrad.train import CHECKPOINT_NAME, predict
 from models import Localizer
 from models.localizer import BOX_LOSSES
@@ -157,7 +157,7 @@ def train(
     resume_command = common.note_command("examples.localization", argv, arguments, folder, extended)
     print(training, validation, nn.summary(model, (3, config["size"], config["size"])), sep="\n")
     if left_out := getattr(training, "without_box", []):
-        print(f"left out, because they have no box: {len(left_out)} photos, such as {left_out[0]}")
+        print(f"left out, because they have no box: {counted(len(left_out), 'photo')}, such as {one_line(left_out[0])}")
     print(f"{common.counted(trainer.epochs, 'epoch')} on {device}, into {folder}/")
     if saved and extended:
         print(common.describe_extension(trainer, saved))

@@ -14,6 +14,7 @@ from datasets.boxes import BoxDataset
 from examples.report import WIDTH, classification_report
 from minigrad import Tensor
 from minigrad.files import atomic_path
+from minigrad.quoting import one_line
 from models.localizer import iou
 
 THRESHOLD = 0.5  # of the IoU: a box that fits at least so well counts as found (ILSVRC, PASCAL VOC)
@@ -86,7 +87,8 @@ def write_predictions(
     """Write one line for each picture: its name and label, the answer, its probability, the IoU, and the box.
 
     Boxes are in pixels of the upright photo, in the columns of `boxes.csv`, so that a spreadsheet, or a labelling
-    program, can go on from there.
+    program, can go on from there. A name that a spreadsheet would compute gets a blank in front; `PhotoFolder` ignores
+    it.
 
     Args:
         path: of the CSV file, in UTF-8.
@@ -103,9 +105,13 @@ def write_predictions(
             pictures.names, pictures.labels, probabilities, overlaps, corners, strict=True
         ):
             answer = int(row.argmax())
-            measures = pictures.classes[answer], f"{row[answer]:.4f}", f"{iou_:.4f}"
-            writer.writerow([name, pictures.classes[label], *measures, *(f"{edge:.1f}" for edge in box)])
+            names = (_no_formula(text) for text in (name, pictures.classes[label], pictures.classes[answer]))
+            writer.writerow([*names, f"{row[answer]:.4f}", f"{iou_:.4f}", *(f"{edge:.1f}" for edge in box)])
     return path
+
+
+def _no_formula(text: str) -> str:
+    return f" {text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -131,7 +137,7 @@ def format_localization(report: Mapping[str, Any]) -> str:
         for name, row in report["per_class"].items()
         if row["mean_iou"] is not None
     )
-    worst = (f"{entry['picture']} ({entry['iou']:.2f})" for entry in report["worst"][:5])
+    worst = (f"{one_line(entry['picture'])} ({entry['iou']:.2f})" for entry in report["worst"][:5])
     texts = {"mean IoU of each class": each, "worst boxes": worst}
     return "\n".join([*lines, "", *(_filled(topic, entries) for topic, entries in texts.items())])
 

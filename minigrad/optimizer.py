@@ -169,6 +169,9 @@ class Optimizer:
         for group in options:
             if group.keys() != self._defaults.keys():
                 raise ValueError(f"{name}: expected the options {sorted(self._defaults)}, got {sorted(group)}")
+            for key, value in group.items():
+                if isinstance(value, tuple | list) != isinstance(self._defaults[key], tuple | list):
+                    raise ValueError(f"{name}: expected {key} to be like {self._defaults[key]}, got {value}")
         return [self._checked(group) for group in options]
 
     def _fitting_state(self, saved: list[dict[str, Any]]) -> dict[Tensor, dict[str, Any]]:

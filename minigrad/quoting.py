@@ -45,5 +45,10 @@ def one_line(text: object, limit: int = LIMIT) -> str:
     return _shortened("".join(c if c.isprintable() else repr(c)[1:-1] for c in text), limit)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return "1 epoch", "2 epochs" and so on."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def _shortened(text: str, limit: int = LIMIT) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -59,14 +59,31 @@ def save(path: str | os.PathLike[str], obj: Any) -> None:
     from safetensors.numpy import save as to_bytes
 
     arrays: dict[str, np.ndarray] = {}
-    structure = json.dumps(_encode(obj, (), arrays), separators=(",", ":"))
-    if reason := _too_large(structure):
-        raise ValueError(f"mg.save: the object has {reason}; long rows of numbers belong into arrays")
+    structure = _structure(obj, (), arrays)
     metadata = {"format": FORMAT, "version": VERSION, "structure": structure, "crc32": _checksum(structure, arrays)}
     # Not safetensors' save_file, which makes the file readable for its owner only, whatever the umask says.
     content = to_bytes(arrays, metadata)
+    if (header := int.from_bytes(content[:8], "little")) > MAX_HEADER:
+        raise ValueError(f"mg.save: the object has {len(arrays)} arrays, a header of {header} bytes; join small arrays")
     with atomic_path(path, len(content)) as temporary:
         temporary.write_bytes(content)
+
+
+def check_savable(name: str, obj: Any) -> None:
+    """Make sure that `obj` can be saved as the entry `name` of something: before the work of which it is a part.
+
+    Raises:
+        TypeError, ValueError: as in `save`.
+    """
+    _structure(obj, (name,), {})
+
+
+def _structure(obj: Any, path: tuple[str, ...], arrays: dict[str, np.ndarray]) -> str:
+    """Return `obj`, which is found at `path`, as JSON; its arrays are added to `arrays`."""
+    structure = json.dumps(_encode(obj, path, arrays), separators=(",", ":"))
+    if reason := _too_large(structure):
+        raise ValueError(f"mg.save: the object has {reason}; long rows of numbers belong into arrays")
+    return structure
 
 
 def load(path: str | os.PathLike[str]) -> Any:

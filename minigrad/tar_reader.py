@@ -21,6 +21,7 @@ from minigrad.quoting import quoted
 BLOCK = 512
 MAX_EXTENDED = 64 * 2**10  # bytes in one extended header; most have 100
 MAX_EXTENDED_SUM = 4 * 2**20
+MAX_RECORDS = 200_000  # rows in all extended headers; most have 1 to 5 each
 MAX_HEADERS = 60_000  # the annotations of Oxford-IIIT Pet, the longest archive read here, have 20,000
 
 _FILES, _FOLDER = (b"0", b"\0", b"7"), b"5"  # 7: "contiguous", a wish that nobody grants
@@ -45,7 +46,7 @@ def members(stream: BinaryIO, max_size: int, max_headers: int = MAX_HEADERS) -> 
     """
     extended: dict[str, str] = {}  # what extended headers say about the next member
     announced = False  # whether there was one
-    extended_bytes = place = 0
+    extended_bytes = records = place = 0
     for count in range(max_headers + 1):
         stream.seek(place)
         header = stream.read(BLOCK)
@@ -65,6 +66,9 @@ def members(stream: BinaryIO, max_size: int, max_headers: int = MAX_HEADERS) -> 
                     f"and {MAX_EXTENDED_SUM} in all of them"
                 )
             content = _read(stream, size)
+            records += content.count(b"\n")
+            if records > MAX_RECORDS:
+                raise ValueError(f"more than {MAX_RECORDS} records in extended headers")
             announced |= kind != _PAX_FOR_ALL
             if kind == _LONG_NAME:
                 extended["path"] = content.partition(b"\0")[0].decode("utf-8", "replace")

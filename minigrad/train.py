@@ -32,8 +32,9 @@ from minigrad.history import best_epoch, describe
 from minigrad.nn import Module
 from minigrad.output import tolerant_output
 from minigrad.progress import progress
-from minigrad.quoting import one_line
-from minigrad.serialize import CheckpointError, load, save
+from minigrad.quoting import one_line, quoted
+from minigrad.schedules import Schedule
+from minigrad.serialize import CheckpointError, check_savable, load, save
 from minigrad.tensor import Tensor
 from minigrad.training_state import check_training_state
 
@@ -82,7 +83,7 @@ class Means:
         numbers = iter(ops.stack(tensors).numpy().tolist() if tensors else [])  # one transfer for all
         for place, size, values in unread:
             read = {name: next(numbers) for name in values}
-            if not math.isfinite(read["loss"]):
+            if not math.isfinite(self.totals.get("loss", 0.0) + read["loss"] * size):
                 raise TrainingDiverged(f"the loss became {read['loss']} at {place}")
             for name, number in read.items():
                 self.totals[name] = self.totals.get(name, 0.0) + number * size
@@ -100,6 +101,9 @@ def _measured(objective: Objective, model: Module, batch: tuple[Tensor, ...]) ->
     """Call an objective; no metrics where it returns the bare loss."""
     result = objective(model, batch)
     loss, metrics = result if isinstance(result, tuple) else (result, {})
+    for name in metrics:
+        if not (isinstance(name, str) and name.isprintable()):  # rather now than when the checkpoint is written
+            raise ValueError(f"objective: expected printable text as the name of a metric, got {quoted(name)}")
     if not isinstance(loss, Tensor):
         raise TypeError(f"objective: expected the loss as a Tensor, or (loss, metrics), got {type(loss).__name__}")
     return loss, metrics
@@ -115,14 +119,15 @@ class Trainer:
         epochs: passes over the training data.
         folder: where the checkpoint is written: after each epoch, and when the run is interrupted. None for none.
         schedule: its `step()` is called after every optimizer step; or None.
-        config: numbers and strings that are saved in the checkpoint, to build the same objects again.
+        config: what is saved in the checkpoint to build the same objects again, of whatever `mg.save` can save.
         max_grad_norm: gradients are clipped to this norm; None for no clipping.
         callbacks: called after each epoch, such as `EarlyStopping("val_loss")`.
         best: a metric of the validation, such as "accuracy" or "loss". The checkpoint of the epoch where it was best
             (largest, or smallest where the name ends in "loss") is kept beside the last one; None keeps the last alone.
 
     Raises:
-        ValueError: a loader has no batches.
+        TypeError: there is a folder, and `config` holds something that cannot be saved.
+        ValueError: a loader has no batches; or `config` is too large to be saved.
 
     Attributes:
         history: one row per finished epoch: epoch, train_loss, train_<metric>, val_loss, val_<metric>, lr, lr_max,
@@ -147,6 +152,8 @@ class Trainer:
         for name, loader in (("train_loader", train_loader), ("val_loader", val_loader)):
             if hasattr(loader, "__len__") and len(loader) == 0:  # rather now than after an epoch
                 raise ValueError(f"Trainer: expected at least one batch, {name} has none")
+        if folder is not None:
+            check_savable("config", dict(config or {}))
         self.model, self.optimizer, self.objective, self.schedule = model, optimizer, objective, schedule
         self.train_loader, self.val_loader = train_loader, val_loader
         self.epochs, self.folder, self.config = epochs, None if folder is None else Path(folder), dict(config or {})
@@ -299,26 +306,31 @@ class Trainer:
     # ---- checkpoints ---------------------------------------------------------------------------------------------
 
     def save_checkpoint(self) -> None:
-        """Write everything that the rest of the run depends on, atomically."""
+        """Write everything that the rest of the run depends on, atomically.
+
+        Raises:
+            ValueError: what was put into the history, or the optimizer's groups, could not be read again.
+        """
         self._save(self.checkpoint_path)
 
     def _save(self, path: Path) -> None:
         means = self._means
+        means.read()  # of the steps since the last look
         epoch = {"totals": means.totals, "count": means.count, "seconds": self._seconds, "lr": self._lr}
-        save(
-            path,
-            {
-                "config": self.config,
-                "model": self.model.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "schedule": self.schedule.state_dict() if self.schedule is not None else None,
-                "random": backend.rng_state(),
-                "loader": self.train_loader.state_dict(),
-                "step": self.step,
-                "epoch": epoch | {"lr_max": self._lr_max},
-                "history": self.history,
-            },
-        )
+        state = {
+            "config": self.config,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict() if self.schedule is not None else None,
+            "random": backend.rng_state(),
+            # The epoch in progress counts as begun by the training alone, whoever else looked at the pictures.
+            "loader": self.train_loader.state_dict() | {"epoch": len(self.history) + (means.count > 0)},
+            "step": self.step,
+            "epoch": epoch | {"lr_max": self._lr_max},
+            "history": self.history,
+        }
+        check_training_state(state)
+        save(path, state)
 
     def resume(self, checkpoint: Mapping[str, Any]) -> None:
         """Go back to what `save_checkpoint` saved; the rest of the run repeats the uninterrupted one, on the CPU bit
@@ -328,15 +340,14 @@ class Trainer:
             CheckpointError: the checkpoint does not fit this model, optimizer or loader.
         """
         try:
+            self._check_position(checkpoint)
             self.model.load_state_dict(checkpoint["model"])
             self.optimizer.load_state_dict(checkpoint["optimizer"])
+            self.step, self.history = checkpoint["step"], list(checkpoint["history"])
             if self.schedule is not None:
                 self.schedule.load_state_dict(checkpoint["schedule"])
+                self._check_schedule()
             self.train_loader.load_state_dict(checkpoint["loader"])
-            self.step, self.history = checkpoint["step"], list(checkpoint["history"])
-            epochs, batches = len(self.history), len(self.train_loader)
-            if not (epochs <= self.epochs and 0 <= self.step - epochs * batches <= batches):
-                raise ValueError(f"it is at step {self.step} after {epochs} epochs, which here have {batches} each")
             epoch = checkpoint["epoch"]
             self._means = Means(epoch["totals"], epoch["count"])
             self._seconds, self._lr, self._lr_max = epoch["seconds"], epoch["lr"], epoch["lr_max"]
@@ -344,6 +355,27 @@ class Trainer:
         except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
             reason = one_line(error.args[0] if error.args else repr(error), 500)
             raise CheckpointError(f"the checkpoint does not fit this run: {reason}") from error
+
+    def _check_position(self, checkpoint: Mapping[str, Any]) -> None:
+        """Check that all that says how far a run has come says the same."""
+        step, epochs, batches = checkpoint["step"], len(checkpoint["history"]), len(self.train_loader)
+        done = step - epochs * batches  # in the epoch in progress
+        if not (epochs <= self.epochs and 0 <= done <= batches):
+            raise ValueError(f"it is at step {step} after {epochs} epochs, which here have {batches} each")
+        count, begun = checkpoint["epoch"]["count"], checkpoint["loader"]["epoch"]
+        if bool(count) != bool(done):
+            raise ValueError(f"it measured {count} pictures in the {done} steps after epoch {epochs}")
+        if begun != epochs + bool(done):
+            raise ValueError(f"its loader has begun {begun} epochs at step {step}, after {epochs} epochs")
+
+    def _check_schedule(self) -> None:
+        """Check that the schedule made every step (it may have made some before this run) and lasts for the rest."""
+        if isinstance(self.schedule, Schedule):
+            if self.schedule.step_count < self.step:
+                raise ValueError(f"its schedule is at step {self.schedule.step_count}, the run at step {self.step}")
+            rest = self.epochs * len(self.train_loader) - self.step
+            for base_lr in self.schedule.base_lrs:
+                self.schedule.lr_at(self.schedule.step_count + rest, base_lr)  # raises where it ends before
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

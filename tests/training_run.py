@@ -58,7 +58,7 @@ def build(folder, objective=objective, device="cpu", epochs=2, batch=BATCH, widt
     return Trainer(model, optimizer, objective, train_loader, val_loader, epochs, folder, schedule, **options)
 
 
-def at_step(step, action, when_training=True):
+def at_step(step, action, objective=objective, when_training=True):
     """The objective, which calls `action(loss)` at one step (or validation batch), counted from 1."""
     calls = Counter()
 

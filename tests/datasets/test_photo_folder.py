@@ -120,6 +120,7 @@ def test_another_name_of_the_list(folder):
     ("text", "message"),
     [
         ("", r"line 1: the columns file, label, .* are missing"),
+        ("label,xmin,ymin,xmax,ymax\n", r"line 1: the column file is missing"),
         ("file,label\ntom.jpg,cat\n", r"line 1: the columns xmin, ymin, xmax, ymax are missing"),
         (HEADER, r"no photo with a box is listed"),
         (HEADER + LINE + "../tom.jpg,cat,1,1,2,2\n", r"line 3: '../tom.jpg' is not a path inside the folder"),
@@ -132,6 +133,12 @@ def test_another_name_of_the_list(folder):
         (HEADER + "tom.jpg,cat,1,1,2,\n", r"line 2: expected a box of four numbers, found '1,1,2,'"),
         (HEADER + "tom.jpg,cat,1,1,2,two\n", r"line 2: expected a box of four numbers"),
         (HEADER + "tom.jpg,cat,2,1,1,2\n", r"line 2: degenerate box"),
+        (HEADER + "gone\x1b]0;x\x07.png,cat,,,,\n", r"line 2: 'gone\\x1b\]0;x\\x07.png' has control characters"),
+        (HEADER + "gone\u2028.png,cat,,,,\n", r"line 2: .* has control characters"),
+        (
+            HEADER.replace("\n", ",,,,\n") + "tom.jpg,cat,1,5,10,75,12,5,19,25\n",
+            r"line 2: 10 fields, .*6 columns; .*decimal",
+        ),
         (HEADER + LINE + "tom.jpg,cat,10,1,20,2,30,3,40,4\n", r"line 3: 10 fields, but there are 6 columns; .*decimal"),
         (
             "sep=;\n" + HEADER.replace(",", ";") + "tom.jpg;cat;1;1;9;9;7\n",
@@ -155,8 +162,9 @@ def test_wrong_lists_are_refused_with_their_line(folder, text, message):
 
 
 def test_other_encodings_and_missing_files(folder):
-    with pytest.raises(ValueError, match=r"boxes.csv: not a text in UTF-8"):
-        load(folder, HEADER + LINE, "utf-16")
+    for encoding in ("utf-16", "cp1252"):
+        with pytest.raises(ValueError, match=r'boxes.csv: not a text in UTF-8 .*saved as "CSV UTF-8"'):
+            load(folder, HEADER + LINE.replace("cat", "Kätzchen"), encoding)
     with pytest.raises(FileNotFoundError, match=r"rex.jpg is missing \(1 of the 1"):
         load(folder, HEADER + "garden/rex.jpg,cat,1,1,2,2\n")
     with pytest.raises(FileNotFoundError, match=r"none.csv: expected a CSV file with the columns file,label"):
@@ -172,7 +180,7 @@ def test_damaged_photo_is_named(folder):
 def test_labels_that_differ_only_in_capitals_are_listed_with_their_counts(folder, caplog):
     data = load(folder, HEADER + LINE + "garden/rex.png,Cat,0,10,20,40\n")
     assert data.classes == ["Cat", "cat"] and data.counts == {"Cat": 1, "cat": 1}
-    assert "differ only in capitals; the classes are 'Cat' (1 photos), 'cat' (1 photos)" in caplog.text
+    assert "differ only in capitals; the classes are 'Cat' (1 photo), 'cat' (1 photo)" in caplog.text
     caplog.clear()
     load(folder, HEADER + LINE + "garden/rex.png,dog,0,10,20,40\n")
     assert not caplog.records
@@ -186,6 +194,18 @@ def test_names_and_labels_in_another_spelling_of_the_same_letters(folder, forms)
     assert data.names == [f"{listed}.png"] and data.classes == ["é"]
 
 
+def test_photo_that_is_named_by_two_paths_is_one_picture(folder):
+    data = load(
+        folder, HEADER + "./tom.jpg,cat,0,0,2,2\n" + LINE + "garden//rex.png,dog,,,,\ngarden/./rex.png,dog,,,,\n"
+    )
+    assert data.names == ["tom.jpg"] and data.without_box == ["garden//rex.png"]
+
+
+def test_header_that_is_padded_with_empty_columns(folder):
+    data = load(folder, HEADER.replace("\n", ",,,\n") + LINE.replace("\n", ",,,\n"))
+    np.testing.assert_allclose(data.boxes[0], [12 / 60, 8 / 40, 36 / 60, 20 / 40])
+
+
 def test_missing_photos_are_noticed_before_memory_is_taken(folder):
     (folder / "boxes.csv").write_text(HEADER + "".join(f"{i}.jpg,cat,1,1,9,9\n" for i in range(40_000)))
     read = lambda: PhotoFolder(folder, size=1024)  # noqa: E731
@@ -196,6 +216,8 @@ LONG = {
     "wide": HEADER.strip() + ",a" * 2_000_000 + "\n" + "a\n" * 40_000,
     "many labels": HEADER + "".join(f"{i}.jpg,{i},1,1,9,9\n" for i in range(49_000)),
     "many lines": HEADER + LINE * 300_000,
+    "accents on a label": HEADER + "tom.jpg,a" + "\u0301" * 60_000 + "\u0316" * 60_000 + ",,,,\n",
+    "accents on a name": HEADER + "a" + "\u0301" * 60_000 + "\u0316" * 60_000 + ",cat,,,,\n",
     "long name": HEADER + "a/" * 60_000 + ",cat,1,1,9,9\n",
 }
 

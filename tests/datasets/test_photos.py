@@ -235,6 +235,44 @@ def test_all_threads_together_share_the_memory():
     assert not within_the_rule(lambda: decode_photos(files, names, 8, Path("photos")), 4 * 10**7)
 
 
+def flat(mode: str, side: int, kind: str, **options) -> bytes:
+    return encode(Image.new(mode, (side, side)), kind, **options)
+
+
+HEAVY = {
+    "WebP": [flat("RGB", 2000, "WEBP")], "WebP with opacity": [flat("RGBA", 2000, "WEBP", lossless=True)],
+    "GIF": [flat("P", 4900, "GIF")], "PNG": [flat("RGB", 4000, "PNG")], "16-bit PNG": [flat("I;16", 2000, "PNG")],
+    "palette PNG with transparency": [flat("P", 2500, "PNG", transparency=b"\1\2")], "BMP": [flat("1", 8000, "BMP")],
+    "progressive JPEG": [flat("RGB", 3000, "JPEG", progressive=True)],
+}  # fmt: skip
+HEAVY["all kinds"] = [content for contents in HEAVY.values() for content in contents]
+
+
+@pytest.mark.parametrize("contents", HEAVY.values(), ids=HEAVY)
+def test_eight_threads_together_keep_to_the_rule(monkeypatch, contents):
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    files = [FoundFile(str(number), "x", contents[number % len(contents)]) for number in range(16)]
+    read = lambda: decode_photos(files, [file.name for file in files], 8, Path("photos"))  # noqa: E731
+    # The rule is for one file; here memory is, and time for all of them.
+    assert not within_the_rule(read, max(map(len, contents)), seconds=30)
+
+
+def packed_bmp(bits: int) -> bytes:
+    """A BMP of 7000×7000 whose rows are 4 bytes each, in run-length encoding."""
+    rows = b"\1\1\0\0" * 7000
+    start = 54 + 4 * 2**bits
+    head = struct.pack("<2sIIIIiiHHIIiiII", b"BM", start + len(rows), 0, start, 40, 7000, 7000, 1, bits, bits == 8 or 2,
+                       len(rows), 0, 0, 0, 0)  # fmt: skip
+    return head + bytes(4 * 2**bits) + rows
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_packed_bmp_is_refused_with_a_hint(bits):
+    content = packed_bmp(bits)
+    said = within_the_rule(lambda: decode(content, 128), len(content), ValueError)
+    assert "run-length encoding; save it as PNG" in said
+
+
 def test_photo_of_a_telephone_with_108_million_pixels():
     pixels, frame = decode(encode(Image.new("RGB", (12_000, 9_000), (200, 100, 30)), quality=10), 8)
     assert frame.stored == (12_000, 9_000)

@@ -107,14 +107,23 @@ BODY = xml().decode().replace("OXIIIT", "Kätzchen")
     ("declared", "encoding"),
     [("UTF-8", "utf-8"), ("utf-8", "utf-8-sig"), (None, "utf-8-sig"), (None, "utf-16"), ("UTF-16", "utf-16"),
      ("UTF-16", "utf-16-le"), ("UTF-16", "utf-16-be"), ("ISO-8859-1", "latin-1"), ("Latin-1", "latin-1"),
-     ("windows-1252", "cp1252")],
+     ("windows-1252", "cp1252"), ("ISO_8859-1", "latin-1"), ("l1", "latin-1"),
+     ("UTF-32", "utf-32"), ("UTF-32", "utf-32-le"), ("UTF-32", "utf-32-be")],
 )  # fmt: skip
 def test_declared_encodings_and_byte_order_marks(declared, encoding):
     head = f'<?xml version="1.0" encoding="{declared}"?>' if declared else ""
     assert box((head + BODY).encode(encoding)) == box(xml())
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "latin-1", "cp1252", "utf-8-sig"])
+@pytest.mark.parametrize("declared", ["ISO-8859-2", "windows-1250", "macintosh"])
+def test_declared_encoding_that_is_not_read_is_named(declared):
+    head = f'<?xml version="1.0" encoding="{declared}"?>'
+    assert box((head + xml().decode()).encode()) == box(xml())  # plain letters are the same in all of them
+    with pytest.raises(ValueError, match=f"declares the encoding '{declared.lower()}'; read are .*utf-8"):
+        box((head + BODY).encode(declared))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "latin-1", "cp1252", "utf-8-sig"])
 def test_a_document_type_is_seen_in_every_encoding(encoding):
     head = f'<?xml version="1.0" encoding="{encoding}"?>'
     with pytest.raises(ValueError, match=r"tom.xml: .*declares a document type"):

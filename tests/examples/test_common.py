@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from examples import common
@@ -70,7 +71,16 @@ def test_setting_that_contradicts_the_checkpoint_is_refused(explicit, words):
 
 
 @pytest.mark.parametrize(
-    "saved", [{}, {"images": 3}, DEFAULTS | {"box": 1}, DEFAULTS | {"epochs": "ten"}, DEFAULTS | {"limit": "all"}]
+    "saved",
+    [
+        {},
+        {"images": 3},
+        DEFAULTS | {"box": 1},
+        DEFAULTS | {"epochs": "ten"},
+        DEFAULTS | {"limit": "all"},
+        DEFAULTS | {"lr": [0.1]},
+        DEFAULTS | {"lr": np.zeros(3)},
+    ],
 )
 def test_settings_of_another_example_are_refused(saved):
     with pytest.raises(UsageError, match="another example"):
@@ -85,11 +95,25 @@ def test_setting_that_may_be_given_anew_wins_over_the_checkpoint():
 
 @pytest.mark.parametrize(
     "change",
-    [{"lr": math.nan}, {"lr": -1.0}, {"lr": 0.0}, {"lr": math.inf}, {"epochs": 0}, {"epochs": True}, {"limit": -3}],
+    [
+        {"seed": 2**5000},
+        {"lr": math.nan},
+        {"lr": -1.0},
+        {"lr": 0.0},
+        {"lr": math.inf},
+        {"epochs": 0},
+        {"epochs": True},
+        {"limit": -3},
+    ],
 )
 def test_numbers_that_the_command_line_would_not_take_are_refused_in_a_checkpoint(change):
     with pytest.raises(UsageError, match=f"the checkpoint's {next(iter(change))} is .*, expected a number above 0"):
-        common.merged_config({}, DEFAULTS | change, DEFAULTS)
+        common.merged_config({}, DEFAULTS | {"seed": 0} | change, DEFAULTS | {"seed": 0})
+
+
+def test_seed_of_any_length_is_taken_from_a_checkpoint():
+    saved = DEFAULTS | {"seed": 1753000000000000000}
+    assert common.merged_config({}, saved, DEFAULTS | {"seed": 0}) == saved
 
 
 def test_settings_from_a_checkpoint_are_escaped_in_messages():

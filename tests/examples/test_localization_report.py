@@ -4,8 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from examples.localization_report import format_localization, localization_report, overlap
+from datasets import PhotoFolder
+from datasets.boxes import BoxDataset
+from examples.localization_report import format_localization, localization_report, overlap, write_predictions
 
 NAMES = ["cat", "dog"]
 TARGETS = np.array([0, 1, 1, 1])
@@ -68,3 +71,25 @@ def test_text_gives_the_measures_beside_the_baselines(report):
 
 def test_overlap_of_arrays():
     assert overlap(TRUE, BOXES).tolist() == pytest.approx([1, 0.5, 0.4, 0])
+
+
+FORMULAS = ["=1+1.png", "+1.png", "-1.png", "@a.png"]
+
+
+def test_names_are_no_formulas_for_a_spreadsheet_and_stay_names_for_a_folder(tmp_path):
+    images = np.zeros((4, 3, 8, 8), np.uint8)
+    pictures = BoxDataset(
+        TRUE, FORMULAS, images=images, labels=TARGETS, classes=["=A1", "@b"], mean=(0,) * 3, std=(1,) * 3, train=True
+    )
+    path = write_predictions(tmp_path / "boxes.csv", pictures, PROBABILITIES, TRUE, np.ones(4))
+    lines = path.read_text("utf-8").splitlines()[1:]
+    assert not any(cell.startswith(("=", "+", "-", "@")) for line in lines for cell in line.split(","))
+    for name, image in zip(FORMULAS, images, strict=True):
+        Image.fromarray(image.transpose(1, 2, 0)).save(tmp_path / name)
+    again = PhotoFolder(tmp_path, size=8, validation=0)
+    assert sorted(again.names) == sorted(FORMULAS) and again.classes == ["=A1", "@b"]
+
+
+def test_names_in_the_text_are_escaped():
+    report = localization_report(TARGETS, PROBABILITIES, TRUE, BOXES, NAMES, ["a", "b", "c", "\x1b]0;x\x07.png"])
+    assert all(line.isprintable() for line in format_localization(report).splitlines())

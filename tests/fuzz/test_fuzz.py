@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from tests.fuzz import runner
@@ -26,6 +27,19 @@ def test_inputs_repeat_themselves(name):
     assert first == again
 
 
+@pytest.mark.parametrize("name", PARSERS)
+def test_inputs_without_damage_are_read(tmp_path, name):
+    for number, content in enumerate(PARSERS[name].sound()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        PARSERS[name].write(content, folder)
+        PARSERS[name].parse(content, folder)
+
+
+def test_parser_that_reads_nothing_fails_the_run():
+    assert runner.dead(100, 0) and not runner.dead(100, 1) and not runner.dead(5, 0)
+
+
 def no_clean_line(content, folder):
     raise ValueError("\x1b[2J")
 
@@ -41,11 +55,20 @@ def out_of_memory(content, folder):
         raise ValueError("refused") from error
 
 
-@pytest.mark.parametrize("parse", [no_clean_line, another_error, out_of_memory])
+def much_memory(content, folder):
+    np.ones(320 * 2**17)
+
+
+@pytest.mark.parametrize("parse", [no_clean_line, another_error, out_of_memory, much_memory])
 def test_broken_rules_are_noticed(tmp_path, monkeypatch, parse):
-    monkeypatch.setitem(PARSERS, "bad", Parser(lambda rng: b"", parse, (ValueError,), 1))
+    monkeypatch.setitem(PARSERS, "bad", Parser(list, lambda rng: b"", parse, (ValueError,), 1))
     with pytest.raises((AssertionError, KeyError)):
         runner.check("bad", b"", tmp_path)
+
+
+def test_memory_is_measured_anew_for_each_input(tmp_path, monkeypatch):
+    np.ones(320 * 2**17)  # by somebody else, before
+    test_broken_rules_are_noticed(tmp_path, monkeypatch, much_memory)
 
 
 def opens(path):
