@@ -138,16 +138,17 @@ def _dictionaries(content: dict) -> list[str]:
 
 def _named_tensors(content: dict, left_out: list[str]) -> dict[str, Tensor]:
     """Find the state dict in `content`, a dictionary of tensors or a checkpoint with one inside."""
+    around = _around_tensors(content)
     for _ in range(MAX_WRAPPERS):
-        inside = {name: content[name] for name in _dictionaries(content)}
+        inside = {name: content[name] for name in _dictionaries(content) if id(content[name]) in around}
         customary = [inside[name] for name in WRAPPERS if name in inside]
         if customary:  # even beside tensors: a checkpoint may keep its best accuracy as one
             content = next(filter(_has_tensors, customary), customary[0])
         elif _has_tensors(content):
             return _tensors(content, left_out)
         else:
-            distinct = {id(value): name for name, value in inside.items()}  # each is looked into once
-            candidates = [name for name in distinct.values() if _has_tensors(inside[name])]
+            distinct = {id(value): name for name, value in inside.items()}  # one may have several names
+            candidates = [name for name in distinct.values() if _has_tensors(inside[name])] or [*distinct.values()]
             if len(candidates) > 1:
                 names = ", ".join(quoted(name) for name in candidates[:3])
                 raise ValueError(
@@ -158,8 +159,36 @@ def _named_tensors(content: dict, left_out: list[str]) -> dict[str, Tensor]:
     raise ValueError(f"it holds no tensors by name, expected a state dict or a checkpoint around one{kinds}")
 
 
+def _around_tensors(content: dict) -> set[int]:
+    """Return which dictionaries in `content`, by id, hold tensors, or others that do; each is looked into once."""
+    rest, holders = [content], []
+    outside: dict[int, list[dict]] = {id(content): []}  # by id of a dictionary, the ones that it is in
+    while rest:
+        outer = rest.pop()
+        if _has_tensors(outer):
+            holders.append(outer)
+        for inner in outer.values():
+            if isinstance(inner, dict):
+                if id(inner) not in outside:
+                    outside[id(inner)] = []
+                    rest.append(inner)
+                outside[id(inner)].append(outer)
+    found: set[int] = set()
+    while holders:
+        holder = id(holders.pop())
+        if holder not in found:
+            found.add(holder)
+            holders += outside[holder]
+    return found
+
+
 def _has_tensors(content: dict) -> bool:
-    return any(isinstance(value, Tensor | Parameter) for value in content.values())
+    return any(map(_is_tensor, content.values()))
+
+
+def _is_tensor(value: object) -> bool:
+    """Whether it is a tensor, of a kind that is read here or another: one is refused where it is wanted, not lost."""
+    return isinstance(value, Tensor | Parameter) or (isinstance(value, Skipped) and value.is_tensor)
 
 
 def _tensors(content: dict, left_out: list[str]) -> dict[str, Tensor]:
@@ -170,7 +199,7 @@ def _tensors(content: dict, left_out: list[str]) -> dict[str, Tensor]:
             tensors[name] = value.data if isinstance(value, Parameter) else value
             if tensors[name] is None:
                 raise ValueError(f"the entry {quoted(name)} is a Parameter without a tensor")
-        elif isinstance(value, Skipped) and value.is_tensor:  # a network without it would be another one
+        elif _is_tensor(value):  # a network without it would be another one
             raise ValueError(
                 f"the entry {quoted(name)} is a tensor of a kind that is not read here, made by {quoted(value.name)}"
             )

@@ -13,7 +13,7 @@ from minigrad.pickle_machine import PickleMachine
 from minigrad.torch_file.tensors import Storage
 from minigrad.torch_file.unpickler import Skipped
 
-MAX_PICKLE = 2**24  # bytes; a ResNet18's pickle has 13,000
+MAX_PICKLE = 2**24  # bytes; of the keys of all storages
 CHUNK = 2**20
 
 
@@ -59,7 +59,10 @@ def read_integers(file: BinaryIO, count: int) -> tuple[int, ...]:
 
 
 def read_pickle(file: BinaryIO, machine: PickleMachine, limit: int = MAX_PICKLE) -> object:
-    """Run the pickle that begins here, of at most `limit` bytes, and leave `file` behind its end."""
+    """Run the pickle that begins here, of at most `limit` bytes, and leave `file` behind its end.
+
+    It is held in memory for that; a machine that passes over what is long can run on the file itself.
+    """
     start = file.tell()
     rest = file.seek(0, io.SEEK_END) - start
     file.seek(start)

@@ -37,16 +37,35 @@ PROGRAMS = {
     "64 axes rebuilt": rebuilt((1,) * 64),
     "no axes rebuilt": rebuilt(()),
     "long names recalled": b.text(MEGABYTE) + b"q\x00(" + b"h\x00h\x00\x93" * 60_000 + b"t",
-    "many names": b"(" + b"".join(b"ca%d\nb\n" % i for i in range(590_000)) + b"t",
+    "many names": b"(" + b"".join(b"ca%d\nb\n" % i for i in range(1_490_000)) + b"t",
     "long storage keys": b.text(HALF) + b"q\x00" + b.text("storage") + b"q\x01" + b.name("torch", "FloatStorage")
     + b"q\x02" + b.text("cpu") + b"q\x03(" + b"(h\x01h\x02h\x00h\x03K\x06tQ" * 80_000 + b"t",
-    **{f"many {code}": code * 590_000 for code in (b"]", b"}", b"(", b"\x8f", b"N")},
+    **{f"many {code}": code * 1_490_000 for code in (b"]", b"}", b"(", b"\x8f", b"N")},
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
 def test_pickles(program):
     assert cost(pickled(program))
+
+
+LARGE = {
+    "lists": b"]" * 2_490_000,
+    "values that are stored": b"N" + b"".join(b"r" + struct.pack("<I", i) for i in range(2_490_000)),
+    "wide texts": b"(" + b.text("\U0001f40d" * 499) * 20_000 + b"t",
+    "one text": b.text("\U0001f40d" * 2_500_000),
+    "dictionaries in dictionaries": b"}q\x00("
+    + b"".join(b"X\x06\0\0\0%06d}X\1\0\0\0ah\x00s" % i for i in range(240_000)) + b"u",
+    "64 axes under many names": b"}(" + b.tensor("0", 6, (1,) * 64) + b"q\x01" + b"0"
+    + b"".join(b"X\x06\0\0\0%06dh\x01" % i for i in range(790_000)) + b"u",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("container", [b.in_zip, b.in_stream], ids=["zip", "stream"])
+@pytest.mark.parametrize("program", LARGE.values(), ids=LARGE)
+def test_pickles_in_large_files(program, container):
+    padding = b"B" + struct.pack("<I", 10**7) + bytes(10**7) + b"0"
+    cost(container(b.pickle(padding + program, protocol=4)))
 
 
 @pytest.mark.parametrize("axes", [65, 60_000, 1_300_000])

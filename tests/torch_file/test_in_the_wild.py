@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import collections
 import io
+import struct
 
 import numpy as np
 import pytest
 
 from minigrad.torch_file import TorchFileError, load_torch
+from tests.costs import within_the_rule
 from tests.torch_file import builders as b
 
 ROW = np.arange(3, dtype=np.float32)
@@ -51,6 +53,64 @@ def test_what_lies_beside_the_weights_never_costs_them(thing):
     loaded = load_torch(file(extra=thing, state_dict=WEIGHTS, again=thing))
     assert list(loaded) == ["x"]
     np.testing.assert_array_equal(loaded["x"], ROW)
+
+
+LOSS = b"G" + bytes(8)
+LARGE = {
+    "losses": b"](" + LOSS * 3_000_000 + b"e",
+    "vocabulary": b"}(" + b"".join(b.text(f"word {i}") + b.number(i) for i in range(250_000)) + b"u",
+    "bytes": b"B" + struct.pack("<I", 4 * 10**7) + bytes(4 * 10**7),
+    "text": b.text("é" * 2 * 10**7),
+    "tensors": b"](" + TENSOR * 20_000 + b"e",
+    "tensor that repeats": b.tensor("0", 3, (2**30,), (0,)),
+    "tensor that repeats beyond integers": b.tensor("0", 3, (2**62,), (0,)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("container", ["zip", "stream"])
+@pytest.mark.parametrize("thing", LARGE.values(), ids=LARGE)
+def test_what_lies_beside_the_weights_may_be_large(thing, container):
+    """And costs no more than other files."""
+    pickled = b.pickle(b"}" + b.text("extra") + thing + b"s" + b.text("model") + WEIGHTS + b"s", 4)
+    rows = {"0": ROW.tobytes()}
+    content = b.zip_file(pickled, rows) if container == "zip" else b.stream_file(pickled, {"0": (3, rows["0"])})
+    assert within_the_rule(lambda: list(load_torch(io.BytesIO(content))) == ["x"] or 1 / 0, len(content)) == ""
+
+
+OPTIONS = b"}" + b.text("lr") + b.number(1) + b"s"
+
+
+def one(name: str, value: bytes) -> bytes:
+    return b"}" + b.text(name) + value + b"s"
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"params": OPTIONS, "best": WEIGHTS},
+        {"model": one("name", b.text("resnet18")), "best_state": WEIGHTS},
+        {"net": b"}", "resnet": WEIGHTS},
+        {"state_dict": one("model", b"}"), "weights": one("note", OPTIONS), "own": WEIGHTS},
+        {"model": OPTIONS, "ckpt": one("state_dict", WEIGHTS)},
+        {"params": one("model", OPTIONS), "model": one("inner", WEIGHTS)},
+    ],
+    ids=lambda entries: " ".join(entries),
+)
+def test_a_customary_name_counts_only_with_tensors_inside(entries):
+    assert list(load_torch(file(**entries))) == ["x"]
+
+
+@pytest.mark.parametrize(
+    "made_by", ["torch.nn.parameter.UninitializedParameter", "torch.sparse.OtherTensor", "torch._utils._rebuild_new"]
+)
+def test_every_kind_of_tensor_that_is_not_read_is_refused_where_it_is_wanted(made_by):
+    other = b.call(b.name(*made_by.rsplit(".", 1)), b.TRUE)
+    for weights in (b.state_dict({"x": TENSOR, "y": other}), b.state_dict({"y": other})):
+        with pytest.raises(
+            TorchFileError, match=f"'y' is a tensor of a kind that is not read here, made by '{made_by}'"
+        ):
+            load_torch(file(model=weights, beside=WEIGHTS))
+    assert list(load_torch(file(model=WEIGHTS, beside=one("y", other)))) == ["x"]
 
 
 def test_what_was_left_out_is_named_on_request():
