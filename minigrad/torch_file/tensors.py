@@ -146,6 +146,8 @@ class Arrays:
 
     def __init__(self, read: Callable[[Storage], np.ndarray], byteorder: str) -> None:
         self.read, self.byteorder = read, byteorder
+        self.contents: dict[str, np.ndarray] = {}
+        self.spare = 0  # bytes that may be copied
         self.rows: dict[tuple[str, Elements], np.ndarray] = {}
         self.arrays: dict[int, tuple[Tensor, np.ndarray]] = {}
 
@@ -173,15 +175,26 @@ class Arrays:
         return np.ndarray(tensor.shape, row.dtype, row, (storage.first + tensor.offset) * row.itemsize, strides)
 
     def row(self, storage: Storage, elements: Elements) -> np.ndarray:
-        """Return all elements of a storage."""
-        content = self.read(storage)
+        """Return all elements of a storage, which may be looked at as several types: they share its memory."""
+        if storage.key not in self.contents:
+            self.contents[storage.key] = self.read(storage)
+            self.spare += 2 * self.contents[storage.key].nbytes
+        content = self.contents[storage.key]
         stored = elements.dtype.newbyteorder(self.byteorder)
-        whole = content.size // stored.itemsize * stored.itemsize
-        row = content[:whole].view(stored).astype(elements.dtype, copy=False)
+        row = content[: content.size // stored.itemsize * stored.itemsize].view(stored)
         if elements is Elements.BFLOAT16:  # the upper half of a float32
+            self.count_copy(2 * row.nbytes)
             wide = np.empty(row.shape, np.uint32)
             np.left_shift(row, 16, out=wide, dtype=np.uint32)
             return wide.view(np.float32)
         if elements is Elements.BOOL and content.max(initial=0) > 1:
             raise ValueError(f"storage {quoted(storage.key)} of booleans has bytes other than 0 and 1")
-        return row
+        if stored != elements.dtype:
+            self.count_copy(row.nbytes)
+        return row.astype(elements.dtype, copy=False)
+
+    def count_copy(self, nbytes: int) -> None:
+        """Refuse to copy more than twice of what was read: what bfloat16 needs, and no more."""
+        self.spare -= nbytes
+        if self.spare < 0:
+            raise ValueError("storages are shown as more types of elements than can be copied")

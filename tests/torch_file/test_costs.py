@@ -10,6 +10,7 @@ import zipfile
 import pytest
 
 from minigrad.torch_file import TorchFileError, load_torch
+from minigrad.torch_file.tensors import Elements
 from tests.costs import within_the_rule
 from tests.torch_file import builders as b
 
@@ -102,6 +103,17 @@ def test_directories_of_zip_archives():
     assert cost(archive(60, b"\0\0\0\0" * 16_000))
     short = archive(0)
     assert cost(short[:-10] + struct.pack("<I", 2**31) + short[-6:])
+
+
+@pytest.mark.parametrize("byteorder", [b"little", b"big"])
+def test_one_storage_of_many_types(byteorder):
+    size = 4 * 10**7
+    raw = b.storage("0", size, "UntypedStorage")
+    place = b.number(0), b.numbers((2,)), b.numbers((1,))
+    entries = {e.value: b.call(b.REBUILD_V3, raw, *place, b.FALSE, b.EMPTY, b.name("torch", e.value)) for e in Elements}
+    content = b.zip_file(b.pickle(b.state_dict(entries)), {"0": bytes(size)}, {"byteorder": byteorder})
+    said = cost(content)
+    assert said == "" if byteorder == b"little" else "more types" in said
 
 
 def test_tables_of_tar_archives():
