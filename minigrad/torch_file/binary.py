@@ -37,6 +37,44 @@ class Container(Protocol):
         """Return the bytes of the whole `storage`, a uint8 array of its own memory."""
 
 
+class OpenFile(io.RawIOBase):
+    """Any object that reads bytes and seeks, such as an `mmap`, as a file of the usual kind; it stays open."""
+
+    def __init__(self, file: object) -> None:
+        self.file = file
+
+    def reader(self) -> BinaryIO:
+        """Return the file with a buffer.
+
+        Raises:
+            ValueError: it is closed, or not open for reading bytes, or cannot seek.
+        """
+        can_read, can_seek = (getattr(self.file, name, lambda: True)() for name in ("readable", "seekable"))
+        if not (can_read and can_seek and hasattr(self.file, "seek") and hasattr(self.file, "tell")):
+            raise ValueError('it is open for writing or cannot seek, expected a file open for reading bytes ("rb")')
+        if not isinstance(self.file.read(0), bytes):
+            raise ValueError('it is open as text, expected a file open for reading bytes ("rb")')
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self.file.seek(offset, whence)  # mmap's returned nothing before Python 3.13
+        return self.file.tell()
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def readinto(self, memory: memoryview) -> int:
+        content = self.file.read(len(memory))
+        memory[: len(content)] = content
+        return len(content)
+
+
 def read_bytes(stream: BinaryIO, count: int) -> np.ndarray:
     """Read `count` bytes straight into the memory of a new array.
 

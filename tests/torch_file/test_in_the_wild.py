@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import collections
 import io
+import mmap
 import struct
 
 import numpy as np
@@ -151,6 +152,39 @@ def test_open_files(tmp_path, write):
         for source in (opened, io.BytesIO(write())):
             source.seek(5)
             assert list(load_torch(source)) == list(b.VALUES)
+
+
+@pytest.mark.parametrize("write", b.FILES.values(), ids=b.FILES)
+def test_files_in_mapped_memory(tmp_path, write):
+    (tmp_path / "file").write_bytes(write())
+    with open(tmp_path / "file", "rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert list(load_torch(mapped)) == list(b.VALUES)
+        assert not mapped.closed
+
+
+@pytest.mark.parametrize("mode", ["r", "w", "wb", "ab"])
+def test_files_that_are_not_open_for_reading_bytes(tmp_path, mode):
+    (tmp_path / "some.pth").write_bytes(b.in_zip())
+    with (
+        open(tmp_path / "some.pth", mode) as opened,
+        pytest.raises(TorchFileError, match=r'some\.pth: it is open .* reading bytes \("rb"\)'),
+    ):
+        load_torch(opened)
+
+
+def test_what_is_neither_a_path_nor_an_open_file(tmp_path):
+    with pytest.raises(TorchFileError, match="open as text"):
+        load_torch(io.StringIO("PK"))
+    with pytest.raises(TorchFileError, match="BytesIO"):
+        load_torch(b.in_zip())
+    with pytest.raises(TorchFileError, match="not a regular file"):
+        load_torch("file\0.pth")
+    with pytest.raises(TypeError, match="load_torch: expected a path or a file open for reading bytes, got list"):
+        load_torch([])
+    with open(tmp_path / "closed.pth", "wb+") as opened:
+        pass
+    with pytest.raises(TorchFileError, match=r"closed\.pth: .*closed file"):
+        load_torch(opened)
 
 
 def test_errors_of_open_files_name_them(tmp_path):
