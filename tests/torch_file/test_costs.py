@@ -105,6 +105,27 @@ def test_directories_of_zip_archives():
     assert cost(short[:-10] + struct.pack("<I", 2**31) + short[-6:])
 
 
+@pytest.mark.parametrize("container", ["zip", "stream"])
+def test_many_small_storages(container):
+    keys = [f"{number:05}" for number in range(40_000)]
+    program = b.REBUILD_V2 + b"q\x04" + b.name("torch", "FloatStorage") + b"q\x02" + b.EMPTY + b"q\x07}("
+    program += b"".join(
+        b.text(key)
+        + b"q\x09h\x04(("
+        + b.text("storage")
+        + b"h\x02h\x09"
+        + b.text("cpu")
+        + b"K\x01tQK\0K\x01\x85K\x01\x85\x89h\x07tR"
+        for key in keys
+    )
+    pickle = b.pickle(program + b"u", 4)
+    if container == "zip":
+        content = b.zip_file(pickle, dict.fromkeys(keys, bytes(4)))
+    else:
+        content = b.stream_file(pickle, dict.fromkeys(keys, (1, bytes(4))))
+    assert within_the_rule(lambda: len(load_torch(io.BytesIO(content))) == 40_000 or 1 / 0, len(content)) == ""
+
+
 @pytest.mark.parametrize("byteorder", [b"little", b"big"])
 def test_one_storage_of_many_types(byteorder):
     size = 4 * 10**7
