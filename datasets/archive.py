@@ -23,6 +23,8 @@ _MAX_NAME_BYTES = 255  # of each part of a path: no file system here takes more
 # Bounds on time, not on memory. Real archives unpack to a small multiple of their size, but zeros to a thousandfold.
 _MAX_UNPACKED, _MAX_EXPANSION = 256 * 2**20, 16
 _CONTROL = re.compile("[\\0-\\x1f\\x7f-\\x9f\\u2028\\u2029]")  # what a terminal obeys, and all ends of lines
+ENDINGS = (".tar.gz", ".tgz", ".tar")  # what is read; browsers undo compressions on the way
+_OTHER_ENDINGS = (".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.zst", ".tar.Z", ".zip", ".7z")
 _GZIP = b"\x1f\x8b"
 _CHUNK = 2**16
 _MAX_STREAMS = 100
@@ -106,13 +108,25 @@ def _existing(root: Path, name: PurePosixPath) -> Path | None:
     return None
 
 
+def find_archive(folder: Path, name: str) -> Path | None:
+    """The archive `name` (without its ending) in `folder`, if there is one that is read here."""
+    return next((path for path in (folder / f"{name}{ending}" for ending in ENDINGS) if path.is_file()), None)
+
+
+def packed_otherwise(folders: Iterable[Path], names: Collection[str]) -> str:
+    """A sentence for errors about archives in `folders` that would be read, were they packed in another way, or ""."""
+    paths = (folder / f"{name}{ending}" for folder in folders for name in names for ending in _OTHER_ENDINGS)
+    found = ", ".join(one_line(path, 1000) for path in paths if path.is_file())
+    return f"\n{found}: packed in a way that is not read, expected {', '.join(ENDINGS)}; pack it anew" if found else ""
+
+
 def read_archive(
     path: Path,
     names: Collection[str],
     max_bytes: int = MAX_FILE_BYTES,
     max_members: int | None = None,
 ) -> Iterator[FoundFile]:
-    """Those of the members `names` that the archive `path` (`.tar` or `.tar.gz`) holds, in the order of the archive.
+    """Those of the members `names` that the archive `path` (a tar, plain or in gzip) holds, in the archive's order.
 
     The archive is read to its end even when all were found, because a gzip checksum stands there.
 
@@ -138,7 +152,7 @@ def read_archive(
     except (OSError, zlib.error, ValueError) as error:
         raise ValueError(
             f"{path}: damaged, or not the expected archive ({one_line(error)}). "
-            "Delete it, and it can be downloaded again"
+            "If it was downloaded, delete it, and it can be downloaded again"
         ) from error
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets.archive import FoundFile, read_archive, read_folder
+from datasets.archive import FoundFile, find_archive, packed_otherwise, read_archive, read_folder
 from datasets.download import DatasetUnavailable, data_root, fetch
 from datasets.images import ImageDataset
 from datasets.pickle_reader import read_pickle, text, uint8_array
@@ -42,9 +42,9 @@ class CIFAR10(ImageDataset):
     """The CIFAR-10 pictures, 3×32×32, of the training set (50,000) or the test set (10,000).
 
     Looked for, in this order: the unpacked folder `cifar-10-batches-py` in `root`, the batches in `root` itself, the
-    archive `cifar-10-python.tar.gz` in `root` (or `.tar`, if the browser has undone the compression), which is read
-    without being unpacked. The files are pickles, and are
-    read as data by `datasets.pickle_reader`: nothing in them is ever executed.
+    archive `cifar-10-python.tar.gz` in `root` (or `.tgz`, or `.tar`, if the browser has undone the compression), which
+    is read without being unpacked. The files are pickles, and are read as data by `datasets.pickle_reader`: nothing in
+    them is ever executed.
 
     Args:
         root: the folder of data sets; by default what `data_root` finds.
@@ -95,14 +95,15 @@ def _locate(root: Path, download: bool) -> Path:
         return root / FOLDER
     if any((root / name).is_file() for name in (_META, *_TRAINING_BATCHES, *_TEST_BATCHES)):
         return root
-    for archive in (ARCHIVE, ARCHIVE.removesuffix(".gz")):
-        if (root / archive).is_file():
-            return root / archive
+    name = ARCHIVE.removesuffix(".tar.gz")
+    if archive := find_archive(root, name):
+        return archive
     if download:
         return fetch(URL, f"md5:{MD5}", root)
     raise DatasetUnavailable(
         f"CIFAR-10 is not in {root}: expected the folder {FOLDER} or the file {ARCHIVE}.\n"
         f"Pass download=True, or download {URL} (md5 {MD5}) and save it, still packed, as {root / ARCHIVE}"
+        f"{packed_otherwise([root], [name])}"
     )
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from datasets import voc
-from datasets.archive import FoundFile, read_archive, read_folder
+from datasets.archive import FoundFile, find_archive, packed_otherwise, read_archive, read_folder
 from datasets.boxes import BoxDataset, split_by_class
 from datasets.download import DatasetUnavailable, data_root, fetch
 from datasets.photos import IMAGENET_MEAN, IMAGENET_STD, decode_photos
@@ -40,7 +40,7 @@ class OxfordPets(BoxDataset):
     squares, see `datasets.photos`; boxes are fractions, see `datasets.boxes`.
 
     Looked for, in `root` and in its folder `oxford-iiit-pet`: the unpacked folders `images` and `annotations`, or the
-    archives `images.tar.gz` and `annotations.tar.gz` (or `.tar`), which are read without being unpacked.
+    archives `images.tar.gz` and `annotations.tar.gz` (or `.tgz`, `.tar`), which are read without being unpacked.
 
     Args:
         root: the folder of data sets; by default what `data_root` finds.
@@ -130,6 +130,7 @@ def _locate(root: Path, download: bool) -> Path:
     raise DatasetUnavailable(
         f"Oxford-IIIT Pet is not in {root}: expected images and annotations, each as a folder or as .tar.gz, there or "
         f"in {FOLDER}.\nPass download=True, or\n{ways}"
+        f"{packed_otherwise([root, target], lacking)}"
     )
 
 
@@ -138,8 +139,7 @@ def _source(folder: Path, part: str) -> Path | None:
     # Other data sets have a folder called annotations, too.
     if (folder / _LIST).is_file() if part == "annotations" else (folder / part).is_dir():
         return folder
-    archives = (folder / f"{part}{ending}" for ending in (".tar.gz", ".tar"))
-    return next((archive for archive in archives if archive.is_file()), None)
+    return find_archive(folder, part)
 
 
 def _read_files(folder: Path, part: str, paths: Collection[str]) -> Iterator[FoundFile]:

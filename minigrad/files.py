@@ -33,7 +33,7 @@ def atomic_path(path: str | os.PathLike[str], size: int | None = None) -> Iterat
         size: how many bytes it will have, if that is known; a full disk's error says so.
 
     A ``path`` that is a link stays one: the file it points to is replaced. A file that exists keeps its permissions,
-    and while it is written nobody else can read more of it than before.
+    read-only ones too, and while it is written nobody else can read more of it than before.
 
     Raises:
         IsADirectoryError: ``path`` is a folder.
@@ -50,11 +50,12 @@ def atomic_path(path: str | os.PathLike[str], size: int | None = None) -> Iterat
     # Parts of the name only, because the whole may be as long as names can be.
     suffix = path.suffix if len(os.fsencode(path.suffix)) <= 40 else ""
     temporary = path.with_name(f".{path.stem[:20]}.{secrets.token_hex(4)}.tmp{suffix}")
+    mode = None
     try:
         if path.exists():
             mode = stat.S_IMODE(path.stat().st_mode)
-            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode & 0o600))
-            os.chmod(temporary, mode)
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            os.chmod(temporary, mode | stat.S_IRUSR | stat.S_IWUSR)  # a file that is read-only is replaced, too
             os.utime(temporary, ns=(0, 0))  # so that it shows whether the block has written
         # Else the block creates the file, so that it gets the permissions of the user's umask (mkstemp's are private).
         yield temporary
@@ -63,6 +64,8 @@ def atomic_path(path: str | os.PathLike[str], size: int | None = None) -> Iterat
         # Without fsync a power failure after the rename could leave the new name on an empty file.
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
+        if mode is not None:
+            os.chmod(temporary, mode)
         os.replace(temporary, path)
     except OSError as error:
         if error.errno not in FULL:

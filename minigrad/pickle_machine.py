@@ -14,6 +14,7 @@ Admitted are the ones that Python 2 and 3 write for plain values and simple obje
 
 from __future__ import annotations
 
+import io
 import pickletools
 from collections.abc import Callable, Mapping, Set
 from typing import BinaryIO
@@ -35,6 +36,13 @@ OTHERS = {
 # What objects need that are made neither of plain values nor of names alone: sets, tuples that contain themselves.
 OBJECTS = {"EMPTY_SET", "ADDITEMS", "FROZENSET", "NEWOBJ_EX", "POP", "POP_MARK"}
 ADMITTED = LITERALS | OTHERS
+# How many bytes of the file say how long the literal is that follows.
+_LENGTHS = {
+    "SHORT_BINSTRING": 1, "SHORT_BINUNICODE": 1, "SHORT_BINBYTES": 1, "LONG1": 1,
+    "BINSTRING": 4, "BINUNICODE": 4, "BINBYTES": 4, "LONG4": 4,
+    "BINUNICODE8": 8, "BINBYTES8": 8, "BYTEARRAY8": 8,
+}  # fmt: skip
+_BYTES_PER_UNIT = 25  # of a literal: a byte of UTF-8 can take four in memory
 
 MAX_NAME = 500  # characters of a key, or of a module's, class's or function's name
 # Instructions that cost more than others, see `charge`.
@@ -57,13 +65,16 @@ class PickleMachine:
         names: what each admitted pair (module, name) is replaced by. A label, nothing that can be called.
         expected: for error messages, what the pickle may describe.
         admitted: names of the instructions that may occur.
-        max_instructions: bounds time and memory, whatever the file's size; those that cost more count as several.
+        max_instructions: bounds time and memory; those that cost more count as several.
+        max_literal: texts, bytes and integers of more bytes than this, and all floats, are passed over: None stands for
+            them, so they cost no memory, and floats cost nothing. None: all are kept.
     """
 
     names: Mapping[tuple[str, str], object] = {}
     expected: str = "plain values"
     admitted: Set[str] = ADMITTED
-    max_instructions: int = 600_000  # torch.save writes 3,000 for a ResNet18, 200,000 for a large optimizer's state
+    max_instructions: int = 600_000
+    max_literal: int | None = None
 
     def call(self, function: object, arguments: object) -> object:
         """Return what `function(*arguments)` stands for; `function` is a value of `names`, or anything at all."""
@@ -100,7 +111,7 @@ class PickleMachine:
         return key
 
     def charge(self, units: int) -> None:
-        """Pay `units` from the budget: instructions of usual cost, about a microsecond or 100 bytes.
+        """Pay `units` from the budget: instructions of usual cost, at most a microsecond and 100 bytes.
 
         Raises:
             ValueError: there are not so many left.
@@ -112,7 +123,7 @@ class PickleMachine:
     def run(self, stream: BinaryIO) -> object:
         """Return the value that the pickle in `stream` describes, and leave `stream` behind its end.
 
-        The stream must be in memory and of a bounded size: the pickle may claim to fill it.
+        Where literals are kept, the stream must be in memory and of a bounded size: one may claim to fill it.
 
         Raises:
             ValueError: the pickle is cut short, is none, or does something that is not admitted.
@@ -125,14 +136,17 @@ class PickleMachine:
             code = stream.read(1)
             if code == b".":  # STOP
                 return self.pop(1)[0]
-            name, cost, read_argument, step = _INSTRUCTIONS.get(code, _UNKNOWN)
+            name, cost, width, read_argument, step = _INSTRUCTIONS.get(code, _UNKNOWN)
+            if self.max_literal is not None and (width or name == "BINFLOAT") and name in self.admitted:
+                self.stack.append(self.literal(stream, width, read_argument))
+                continue
             self.charge(cost)
             if name not in self.admitted:
                 if not code:
                     raise ValueError("the pickle has no end: the file is cut short, or the pickle is too long")
                 raise ValueError(f"instruction {name or code!r} does not belong here, expected {self.expected}")
             if name == "GLOBAL":  # pickletools would undo escapes, and has a warning for bad ones
-                lines = [stream.readline().removesuffix(b"\n").decode("utf-8", "replace") for _ in range(2)]
+                lines = [stream.readline(_LINE).removesuffix(b"\n").decode("utf-8", "replace") for _ in range(2)]
                 self.stack.append(self.name(*lines))
                 continue
             argument = read_argument(stream) if read_argument else None
@@ -140,6 +154,26 @@ class PickleMachine:
                 self.stack.append(argument)
             else:
                 step(self, argument)
+
+    def literal(self, stream: BinaryIO, width: int, read_argument: Callable[[BinaryIO], object]) -> object:
+        """Return the literal that begins here with its length in `width` bytes; None, passed over, if it is long.
+
+        A width of 0 is that of a float.
+        """
+        if not width:
+            if len(stream.read(8)) < 8:
+                raise ValueError("the pickle ends within a number: the file is cut short")
+            return None
+        head = stream.read(width)
+        length = int.from_bytes(head, "little")
+        self.charge(1 + min(length, self.max_literal) // _BYTES_PER_UNIT)
+        if length <= self.max_literal:
+            return read_argument(io.BytesIO(head + stream.read(length)))
+        place = stream.tell()
+        if length > stream.seek(0, io.SEEK_END) - place:
+            raise ValueError(f"the pickle claims a text or number of {length} bytes: the file is cut short")
+        stream.seek(place + length)
+        return None
 
     def name(self, module: object, name: object) -> object:
         """Return what stands for a name; it is looked up as a pair, so no dotted name can reach into a module."""
@@ -254,12 +288,15 @@ _STEPS: dict[str, Callable] = {
     "BUILD": PickleMachine._build,
     "BINPERSID": _push(lambda machine: machine.persistent_load(*machine.pop(1))),
 }
-_UNKNOWN = (None, 1, None, None)
-# By its byte: an instruction's name and cost, what reads its argument, and what it does (None: push the argument).
+_LINE = 4 * MAX_NAME + 2  # bytes; a longer one is no name that is looked up
+_UNKNOWN = (None, 1, 0, None, None)
+# By its byte: an instruction's name and cost, the width of the length of its literal, what reads its argument, and what
+# it does (None: push the argument).
 _INSTRUCTIONS = {
     code.encode("latin-1"): (
         opcode.name,
         COSTS.get(opcode.name, 1),
+        _LENGTHS.get(opcode.name, 0),
         opcode.arg and opcode.arg.reader,
         _STEPS.get(opcode.name),
     )

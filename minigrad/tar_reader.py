@@ -2,8 +2,9 @@
 
 Not Python's `tarfile`: what it does for an extended header is quadratic or without end on some Pythons (CVE-2024-6232,
 CVE-2025-8194), and it follows maps of sparse files. Here a header is looked at once, and what it claims is compared
-with limits first. Read are regular files and folders, in the dialects of V7, POSIX (ustar and pax) and GNU; whatever
-else an archive can hold (links, devices, sparse files, parts of several volumes) is refused.
+with limits first. Read are regular files and folders, in the dialects of V7, POSIX (ustar and pax) and GNU, and a name
+of the whole archive (`tar -V`) is passed over; whatever else an archive can hold (links, devices, sparse files, parts
+of several volumes) is refused.
 
 A tar is a row of blocks of 512 bytes: a header, the file in as many blocks as it needs, the next header, and an empty
 block at the end. Long names and large sizes have headers of their own in front, "extended" ones.
@@ -24,7 +25,12 @@ MAX_EXTENDED_SUM = 4 * 2**20
 MAX_RECORDS = 200_000  # rows in all extended headers; most have 1 to 5 each
 MAX_HEADERS = 60_000  # the annotations of Oxford-IIIT Pet, the longest archive read here, have 20,000
 
-_FILES, _FOLDER = (b"0", b"\0", b"7"), b"5"  # 7: "contiguous", a wish that nobody grants
+_FILES = b"0", b"\0", b"7"  # 7: "contiguous", a wish that nobody grants
+_FOLDER, _LISTED_FOLDER, _LABEL = b"5", b"D", b"V"  # D: GNU's incremental backups, which list what is in it
+_OTHERS = {
+    b"1": "a hard link", b"2": "a symbolic link", b"3": "a device", b"4": "a device", b"6": "a pipe",
+    b"M": "a part of a file from another volume", b"S": "a sparse file",
+}  # fmt: skip
 _LONG_NAME, _LONG_LINK, _PAX, _PAX_OF_SOLARIS, _PAX_FOR_ALL = _EXTENDED = b"L", b"K", b"x", b"X", b"g"
 
 
@@ -80,12 +86,16 @@ def members(stream: BinaryIO, max_size: int, max_headers: int = MAX_HEADERS) -> 
             name = extended.get("path", name)
             size = _size(extended["size"]) if "size" in extended else size
             extended, announced = {}, False
-            is_folder = kind == _FOLDER or (kind == b"\0" and name.endswith("/"))  # V7 has no sign for folders
+            if kind == _LABEL:  # it has no content
+                continue
+            # V7 has no sign for folders.
+            is_folder = kind in (_FOLDER, _LISTED_FOLDER) or (kind == b"\0" and name.endswith("/"))
             if not is_folder and kind not in _FILES:
-                raise ValueError(f"member {quoted(name)} is a link or a device, not a file (kind {quoted(kind)})")
+                what = _OTHERS.get(kind, f"of the unknown kind {quoted(kind)}")
+                raise ValueError(f"member {quoted(name)} is {what}, expected files and folders only")
             if not 0 <= size <= max_size:
                 raise ValueError(f"member {quoted(name)} claims {size} bytes, expected at most {max_size}")
-            size = 0 if is_folder else size  # some programs note one
+            size = 0 if is_folder and kind != _LISTED_FOLDER else size  # some programs note one
             yield Member(name, not is_folder, place, size)
         place += size + -size % BLOCK
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from datasets.transforms import Normalize
 from minigrad import Tensor, nn
 from minigrad.nn import init
 from minigrad.quoting import quoted
-from minigrad.torch_file import load_torch
+from minigrad.torch_file import load_torch, source_name
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -108,14 +107,15 @@ def _stage(in_channels: int, out_channels: int, blocks: int, stride: int) -> nn.
     return nn.Sequential(first, *(BasicBlock(out_channels, out_channels) for _ in range(blocks - 1)))
 
 
-def resnet18(weights: str | os.PathLike[str] | None = None, num_classes: int | None = 1000) -> ResNet:
+def resnet18(weights: str | os.PathLike[str] | BinaryIO | None = None, num_classes: int | None = 1000) -> ResNet:
     """Return a ResNet18 in training mode: 11.7 million parameters, 122 entries in the state dict.
 
     Args:
         weights: None for random ones; "imagenet" for those that torchvision publishes (IMAGENET1K_V1, 69.8 % of
             ImageNet's validation pictures right), downloaded once into the folder for data sets (`datasets.data_root`,
-            46.8 MB) and compared with their SHA-256; or the path of a file that `mg.load_torch` reads. What modules
-            around the network have put in front of all names (`module.`, `_orig_mod.`, `model.`) is taken off.
+            46.8 MB) and compared with their SHA-256; or a file that `mg.load_torch` reads, by its path or open. What
+            modules around the network have put in front of its names (`module.`, `_orig_mod.`, `model.`) is taken off,
+            and what else they hold (`criterion.weight`, `n_averaged`) is left out, as the logger says.
         num_classes: number of outputs. If the weights are for another number, the last layer is left at its random
             start, and a message of the logger says so. None: as many as the weights are for.
 
@@ -129,21 +129,44 @@ def resnet18(weights: str | os.PathLike[str] | None = None, num_classes: int | N
         return ResNet((2, 2, 2, 2), 1000 if num_classes is None else num_classes)
     if weights == "imagenet":
         weights = fetch(IMAGENET_URL, f"sha256:{IMAGENET_SHA256}", data_root())
-    state = _without_wrappers(load_torch(weights))
+    state = _network(load_torch(weights), source_name(weights))
     if num_classes is None:
         num_classes = len(state["fc.bias"]) if np.ndim(state.get("fc.bias")) == 1 else 1000
     model = ResNet((2, 2, 2, 2), num_classes)
-    _load(model, state, os.fspath(weights))
+    _load(model, state, source_name(weights))
     return model
 
 
-def _without_wrappers(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return `state` under the network's own names: without the parts that modules around it have added to them all."""
-    parts = {name: [part for part in name.split(".") if part not in WRAPPERS] for name in state}
-    columns = zip(*(names[:-1] for names in parts.values()), strict=False)
-    shared = len(list(takewhile(lambda column: len(set(column)) == 1, columns)))  # a Lightning module's `model.`
-    bare = {".".join(names[shared:]): state[name] for name, names in parts.items()}
-    return bare if len(bare) == len(state) else dict(state)
+def _network(state: Mapping[str, np.ndarray], path: str) -> dict[str, np.ndarray]:
+    """Return the network's entries of `state` under its own names, without the modules around it.
+
+    A network is where both its first layer and its last one are.
+    """
+    starts = _starts(state, "conv1") & _starts(state, "fc")
+    if not starts:  # wrappers around parts of it
+        bare = {_without_wrappers(name): array for name, array in state.items()}
+        state = bare if len(bare) == len(state) else state
+        starts = _starts(state, "conv1") & _starts(state, "fc")
+    if len(starts) > 1:
+        names = ", ".join(quoted(name) for name in sorted(starts)[:3])
+        raise ValueError(f"resnet18: {path} holds several networks, expected one: their names begin with {names}")
+    start = "".join(starts)
+    own = {name: _without_wrappers(name.removeprefix(start)) for name in state if name.startswith(start)}
+    if len(own) < len(state):
+        logger.info("resnet18: %s: left out is %s", path, _some(state.keys() - own.keys()))
+    named = {own_name: state[name] for name, own_name in own.items()}
+    return named if len(named) == len(own) else dict(state)
+
+
+def _starts(state: Mapping[str, np.ndarray], layer: str) -> set[str]:
+    """Return what stands before the name `layer` wherever there are the weights of such a layer."""
+    ending = f".{layer}.weight"
+    places = (name.rpartition(f"{layer}.") for name in state if f".{_without_wrappers(name)}".endswith(ending))
+    return {start for start, _, _ in places}
+
+
+def _without_wrappers(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part not in WRAPPERS)
 
 
 def _load(model: ResNet, state: Mapping[str, np.ndarray], path: str) -> None:

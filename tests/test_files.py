@@ -92,6 +92,18 @@ def test_permissions_are_kept_and_never_wider_on_the_way(tmp_path, mode):
     assert target.stat().st_mode & 0o777 == mode and target.read_text() == "secret"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permission bits are POSIX's")
+def test_a_file_that_is_read_only_is_replaced_and_stays_read_only(tmp_path):
+    """The administrator, who may write everything, sees it by the bits only."""
+    target = tmp_path / "data.txt"
+    target.write_text("old")
+    target.chmod(0o444)
+    with atomic_path(target) as temporary:
+        assert temporary.stat().st_mode & 0o777 == 0o644
+        temporary.write_text("new")
+    assert target.stat().st_mode & 0o777 == 0o444 and target.read_text() == "new"
+
+
 @pytest.mark.parametrize(
     "name", ["x" * 250, "x" * 243 + ".safetensors"[:8], "é" * 125, ".x" + "y" * 250, "a." + "b" * 250]
 )

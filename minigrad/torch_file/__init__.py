@@ -33,7 +33,7 @@ from typing import BinaryIO
 import numpy as np
 
 from minigrad.quoting import one_line, quoted
-from minigrad.torch_file.binary import Container
+from minigrad.torch_file.binary import Container, OpenFile
 from minigrad.torch_file.early import Stream, Tar
 from minigrad.torch_file.safetensors_file import Safetensors
 from minigrad.torch_file.tensors import Arrays, Tensor
@@ -63,8 +63,9 @@ def load_torch(
 
     Args:
         path: of a file written by any version of `torch.save`: a state dict, or a checkpoint around one; or such a
-            file, opened for reading bytes and seekable, which is read from its beginning. Found are state dicts under
-            a customary name (`state_dict`, `model`, ...) or as the only dictionary with tensors.
+            file, opened for reading bytes and seekable (`BytesIO` and `mmap`, too), which is read from its beginning.
+            Found are state dicts under a customary name (`state_dict`, `model`, ...) or as the only dictionary with
+            tensors.
         key: the entry of a checkpoint to look in, where there are several: `load_torch("gan.pth", key="netG")`.
         skipped: a list to which is added what was not understood and left out: classes and functions that the file
             names (`argparse.Namespace`), and entries of the state dict that are no tensors.
@@ -77,19 +78,31 @@ def load_torch(
     Raises:
         FileNotFoundError: there is no such file; other OSErrors if it cannot be read.
         TorchFileError: it is none of these files, is damaged or malicious, or holds no tensors by name, or among them
-            others than dense ones of floating point, complex, integer or bool type.
+            others than dense ones of floating point, complex, integer or bool type; or it is open for something else.
+        TypeError: `path` is neither a path nor an open file.
     """
-    if hasattr(path, "readinto"):
-        return _load(path, one_line(getattr(path, "name", "an open file"), 1000), key, skipped)
+    name = source_name(path)
+    if hasattr(path, "read"):
+        return _load(OpenFile(path), name, key, skipped)
+    if isinstance(path, bytes | bytearray | memoryview) and b"\0" in bytes(path):
+        raise TorchFileError("load_torch: bytes that are no path; the content of a file can be read from io.BytesIO")
+    if not isinstance(path, str | bytes | os.PathLike):
+        raise TypeError(f"load_torch: expected a path or a file open for reading bytes, got {type(path).__name__}")
     path = os.fsdecode(path)
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise TorchFileError(f"load_torch: {one_line(path, 1000)}: not a regular file")
+    if "\0" in path or (os.path.exists(path) and not os.path.isfile(path)):
+        raise TorchFileError(f"load_torch: {name}: not a regular file")
     with open(path, "rb") as file:
-        return _load(file, one_line(path, 1000), key, skipped)
+        return _load(file, name, key, skipped)
 
 
-def _load(file: BinaryIO, name: str, key: str | None, skipped: list[str] | None) -> dict[str, np.ndarray]:
+def source_name(path: object) -> str:
+    """Return what messages call a file, given by its path or open: one printable line."""
+    return one_line(getattr(path, "name", "an open file") if hasattr(path, "read") else path, 1000)
+
+
+def _load(opened: BinaryIO | OpenFile, name: str, key: str | None, skipped: list[str] | None) -> dict[str, np.ndarray]:
     try:
+        file = opened.reader() if isinstance(opened, OpenFile) else opened
         container = _container(file)
         left_out = [*(thing.name for thing in container.skipped.values())]
         tensors = _named_tensors(_chosen(container.content, key), left_out)
@@ -138,16 +151,17 @@ def _dictionaries(content: dict) -> list[str]:
 
 def _named_tensors(content: dict, left_out: list[str]) -> dict[str, Tensor]:
     """Find the state dict in `content`, a dictionary of tensors or a checkpoint with one inside."""
+    around = _around_tensors(content)
     for _ in range(MAX_WRAPPERS):
-        inside = {name: content[name] for name in _dictionaries(content)}
+        inside = {name: content[name] for name in _dictionaries(content) if id(content[name]) in around}
         customary = [inside[name] for name in WRAPPERS if name in inside]
         if customary:  # even beside tensors: a checkpoint may keep its best accuracy as one
             content = next(filter(_has_tensors, customary), customary[0])
         elif _has_tensors(content):
             return _tensors(content, left_out)
         else:
-            distinct = {id(value): name for name, value in inside.items()}  # each is looked into once
-            candidates = [name for name in distinct.values() if _has_tensors(inside[name])]
+            distinct = {id(value): name for name, value in inside.items()}  # one may have several names
+            candidates = [name for name in distinct.values() if _has_tensors(inside[name])] or [*distinct.values()]
             if len(candidates) > 1:
                 names = ", ".join(quoted(name) for name in candidates[:3])
                 raise ValueError(
@@ -158,8 +172,36 @@ def _named_tensors(content: dict, left_out: list[str]) -> dict[str, Tensor]:
     raise ValueError(f"it holds no tensors by name, expected a state dict or a checkpoint around one{kinds}")
 
 
+def _around_tensors(content: dict) -> set[int]:
+    """Return which dictionaries in `content`, by id, hold tensors, or others that do; each is looked into once."""
+    rest, holders = [content], []
+    outside: dict[int, list[dict]] = {id(content): []}  # by id of a dictionary, the ones that it is in
+    while rest:
+        outer = rest.pop()
+        if _has_tensors(outer):
+            holders.append(outer)
+        for inner in outer.values():
+            if isinstance(inner, dict):
+                if id(inner) not in outside:
+                    outside[id(inner)] = []
+                    rest.append(inner)
+                outside[id(inner)].append(outer)
+    found: set[int] = set()
+    while holders:
+        holder = id(holders.pop())
+        if holder not in found:
+            found.add(holder)
+            holders += outside[holder]
+    return found
+
+
 def _has_tensors(content: dict) -> bool:
-    return any(isinstance(value, Tensor | Parameter) for value in content.values())
+    return any(map(_is_tensor, content.values()))
+
+
+def _is_tensor(value: object) -> bool:
+    """Whether it is a tensor, of a kind that is read here or another: one is refused where it is wanted, not lost."""
+    return isinstance(value, Tensor | Parameter) or (isinstance(value, Skipped) and value.is_tensor)
 
 
 def _tensors(content: dict, left_out: list[str]) -> dict[str, Tensor]:
@@ -170,7 +212,7 @@ def _tensors(content: dict, left_out: list[str]) -> dict[str, Tensor]:
             tensors[name] = value.data if isinstance(value, Parameter) else value
             if tensors[name] is None:
                 raise ValueError(f"the entry {quoted(name)} is a Parameter without a tensor")
-        elif isinstance(value, Skipped) and value.is_tensor:  # a network without it would be another one
+        elif _is_tensor(value):  # a network without it would be another one
             raise ValueError(
                 f"the entry {quoted(name)} is a tensor of a kind that is not read here, made by {quoted(value.name)}"
             )

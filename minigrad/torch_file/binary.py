@@ -13,7 +13,7 @@ from minigrad.pickle_machine import PickleMachine
 from minigrad.torch_file.tensors import Storage
 from minigrad.torch_file.unpickler import Skipped
 
-MAX_PICKLE = 2**24  # bytes; a ResNet18's pickle has 13,000
+MAX_PICKLE = 2**24  # bytes; of the keys of all storages
 CHUNK = 2**20
 
 
@@ -35,6 +35,44 @@ class Container(Protocol):
 
     def read(self, storage: Storage) -> np.ndarray:
         """Return the bytes of the whole `storage`, a uint8 array of its own memory."""
+
+
+class OpenFile(io.RawIOBase):
+    """Any object that reads bytes and seeks, such as an `mmap`, as a file of the usual kind; it stays open."""
+
+    def __init__(self, file: object) -> None:
+        self.file = file
+
+    def reader(self) -> BinaryIO:
+        """Return the file with a buffer.
+
+        Raises:
+            ValueError: it is closed, or not open for reading bytes, or cannot seek.
+        """
+        can_read, can_seek = (getattr(self.file, name, lambda: True)() for name in ("readable", "seekable"))
+        if not (can_read and can_seek and hasattr(self.file, "seek") and hasattr(self.file, "tell")):
+            raise ValueError('it is open for writing or cannot seek, expected a file open for reading bytes ("rb")')
+        if not isinstance(self.file.read(0), bytes):
+            raise ValueError('it is open as text, expected a file open for reading bytes ("rb")')
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self.file.seek(offset, whence)  # mmap's returned nothing before Python 3.13
+        return self.file.tell()
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def readinto(self, memory: memoryview) -> int:
+        content = self.file.read(len(memory))
+        memory[: len(content)] = content
+        return len(content)
 
 
 def read_bytes(stream: BinaryIO, count: int) -> np.ndarray:
@@ -59,7 +97,10 @@ def read_integers(file: BinaryIO, count: int) -> tuple[int, ...]:
 
 
 def read_pickle(file: BinaryIO, machine: PickleMachine, limit: int = MAX_PICKLE) -> object:
-    """Run the pickle that begins here, of at most `limit` bytes, and leave `file` behind its end."""
+    """Run the pickle that begins here, of at most `limit` bytes, and leave `file` behind its end.
+
+    It is held in memory for that; a machine that passes over what is long can run on the file itself.
+    """
     start = file.tell()
     rest = file.seek(0, io.SEEK_END) - start
     file.seek(start)

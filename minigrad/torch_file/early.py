@@ -21,7 +21,6 @@ from minigrad.torch_file.tensors import (
     Tensor,
     checked_size,
     checked_storage,
-    checked_tensor,
 )
 from minigrad.torch_file.unpickler import TensorUnpickler
 
@@ -48,8 +47,8 @@ class Stream:
         if read_pickle(file, PickleMachine(), MAX_SMALL_PICKLE) != STREAM_VERSION:
             raise ValueError(f"the version of its format is not {STREAM_VERSION}")
         read_pickle(file, PickleMachine(), MAX_SMALL_PICKLE)
-        unpickler = TensorUnpickler()
-        self.content = read_pickle(file, unpickler)
+        unpickler = TensorUnpickler(file_size)
+        self.content = unpickler.run(file)
         self.skipped = unpickler.skipped
         keys = read_pickle(file, PickleMachine())
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
@@ -90,8 +89,8 @@ class Tar:
         self.places: dict[str, int] = {}
         tensors = self.tensor_table(self.storage_table())
         self.enter("pickle")
-        unpickler = _TableUnpickler(tensors)
-        self.content = read_pickle(file, unpickler)
+        unpickler = _TableUnpickler(tensors, file_size)
+        self.content = unpickler.run(file)
         self.skipped = unpickler.skipped
 
     def enter(self, member: str) -> int:
@@ -147,7 +146,9 @@ class Tar:
             if ndim > MAX_NDIM:
                 raise ValueError(f"a tensor has {ndim} axes, at most {MAX_NDIM} are possible")
             numbers = read_integers(self.file, 2 * ndim + 1)
-            tensors[name] = checked_tensor(storages[place], numbers[-1], numbers[:ndim], numbers[ndim:-1])
+            tensors[name] = Tensor(
+                storages[place], storages[place].elements, numbers[-1], numbers[:ndim], numbers[ndim:-1]
+            )
         return tensors
 
     def read(self, storage: Storage) -> np.ndarray:
@@ -159,8 +160,8 @@ class Tar:
 class _TableUnpickler(TensorUnpickler):
     """Finds the tensors in a table, by persistent id."""
 
-    def __init__(self, tensors: dict[str, Tensor]) -> None:
-        super().__init__()
+    def __init__(self, tensors: dict[str, Tensor], file_size: int) -> None:
+        super().__init__(file_size)
         self.tensors = tensors
 
     def persistent_load(self, identifier: object) -> Tensor:

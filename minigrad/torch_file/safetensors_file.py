@@ -18,7 +18,6 @@ from minigrad.torch_file.tensors import (
     Tensor,
     checked_size,
     checked_storage,
-    checked_tensor,
 )
 from minigrad.torch_file.unpickler import Skipped
 
@@ -97,4 +96,4 @@ def _tensor(name: str, entry: dict) -> Tensor:
     for length in reversed(shape):
         strides.append(count)
         count = checked_size(count * checked_size(length, "the length of an axis"), "the size of a tensor")
-    return checked_tensor(checked_storage(name, TYPES[kind], count), 0, shape, tuple(reversed(strides)))
+    return Tensor(checked_storage(name, TYPES[kind], count), TYPES[kind], 0, shape, tuple(reversed(strides)))

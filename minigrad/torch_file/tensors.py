@@ -62,7 +62,10 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A way to look at a storage; offset and strides count elements."""
+    """A way to look at a storage, as the file gives it; offset and strides count elements.
+
+    It is checked when its array is wanted: what lies beside the weights may be of any kind.
+    """
 
     storage: Storage
     elements: Elements
@@ -97,15 +100,15 @@ def checked_storage(key: object, elements: object, count: object, view: tuple[ob
     return Storage(key, elements, count, first, part)
 
 
-def checked_tensor(storage: Storage, offset: object, shape: object, strides: object, elements: object = None) -> Tensor:
-    """Return the tensor with these offset, shape and strides (in elements, of type `elements` or the storage's own).
+def check(tensor: Tensor) -> None:
+    """Compare offset, shape and strides with the storage.
 
     Raises:
         ValueError: these are not sizes, or reach beyond the end of the storage, or repeat it beyond measure.
     """
-    elements = storage.elements if elements is None else elements
-    if not isinstance(elements, Elements):
-        raise ValueError("damaged pickle: a tensor needs a known type of elements")
+    storage, elements, offset, shape, strides = (
+        tensor.storage, tensor.elements, tensor.offset, tensor.shape, tensor.strides
+    )  # fmt: skip
     # Types that are younger than UntypedStorage, a storage of bytes, have no storages of their own.
     if elements is not storage.elements and (storage.elements is not Elements.UINT8 or storage.first):
         raise ValueError(f"a tensor of type {elements.value} in a storage of type {storage.elements.value}")
@@ -131,7 +134,6 @@ def checked_tensor(storage: Storage, offset: object, shape: object, strides: obj
             raise ValueError(
                 f"a tensor of shape {shape} repeats the {available} elements of its storage beyond measure"
             )
-    return Tensor(storage, elements, storage.first + offset, shape, strides)
 
 
 class Arrays:
@@ -144,29 +146,55 @@ class Arrays:
 
     def __init__(self, read: Callable[[Storage], np.ndarray], byteorder: str) -> None:
         self.read, self.byteorder = read, byteorder
+        self.contents: dict[str, np.ndarray] = {}
+        self.spare = 0  # bytes that may be copied
         self.rows: dict[tuple[str, Elements], np.ndarray] = {}
+        self.arrays: dict[int, tuple[Tensor, np.ndarray]] = {}
 
     def of(self, tensor: Tensor) -> np.ndarray:
-        """Return the array of `tensor`, a view of its storage's memory."""
+        """Return the array of `tensor`, a view of its storage's memory; the same one each time, as in PyTorch.
+
+        Raises:
+            ValueError: the tensor cannot be what the file says (`check`).
+        """
+        if id(tensor) not in self.arrays:
+            check(tensor)
+            self.arrays[id(tensor)] = tensor, self.made(tensor)
+        return self.arrays[id(tensor)][1]
+
+    def made(self, tensor: Tensor) -> np.ndarray:
+        """Return the array of a checked tensor."""
+        storage, elements = tensor.storage, tensor.elements
         if 0 in tensor.shape:
-            return np.empty(tensor.shape, np.float32 if tensor.elements is Elements.BFLOAT16 else tensor.elements.dtype)
-        where = tensor.storage.key, tensor.elements
+            return np.empty(tensor.shape, np.float32 if elements is Elements.BFLOAT16 else elements.dtype)
+        where = storage.key, elements
         if where not in self.rows:
-            self.rows[where] = self.row(tensor.storage, tensor.elements)
+            self.rows[where] = self.row(storage, elements)
         row = self.rows[where]
         strides = [stride * row.itemsize for stride in tensor.strides]
-        return np.ndarray(tensor.shape, row.dtype, row, tensor.offset * row.itemsize, strides)
+        return np.ndarray(tensor.shape, row.dtype, row, (storage.first + tensor.offset) * row.itemsize, strides)
 
     def row(self, storage: Storage, elements: Elements) -> np.ndarray:
-        """Return all elements of a storage."""
-        content = self.read(storage)
+        """Return all elements of a storage, which may be looked at as several types: they share its memory."""
+        if storage.key not in self.contents:
+            self.contents[storage.key] = self.read(storage)
+            self.spare += 2 * self.contents[storage.key].nbytes
+        content = self.contents[storage.key]
         stored = elements.dtype.newbyteorder(self.byteorder)
-        whole = content.size // stored.itemsize * stored.itemsize
-        row = content[:whole].view(stored).astype(elements.dtype, copy=False)
+        row = content[: content.size // stored.itemsize * stored.itemsize].view(stored)
         if elements is Elements.BFLOAT16:  # the upper half of a float32
+            self.count_copy(2 * row.nbytes)
             wide = np.empty(row.shape, np.uint32)
             np.left_shift(row, 16, out=wide, dtype=np.uint32)
             return wide.view(np.float32)
         if elements is Elements.BOOL and content.max(initial=0) > 1:
             raise ValueError(f"storage {quoted(storage.key)} of booleans has bytes other than 0 and 1")
-        return row
+        if stored != elements.dtype:
+            self.count_copy(row.nbytes)
+        return row.astype(elements.dtype, copy=False)
+
+    def count_copy(self, nbytes: int) -> None:
+        """Refuse to copy more than twice of what was read: what bfloat16 needs, and no more."""
+        self.spare -= nbytes
+        if self.spare < 0:
+            raise ValueError("storages are shown as more types of elements than can be copied")

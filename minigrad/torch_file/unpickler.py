@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
 from minigrad.pickle_machine import ADMITTED, MAX_NAME, OBJECTS, PickleMachine
 from minigrad.quoting import quoted
-from minigrad.torch_file.tensors import Elements, Storage, Tensor, checked_storage, checked_tensor
+from minigrad.torch_file.tensors import Elements, Storage, Tensor, checked_storage
+
+# Functions that rebuild tensors, and classes of tensors by the custom of their names.
+TENSORS = re.compile(
+    r"torch\.(_utils|_tensor)\._rebuild.*|torch\.nn\.parameter\..*|torch\b.*(Tensor|Parameter)", re.DOTALL
+)
 
 
 @dataclass(eq=False, slots=True)
@@ -28,8 +34,8 @@ class Skipped:
 
     @property
     def is_tensor(self) -> bool:
-        """Whether it is a tensor of a kind that is not read here (sparse, quantized, of 8-bit floats, ...)."""
-        return self.name.startswith(("torch._utils._rebuild", "torch._tensor._rebuild"))
+        """Whether it is a tensor of a kind that is not read here (sparse, quantized, uninitialized, ...)."""
+        return TENSORS.fullmatch(self.name) is not None
 
 
 class Name(Enum):
@@ -67,11 +73,17 @@ NAMES: dict[tuple[str, str], object] = {
 }
 
 
+MIN_INSTRUCTIONS, MAX_INSTRUCTIONS = 1_500_000, 2_500_000
+
+
 class TensorUnpickler(PickleMachine):
     """Runs the pickle of an object with tensors in it; each becomes a `Tensor`, a description without numbers.
 
     Training leaves much beside the weights: arguments, schedules, random numbers' states. What is made of names that
     mean nothing here becomes `Skipped`, and a dictionary's entry under anything but a text is left out.
+
+    Args:
+        file_size: of the whole file, in bytes; a large one may have more instructions.
 
     Attributes:
         storages: every storage that was mentioned, whole, by key.
@@ -82,7 +94,12 @@ class TensorUnpickler(PickleMachine):
     expected = "tensors, containers, plain values and objects"
     admitted = ADMITTED | OBJECTS
 
-    def __init__(self) -> None:
+    max_literal = 4 * MAX_NAME  # bytes; nothing longer describes a tensor
+
+    def __init__(self, file_size: int = 0) -> None:
+        # torch.save writes 3,000 for a ResNet18, a million for the state of AdamW with 20,000 parameters. The rule for
+        # all files would give a large one more time, but no more memory: its size may be that of its tensors.
+        self.max_instructions = min(MIN_INSTRUCTIONS + file_size // 10, MAX_INSTRUCTIONS)
         self.storages: dict[str, Storage] = {}
         self.skipped: dict[tuple[str, str], Skipped] = {}
 
@@ -169,9 +186,9 @@ class TensorUnpickler(PickleMachine):
         return pairs
 
     def tensor(self, row: Storage, offset: object, shape: object, strides: object, kind: object = None) -> Tensor:
-        """Return a checked tensor, at a price: each axis is looked at."""
+        """Return a tensor, at a price: each axis will be looked at."""
         self.charge(4 + (len(shape) // 4 if isinstance(shape, tuple) else 0))
-        return checked_tensor(row, offset, shape, strides, kind)
+        return Tensor(row, row.elements if kind is None else kind, offset, shape, strides)
 
     def set_state(self, target: object, state: object) -> None:
         """Give an early `Parameter` its tensor; the attributes of others (`_metadata`) have no meaning here."""

@@ -21,7 +21,7 @@ from typing import BinaryIO
 import numpy as np
 
 from minigrad.quoting import quoted
-from minigrad.torch_file.binary import MAX_PICKLE, read_bytes
+from minigrad.torch_file.binary import read_bytes
 from minigrad.torch_file.tensors import Storage
 from minigrad.torch_file.unpickler import TensorUnpickler
 
@@ -52,9 +52,10 @@ class ZipArchive:
         if order not in (b"little", b"big"):
             raise ValueError(f"its byte order is {quoted(order)}, expected b'little' or b'big'")
         self.byteorder = "<" if order == b"little" else ">"
-        unpickler = TensorUnpickler()
+        unpickler = TensorUnpickler(file_size)
         self.skipped = unpickler.skipped
-        self.content = unpickler.run(io.BytesIO(self.entry("data.pkl", limit=MAX_PICKLE)))
+        # From memory, because its checksum has to be compared first.
+        self.content = unpickler.run(io.BytesIO(self.entry("data.pkl", limit=file_size)))
         for storage in unpickler.storages.values():
             entry = self.entries.get(f"data/{storage.key}")
             found = entry.file_size if entry else "no"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datasets import archive
-from datasets.archive import check_inside, read_archive, read_folder
+from datasets.archive import check_inside, find_archive, packed_otherwise, read_archive, read_folder
 from tests.costs import within_the_rule
 from tests.datasets.damage import damage, damages, fuzz
 from tests.datasets.fake_pets import tar, write_folder
@@ -82,13 +82,40 @@ def test_one_member_outside_condemns_the_archive(path, name):
         read(path)
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
-def test_links_and_devices_are_refused(path, kind):
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [
+        (tarfile.SYMTYPE, "a symbolic link"),
+        (tarfile.LNKTYPE, "a hard link"),
+        (tarfile.FIFOTYPE, "a pipe"),
+        (tarfile.CHRTYPE, "a device"),
+        (b"Q", "of the unknown kind b'Q'"),
+    ],
+)
+def test_links_and_devices_are_refused(path, kind, what):
     member = tarfile.TarInfo("images/a.txt")
     member.type, member.linkname = kind, "/etc/passwd"
     path.write_bytes(tar(CONTENTS, [member]))
-    with pytest.raises(ValueError, match=r"data.tar.gz: .*'images/a.txt' is a link or a device"):
+    with pytest.raises(ValueError, match=f"data.tar.gz: .*'images/a.txt' is {what}, expected files and folders"):
         read(path)
+
+
+def test_the_name_of_an_archive_and_folders_with_a_list_of_their_files_are_passed_over(path):
+    label, folder = tarfile.TarInfo("backup of Monday"), tarfile.TarInfo("images")
+    label.type, folder.type = b"V", b"D"
+    folder.size = len(listed := b"Ya.txt\0\0")
+    start = label.tobuf(tarfile.GNU_FORMAT) + folder.tobuf(tarfile.GNU_FORMAT) + listed.ljust(512, b"\0")
+    path.write_bytes(gzip.compress(start + gzip.decompress(tar(CONTENTS))))
+    assert read(path) == {name: content for name, content in CONTENTS.items() if name in NAMES}
+
+
+def test_archives_of_other_endings_are_found_or_pointed_out(tmp_path):
+    assert find_archive(tmp_path, "data") is None and packed_otherwise([tmp_path], ["data"]) == ""
+    (tmp_path / "data.tar.bz2").write_bytes(b"BZh")
+    assert find_archive(tmp_path, "data") is None
+    assert f"{tmp_path / 'data.tar.bz2'}: packed in a way that is not read" in packed_otherwise([tmp_path], ["data"])
+    (tmp_path / "data.tgz").write_bytes(tar(CONTENTS))
+    assert find_archive(tmp_path, "data") == tmp_path / "data.tgz"
 
 
 @pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])

@@ -235,7 +235,7 @@ def member(name: str, **attributes) -> tarfile.TarInfo:
         (member("..\\evil"), "not a path inside"),
         (member(f"{FOLDER}/test_batch", type=tarfile.SYMTYPE, linkname="/etc/passwd"), "link"),
         (member(f"{FOLDER}/test_batch", type=tarfile.LNKTYPE, linkname="/etc/passwd"), "link"),
-        (member(f"{FOLDER}/pipe", type=tarfile.FIFOTYPE), "device"),
+        (member(f"{FOLDER}/pipe", type=tarfile.FIFOTYPE), "pipe"),
         (member(f"{FOLDER}/test_batch", pax_headers={"size": str(2**40)}), "claims"),
         (member(f"{FOLDER}/test_batch", pax_headers={"size": "-1024"}), "claims"),
     ],

@@ -174,6 +174,37 @@ def test_names_that_modules_around_the_network_have_changed(weights_file, tmp_pa
         np.testing.assert_array_equal(loaded[name], value, err_msg=name)
 
 
+@pytest.mark.parametrize(
+    ("prefix", "beside"),
+    [
+        ("module.", "n_averaged"),
+        ("model.", "criterion.weight"),
+        ("model._orig_mod.", "criterion.fc.weight"),
+        ("module.", "loss.conv1.weight"),
+    ],
+)
+def test_what_modules_around_the_network_hold_beside_it_is_left_out(weights_file, tmp_path, caplog, prefix, beside):
+    path = tmp_path / "averaged.safetensors"
+    save_file({beside: np.zeros(2)} | {f"{prefix}{name}": value for name, value in weights_file[1].items()}, path)
+    with caplog.at_level("INFO"):
+        loaded = resnet18(path, num_classes=10).state_dict()
+    assert f"left out is '{beside}'" in caplog.text
+    for name, value in weights_file[1].items():
+        np.testing.assert_array_equal(loaded[name], value, err_msg=name)
+
+
+def test_one_of_several_networks_is_not_chosen_by_chance(weights_file, tmp_path):
+    path = tmp_path / "distilled.safetensors"
+    save_file({f"{who}.{name}": value for who in "ab" for name, value in weights_file[1].items()}, path)
+    with pytest.raises(ValueError, match=r"several networks, expected one: their names begin with 'a\.', 'b\.'"):
+        resnet18(path)
+
+
+def test_weights_from_an_open_file(weights_file):
+    with open(weights_file[0], "rb") as opened:
+        np.testing.assert_array_equal(resnet18(opened, None).fc.weight.numpy(), weights_file[1]["fc.weight"])
+
+
 def test_names_of_layers_that_were_compiled_one_by_one(weights_file, tmp_path):
     path = tmp_path / "compiled.safetensors"
     save_file({name.replace("layer1.", "layer1._orig_mod."): value for name, value in weights_file[1].items()}, path)

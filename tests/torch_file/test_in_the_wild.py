@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import collections
 import io
+import mmap
+import struct
 
 import numpy as np
 import pytest
 
 from minigrad.torch_file import TorchFileError, load_torch
+from tests.costs import within_the_rule
 from tests.torch_file import builders as b
 
 ROW = np.arange(3, dtype=np.float32)
@@ -53,6 +56,64 @@ def test_what_lies_beside_the_weights_never_costs_them(thing):
     np.testing.assert_array_equal(loaded["x"], ROW)
 
 
+LOSS = b"G" + bytes(8)
+LARGE = {
+    "losses": b"](" + LOSS * 3_000_000 + b"e",
+    "vocabulary": b"}(" + b"".join(b.text(f"word {i}") + b.number(i) for i in range(250_000)) + b"u",
+    "bytes": b"B" + struct.pack("<I", 4 * 10**7) + bytes(4 * 10**7),
+    "text": b.text("é" * 2 * 10**7),
+    "tensors": b"](" + TENSOR * 20_000 + b"e",
+    "tensor that repeats": b.tensor("0", 3, (2**30,), (0,)),
+    "tensor that repeats beyond integers": b.tensor("0", 3, (2**62,), (0,)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("container", ["zip", "stream"])
+@pytest.mark.parametrize("thing", LARGE.values(), ids=LARGE)
+def test_what_lies_beside_the_weights_may_be_large(thing, container):
+    """And costs no more than other files."""
+    pickled = b.pickle(b"}" + b.text("extra") + thing + b"s" + b.text("model") + WEIGHTS + b"s", 4)
+    rows = {"0": ROW.tobytes()}
+    content = b.zip_file(pickled, rows) if container == "zip" else b.stream_file(pickled, {"0": (3, rows["0"])})
+    assert within_the_rule(lambda: list(load_torch(io.BytesIO(content))) == ["x"] or 1 / 0, len(content)) == ""
+
+
+OPTIONS = b"}" + b.text("lr") + b.number(1) + b"s"
+
+
+def one(name: str, value: bytes) -> bytes:
+    return b"}" + b.text(name) + value + b"s"
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"params": OPTIONS, "best": WEIGHTS},
+        {"model": one("name", b.text("resnet18")), "best_state": WEIGHTS},
+        {"net": b"}", "resnet": WEIGHTS},
+        {"state_dict": one("model", b"}"), "weights": one("note", OPTIONS), "own": WEIGHTS},
+        {"model": OPTIONS, "ckpt": one("state_dict", WEIGHTS)},
+        {"params": one("model", OPTIONS), "model": one("inner", WEIGHTS)},
+    ],
+    ids=lambda entries: " ".join(entries),
+)
+def test_a_customary_name_counts_only_with_tensors_inside(entries):
+    assert list(load_torch(file(**entries))) == ["x"]
+
+
+@pytest.mark.parametrize(
+    "made_by", ["torch.nn.parameter.UninitializedParameter", "torch.sparse.OtherTensor", "torch._utils._rebuild_new"]
+)
+def test_every_kind_of_tensor_that_is_not_read_is_refused_where_it_is_wanted(made_by):
+    other = b.call(b.name(*made_by.rsplit(".", 1)), b.TRUE)
+    for weights in (b.state_dict({"x": TENSOR, "y": other}), b.state_dict({"y": other})):
+        with pytest.raises(
+            TorchFileError, match=f"'y' is a tensor of a kind that is not read here, made by '{made_by}'"
+        ):
+            load_torch(file(model=weights, beside=WEIGHTS))
+    assert list(load_torch(file(model=WEIGHTS, beside=one("y", other)))) == ["x"]
+
+
 def test_what_was_left_out_is_named_on_request():
     weights = b.state_dict({"x": TENSOR, "_extra_state": BESIDE["namespace"], "version": b.number(2)})
     skipped = []
@@ -91,6 +152,39 @@ def test_open_files(tmp_path, write):
         for source in (opened, io.BytesIO(write())):
             source.seek(5)
             assert list(load_torch(source)) == list(b.VALUES)
+
+
+@pytest.mark.parametrize("write", b.FILES.values(), ids=b.FILES)
+def test_files_in_mapped_memory(tmp_path, write):
+    (tmp_path / "file").write_bytes(write())
+    with open(tmp_path / "file", "rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert list(load_torch(mapped)) == list(b.VALUES)
+        assert not mapped.closed
+
+
+@pytest.mark.parametrize("mode", ["r", "w", "wb", "ab"])
+def test_files_that_are_not_open_for_reading_bytes(tmp_path, mode):
+    (tmp_path / "some.pth").write_bytes(b.in_zip())
+    with (
+        open(tmp_path / "some.pth", mode) as opened,
+        pytest.raises(TorchFileError, match=r'some\.pth: it is open .* reading bytes \("rb"\)'),
+    ):
+        load_torch(opened)
+
+
+def test_what_is_neither_a_path_nor_an_open_file(tmp_path):
+    with pytest.raises(TorchFileError, match="open as text"):
+        load_torch(io.StringIO("PK"))
+    with pytest.raises(TorchFileError, match="BytesIO"):
+        load_torch(b.in_zip())
+    with pytest.raises(TorchFileError, match="not a regular file"):
+        load_torch("file\0.pth")
+    with pytest.raises(TypeError, match="load_torch: expected a path or a file open for reading bytes, got list"):
+        load_torch([])
+    with open(tmp_path / "closed.pth", "wb+") as opened:
+        pass
+    with pytest.raises(TorchFileError, match=r"closed\.pth: .*closed file"):
+        load_torch(opened)
 
 
 def test_errors_of_open_files_name_them(tmp_path):
