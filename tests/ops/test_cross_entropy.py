@@ -1,4 +1,4 @@
-"""Losses of probabilities: values by hand, reductions, extreme scores, weights, what is ignored, wrong targets."""
+"""Cross-entropy of several classes: values by hand, extreme scores, weights, what is ignored, wrong targets."""
 
 from __future__ import annotations
 
@@ -120,19 +120,128 @@ def test_ignored_targets_count_neither_in_the_sum_nor_in_the_mean(device):
     assert math.isnan(ops.cross_entropy(logits, [7, 7, 7], ignore_index=7).item())
 
 
-def test_weights_of_classes_by_hand(device):
-    logits = leaf(np.log([[1, 1, 2], [1, 2, 1]]), device)
-    loss = ops.cross_entropy(logits, [2, 0], weight=[1.0, 5.0, 3.0])
-    assert loss.item() == pytest.approx((3 * math.log(2) + 1 * math.log(4)) / 4, rel=1e-6)
-    with pytest.raises(ValueError, match="cross_entropy: expected a weight for each of 3 classes, got shape \\(2,\\)"):
-        ops.cross_entropy(logits, [2, 0], weight=[1.0, 5.0])
+def test_any_target_can_be_ignored(device):
+    logits = np.log([[1, 1, 2], [1, 2, 1], [3, 1, 1]])
+    each = np.log([[4, 4, 2], [4, 2, 4], [5 / 3, 5, 5]])
+    for ignored in range(3):
+        loss = ops.cross_entropy(leaf(logits, device), [0, 1, 2], "none", ignore_index=ignored)
+        expected = [0 if target == ignored else each[target, target] for target in range(3)]
+        np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-6)
+    assert show(ops.cross_entropy(leaf(logits, device), [1, 1, 1], "none", ignore_index=1)) == [0, 0, 0]
 
 
-def test_probabilities_as_targets_by_hand(device):
-    logits = leaf(np.log([[1, 1, 2]]), device)
+@pytest.mark.parametrize(
+    "targets, ignored, wrong", [([5, 9], 9, 5), ([-2, -1], -1, -2), ([0, 3], -1, 3), ([1, 3], 2, 3)]
+)
+def test_beside_an_ignored_target_the_others_are_checked(targets, ignored, wrong):
+    with pytest.raises(ValueError, match=rf"cross_entropy: targets must lie in 0..2, got -?\d..{wrong}"):
+        ops.cross_entropy(random_leaf("cpu", 2, 3), targets, ignore_index=ignored)
+
+
+def test_rows_may_differ_much_in_their_scores(device):
+    logits = leaf([[0, 0], [1e4, 1e4], [-1e4, -1e4]], device)
+    loss = ops.cross_entropy(logits, [0, 1, 0], "none")
+    np.testing.assert_allclose(loss.numpy(), [math.log(2)] * 3, rtol=1e-6)
+    assert gradients(loss, logits)[0].tolist() == [[-0.5, 0.5], [0.5, -0.5], [-0.5, 0.5]]
+
+
+# ---- weights of the classes --------------------------------------------------------------------------------------
+
+LN2 = math.log(2)
+TWO_ROWS = np.log([[1, 1, 2], [1, 2, 1]])  # −ln p is (2, 2, 1)·ln 2 and (2, 1, 2)·ln 2
+WEIGHTS = [1.0, 5.0, 3.0]
+
+
+@pytest.mark.parametrize("reduction, expected", [("none", [3, 2]), ("sum", 5), ("mean", 5 / 4)])
+@pytest.mark.parametrize("ignored", [[], [-100]])
+def test_weights_of_classes_by_hand(device, reduction, expected, ignored):
+    logits = leaf(np.concatenate([TWO_ROWS, np.zeros((len(ignored), 3))]), device)
+    loss = ops.cross_entropy(logits, [2, 0, *ignored], reduction, weight=WEIGHTS)
+    expected = expected + [0] * len(ignored) if reduction == "none" else expected
+    np.testing.assert_allclose(loss.numpy(), np.array(expected) * LN2, rtol=1e-6)
+
+
+def test_the_share_of_every_class_in_a_smoothed_loss_has_its_weight(device):
+    logits = leaf(np.concatenate([TWO_ROWS, np.zeros((1, 3))]), device)
+    options = {"label_smoothing": 0.3, "weight": WEIGHTS}
+    each = ops.cross_entropy(logits, [2, 0, -100], "none", **options)
+    first = 0.7 * 3 * 1 + 0.1 * (1 * 2 + 5 * 2 + 3 * 1)
+    second = 0.7 * 1 * 2 + 0.1 * (1 * 2 + 5 * 1 + 3 * 2)
+    np.testing.assert_allclose(each.numpy(), np.array([first, second, 0]) * LN2, rtol=1e-6)
+    for rows, targets in ((logits, [2, 0, -100]), (logits[:2], [2, 0])):
+        mean = ops.cross_entropy(rows, targets, **options)
+        assert mean.item() == pytest.approx((first + second) / (3 + 1) * LN2, rel=1e-6)
+
+
+def test_there_is_a_weight_for_each_class(device):
+    for loss in (ops.cross_entropy, ops.nll_loss):
+        with pytest.raises(
+            ValueError, match=rf"{loss.__name__}: expected a weight for each of 3 classes, got .*\(2,\)"
+        ):
+            loss(leaf(TWO_ROWS, device), [2, 0], weight=[1.0, 5.0])
+
+
+def test_the_mean_of_ignored_targets_alone_is_nan_without_a_gradient(device):
+    logits = leaf(TWO_ROWS, device)
+    loss = ops.cross_entropy(logits, [7, 7], weight=WEIGHTS, ignore_index=7)
+    assert math.isnan(loss.item()) and not gradients(loss, logits)[0].any()
+    assert ops.cross_entropy(logits, [7, 7], "sum", weight=WEIGHTS, ignore_index=7).item() == 0
+
+
+# ---- the negative logarithm of a probability ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "reduction, options, expected",
+    [
+        ("none", {}, [4, 5, 1]),
+        ("sum", {}, 10),
+        ("mean", {}, 10 / 3),
+        ("none", {"ignore_index": 0}, [4, 0, 1]),
+        ("mean", {"ignore_index": 0}, 5 / 2),
+        ("none", {"weight": [3.0, 2.0]}, [8, 15, 2]),
+        ("mean", {"weight": [3.0, 2.0]}, 25 / 7),
+        ("mean", {"weight": [3.0, 2.0], "ignore_index": 0}, 10 / 4),
+    ],
+)
+def test_nll_loss_by_hand(device, reduction, options, expected):
+    log_p = leaf([[-3, -4], [-5, -6], [-2, -1]], device)
+    loss = ops.nll_loss(log_p, [1, 0, 1], reduction, **options)
+    np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-6)
+    assert loss.dtype == np.float32
+
+
+def test_nll_loss_has_a_gradient_at_the_targets_only(device):
+    log_p = leaf([[-3, -4], [-5, -6], [-2, -1]], device)
+    assert gradients(ops.nll_loss(log_p, [1, 0, 1], "sum"), log_p)[0].tolist() == [[0, -1], [-1, 0], [0, -1]]
+
+
+# ---- probabilities as targets ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options, expected",
+    [
+        ({}, 1.5),
+        ({"weight": WEIGHTS}, 0.5 * 1 * 2 + 0.5 * 3 * 1),
+        ({"label_smoothing": 0.3}, 0.45 * 2 + 0.1 * 2 + 0.45),
+    ],
+)
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+def test_probabilities_as_targets_by_hand(device, options, expected, reduction):
+    logits = leaf([TWO_ROWS[0]] * 2, device)
+    loss = ops.cross_entropy(logits, [[0.5, 0.0, 0.5]] * 2, reduction, **options)
+    expected = {"none": [expected, expected], "sum": 2 * expected, "mean": expected}[reduction]
+    np.testing.assert_allclose(loss.numpy(), np.array(expected) * LN2, rtol=1e-6)
+
+
+def test_the_gradient_of_probabilities_as_targets(device):
+    logits = leaf(TWO_ROWS[:1], device)
     loss = ops.cross_entropy(logits, [[0.5, 0.0, 0.5]])
-    assert loss.item() == pytest.approx(0.5 * math.log(4) + 0.5 * math.log(2), rel=1e-6)
     np.testing.assert_allclose(gradients(loss, logits)[0], [[-0.25, 0.25, 0]], atol=1e-6)
+
+
+# ---- places, as in segmentation ----------------------------------------------------------------------------------
 
 
 def test_places_and_a_single_example(device):
@@ -143,12 +252,24 @@ def test_places_and_a_single_example(device):
     assert alone.shape == () and alone.item() == pytest.approx(math.log(4 / 3), rel=1e-6)
 
 
-def test_binary_cross_entropy_by_hand(device):
-    x = leaf([0.0, math.log(3)], device)
-    each = ops.binary_cross_entropy_with_logits(x, [1.0, 0.0], "none", pos_weight=2.0)
-    np.testing.assert_allclose(each.numpy(), [2 * math.log(2), math.log(4)], rtol=1e-6)
-    of_p = ops.binary_cross_entropy(leaf([0.5, 0.75], device), [1.0, 0.0], "none")
-    np.testing.assert_allclose(of_p.numpy(), [math.log(2), math.log(4)], rtol=1e-6)
+@pytest.mark.parametrize("options", [{}, {"weight": [2.0, 3.0, 4.0, 5.0]}, {"ignore_index": 1}])
+@pytest.mark.parametrize("shape", [(2, 4, 3, 5), (2, 4, 3)])
+@pytest.mark.parametrize("kind", ["numbers", "probabilities", "nll_loss"])
+def test_each_place_has_the_loss_of_its_own_scores(device, shape, kind, options):
+    rng = np.random.default_rng(0)
+    scores = rng.standard_normal(shape)
+    targets = rng.random(shape) if kind == "probabilities" else rng.integers(0, 4, (2, *shape[2:]))
+    loss_of = ops.nll_loss if kind == "nll_loss" else ops.cross_entropy
+    loss = loss_of(leaf(scores, device), targets.tolist(), "none", **options).numpy()
+    assert loss.shape == (2, *shape[2:])
+    for place in np.ndindex(loss.shape):
+        row = (place[0], slice(None), *place[1:])
+        target = targets[row] if kind == "probabilities" else targets[place]
+        alone = loss_of(leaf(scores[row], device), target.tolist(), "none", **options)
+        assert loss[place] == pytest.approx(alone.item(), rel=1e-5)
+
+
+# ---- float16, and many rows --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
