@@ -32,6 +32,9 @@ def test_a_single_class_is_certain(device, smoothing):
     logits = leaf([[3], [-3]], device)
     loss = ops.cross_entropy(logits, [0, 0], "none", smoothing)
     assert show(loss) == [0, 0] and gradients(loss, logits)[0].tolist() == [[0], [0]]
+    for options in ({}, {"weight": [2.0]}):
+        loss = ops.cross_entropy(logits, [0, -1], "none", smoothing, ignore_index=-1, **options)
+        assert show(loss) == [0, 0] and gradients(loss, logits)[0].tolist() == [[0], [0]]
 
 
 def test_all_of_the_probability_can_be_shared(device):

@@ -26,9 +26,16 @@ def test_sorting_another_axis_backwards(device):
     assert ops.argsort(x, -2, True).tolist() == indices.tolist()
 
 
-def test_equals_stay_in_their_order_and_nan_comes_last(device):
-    x = Tensor([1.0, math.nan, 0.0, 1.0, 0.0], device=device)
-    assert ops.argsort(x).tolist() == [2, 4, 0, 3, 1]
+def test_nan_is_the_largest_number(device):
+    x = Tensor([1.0, math.nan, 0.0], device=device)
+    assert ops.argsort(x).tolist() == [2, 0, 1] and ops.argsort(x, descending=True).tolist() == [1, 0, 2]
+
+
+def test_equals_stay_in_their_order_also_backwards(device):
+    even, odd = list(range(0, 100, 2)), list(range(1, 100, 2))
+    x = Tensor([0.0, 1.0] * 50, device=device)
+    assert ops.argsort(x).tolist() == even + odd and ops.argsort(x, descending=True).tolist() == odd + even
+    assert ops.topk(x, 1).indices.item() == ops.argmax(x).item() == 1
 
 
 def test_the_largest_and_the_smallest_elements(device):
