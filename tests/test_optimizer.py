@@ -112,12 +112,19 @@ def test_parameters_without_gradient_are_skipped(device):
     assert unused not in optimizer.state
 
 
-def test_zero_grad_forgets_gradients():
-    params = make_params()
+def test_zero_grad_forgets_gradients(device):
+    params = make_params(device)
     optimizer = optim.SGD(params, lr=0.1)
     train(optimizer, params, range(1))
     optimizer.zero_grad()
     assert all(p.grad is None for p in params)
+
+
+def test_zero_grad_may_write_zeros_in_the_place_of_gradients(device):
+    used, unused = params = [Parameter(np.ones(2, np.float32), device=device) for _ in range(2)]
+    used.grad = Tensor([np.inf, 3.0], device=device)
+    optim.SGD(params, lr=0.1).zero_grad(set_to_none=False)
+    assert used.grad.tolist() == [0, 0] and used.grad.device == used.device and unused.grad is None
 
 
 def test_options_may_be_any_kind_of_number():

@@ -70,7 +70,7 @@ def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor,
     """Return `x` cut along `axis` into pieces of the given lengths, or all of one length and a shorter last one.
 
     Raises:
-        ValueError: the lengths do not add up, or one is not positive.
+        ValueError: the lengths do not add up, or one is negative; or the one length for all is not positive.
     """
     axis = one_axis("split", x, axis)
     n = x.shape[axis]
@@ -80,7 +80,7 @@ def split(x: Tensor, sizes: int | Sequence[int], axis: int = 0) -> tuple[Tensor,
             raise ValueError(f"split: expected a length >= 1, got {sizes}")
         sizes = [min(sizes, n - start) for start in range(0, n, sizes)] or [0]
     sizes = ints("split", "sizes", sizes)
-    if sum(sizes) != n or min(sizes) < 0:
+    if sum(sizes) != n or min(sizes, default=0) < 0:
         raise ValueError(f"split: lengths {list(sizes)} do not add up to {n}, the length of axis {axis}")
     pieces, start = [], 0
     for size in sizes:

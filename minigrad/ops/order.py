@@ -23,19 +23,21 @@ class Ordered(NamedTuple):
 
 
 class ArgSort(Function):
-    """Where the elements are, in order; no gradient."""
+    """Where the elements are, in order, equals from first to last; no gradient."""
 
     differentiable = False
 
     def forward(self, x: Array, axis: int, descending: bool) -> Array:
         xp = array_module(x)
-        order = xp.argsort(x, axis=axis, kind="stable").astype(np.int64)
-        return xp.flip(order, axis=axis) if descending else order
+        if not descending:
+            return xp.argsort(x, axis=axis, kind="stable").astype(np.int64)
+        from_the_end = xp.argsort(xp.flip(x, axis=axis), axis=axis, kind="stable").astype(np.int64)
+        return xp.flip(x.shape[axis] - 1 - from_the_end, axis=axis)
 
 
 @also(dim="axis")
 def argsort(x: Tensor, axis: int = -1, descending: bool = False) -> Tensor:
-    """Return the indices (int64) that sort `x` along `axis`; nan counts as the largest number."""
+    """Return the indices (int64) that sort `x` along `axis`, equals from first to last; nan is the largest number."""
     return ArgSort.apply(x, axis=one_axis("argsort", x, axis), descending=descending)
 
 

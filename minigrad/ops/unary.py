@@ -7,7 +7,7 @@ from minigrad.function import Function
 from minigrad.ops.activation import sigmoid
 from minigrad.ops.elementwise import div, mul, sqrt
 from minigrad.ops.operands import Number, floating
-from minigrad.ops.select import minimum, where
+from minigrad.ops.select import where
 from minigrad.tensor import Tensor
 
 
@@ -149,4 +149,5 @@ def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
 
 def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """Return x where it is positive, and α(eˣ − 1) elsewhere (Clevert et al. 2015, arXiv:1511.07289)."""
-    return where(x > 0, x, alpha * expm1(minimum(x, 0)))
+    is_positive = x > 0
+    return where(is_positive, x, alpha * expm1(where(is_positive, 0.0, x)))

@@ -31,6 +31,7 @@ TESTS = {
         "tests/test_sweep.py",
         "tests/test_sweep_grad.py",
         "tests/test_in_place.py",
+        "tests/test_function.py",
         "tests/test_tensor_memory.py",
         GRADIENTS,
     ],
@@ -42,6 +43,11 @@ TESTS = {
         GRADIENTS,
     ],
     "minigrad/ops/conv.py": ["tests/ops/test_conv.py", "tests/nn/test_fused.py"],
+    "minigrad/ops/cross_entropy.py": [
+        "tests/ops/test_cross_entropy.py",
+        "tests/ops/test_binary_cross_entropy.py",
+        "tests/ops/test_loss.py",
+    ],
     "minigrad/ops/operands.py": [
         "tests/ops/test_operands.py",
         "tests/test_operators.py",

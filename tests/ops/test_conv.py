@@ -70,6 +70,37 @@ def test_by_hand(device):
     assert to_w.tolist() == [[[[3, 5], [9, 11]]]] and to_b.tolist() == [2]
 
 
+@pytest.mark.parametrize(
+    "kernel, dilation, expected",
+    [
+        ((1, 1), 1, [[1, 2, 3], [4, 5, 6]]),
+        ((1, 2), 1, [[3, 5, 3], [9, 11, 6]]),  # the odd column is added on the right
+        ((2, 1), 1, [[5, 7, 9], [4, 5, 6]]),  # the odd row at the bottom
+        ((2, 2), 1, [[12, 16, 9], [9, 11, 6]]),
+        ((1, 3), 1, [[3, 6, 5], [9, 15, 11]]),
+        ((1, 2), 2, [[2, 4, 2], [5, 10, 5]]),
+    ],
+)
+def test_same_padding_keeps_the_size(device, kernel, dilation, expected):
+    x = leaf([[[[1, 2, 3], [4, 5, 6]], [[0] * 3] * 2]], device)
+    w = leaf(np.ones((1, 2, *kernel)), device)
+    assert show(ops.conv2d(x, w, padding="same", dilation=dilation)) == [[expected]]
+
+
+def test_valid_padding_is_none(device):
+    x, w = leaf([[[[1, 2, 3]]]], device), leaf([[[[1, 1]]]], device)
+    assert show(ops.conv2d(x, w, padding="valid")) == show(ops.conv2d(x, w)) == [[[[3, 5]]]]
+    assert show(ops.conv2d(x, w, padding="valid", stride=2)) == [[[[3]]]]
+
+
+@pytest.mark.parametrize(
+    "x, w, message", [((1, 3, 3), (1, 1, 2, 2), "pictures"), ((1, 1, 3, 3), (1, 2, 2), "a weight")]
+)
+def test_padding_by_name_needs_pictures_and_filters_too(device, x, w, message):
+    with pytest.raises(ValueError, match=f"conv2d: expected {message} of shape"):
+        ops.conv2d(random_leaf(device, *x), random_leaf(device, *w), padding="same")
+
+
 def test_float32_in_all_gradients(device):
     x, w, b = random_leaf(device, 1, 2, 4, 4), random_leaf(device, 2, 2, 3, 3), random_leaf(device, 2)
     y = ops.conv2d(x, w, b, padding=1)

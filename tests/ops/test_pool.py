@@ -65,6 +65,15 @@ def test_padding_counts_as_zeros_in_the_mean(device):
     assert show(y) == [[[[2, 6, 4]]]] and gradients(y, x)[0].tolist() == [[[[1, 1]]]]
 
 
+def test_padding_may_count_not_at_all_in_the_mean(device):
+    x = leaf([[[[1, 2], [3, 4]]]], device)
+    y = ops.avg_pool2d(x, 2, 1, 1, count_include_pad=False)
+    assert show(y) == [[[[1, 1.5, 2], [2, 2.5, 3], [3, 3.5, 4]]]] and y.dtype == np.float32
+    assert gradients(y, x)[0].tolist() == [[[[2.25, 2.25], [2.25, 2.25]]]]  # 1 + ½ + ½ + ¼
+    assert show(ops.avg_pool2d(x, (1, 2), 1, (0, 1), count_include_pad=False)) == [[[[1, 1.5, 2], [3, 3.5, 4]]]]
+    assert show(ops.avg_pool2d(x, 2, count_include_pad=False)) == [[[[2.5]]]]
+
+
 @every_pool
 def test_nan_is_passed_on(device, name):
     x = np.arange(8, dtype=np.float32).reshape(1, 1, 2, 4)

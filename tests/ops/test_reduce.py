@@ -113,18 +113,55 @@ def test_nan_is_passed_on(device, name):
     assert np.isnan(getattr(ops, name)(x, axis=1).numpy()).tolist() == [True, False]
 
 
-# ---- argmax ------------------------------------------------------------------------------------------------------
+# ---- argmax, argmin, any, all, amax, amin ---------------------------------------------------------------------------
 
 
-def test_argmax_is_the_first_of_equals(device):
+def test_argmax_and_argmin_are_the_first_of_equals(device):
     x = Tensor([[1.0, 3.0, 3.0], [5.0, 0.0, 5.0]], device=device)
     assert show(x.argmax(axis=1)) == [1, 0] and show(x.argmax(axis=-2)) == [1, 0, 1]
-    assert x.argmax().item() == 3 and x.argmax(axis=1).dtype == np.int64
+    assert show((-x).argmin(axis=1)) == [1, 0] and show((-x).argmin(axis=-2)) == [1, 0, 1]
+    assert x.argmax().item() == (-x).argmin().item() == 3
+    assert x.argmax(axis=1).dtype == x.argmin(axis=1).dtype == np.int64
 
 
-def test_argmax_along_a_wrong_axis_is_refused(device):
-    with pytest.raises(ValueError, match=r"argmax: axis 2 does not fit shape \(2, 3\)"):
-        Tensor(np.ones((2, 3)), device=device).argmax(axis=2)
+@pytest.mark.parametrize("name", ["argmax", "argmin"])
+def test_indices_may_keep_their_axis(device, name):
+    x = random_leaf(device, 2, 3, 4)
+    for axis, shape in ((None, (1, 1, 1)), (0, (1, 3, 4)), (-1, (2, 3, 1))):
+        expected = getattr(np, name)(x.numpy(), axis=axis)
+        kept, flat = getattr(ops, name)(x, axis, keepdims=True), getattr(ops, name)(x, axis)
+        assert kept.shape == shape and flat.shape == expected.shape
+        assert kept.numpy().ravel().tolist() == flat.numpy().ravel().tolist() == expected.ravel().tolist()
+
+
+@pytest.mark.parametrize("name", ["argmax", "argmin"])
+def test_indices_along_a_wrong_axis_are_refused(device, name):
+    with pytest.raises(ValueError, match=rf"{name}: axis 2 does not fit shape \(2, 3\)"):
+        getattr(ops, name)(Tensor(np.ones((2, 3)), device=device), axis=2)
+
+
+@pytest.mark.parametrize("name", ["any", "all"])
+@pytest.mark.parametrize(
+    "values", [[[0.0, 2.0], [0.0, 0.0]], [[-1.0, 2.0], [0.0, math.nan]], [[True, False], [True, True]]]
+)
+@pytest.mark.parametrize("axis", [None, 0, -1, (0, 1)])
+def test_what_is_not_0_is_true(device, name, values, axis):
+    x = Tensor(values, device=device)
+    for options in ({}, {"keepdims": True}):
+        found, expected = getattr(ops, name)(x, axis, **options), getattr(np, name)(x.numpy(), axis=axis, **options)
+        assert found.dtype == np.bool_ and found.shape == expected.shape and show(found) == expected.tolist()
+
+
+def test_of_nothing_all_are_true_and_none(device):
+    nothing = Tensor(np.ones((2, 0)), device=device)
+    assert show(nothing.all(axis=1)) == [True, True] and show(nothing.any(axis=1)) == [False, False]
+
+
+@pytest.mark.parametrize("name, other", [("amax", "max"), ("amin", "min")])
+def test_the_extremes_have_second_names(device, name, other):
+    x = random_leaf(device, 2, 3)
+    for options in ({}, {"axis": 1}, {"axis": 0, "keepdims": True}):
+        assert show(getattr(ops, name)(x, **options)) == show(getattr(ops, other)(x, **options))
 
 
 # ---- precision ---------------------------------------------------------------------------------------------------

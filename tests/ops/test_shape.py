@@ -89,6 +89,8 @@ def test_empty_tensors(device):
         (lambda x: x.permute(-3, 0), r"permute: \(-3, 0\) is no permutation"),
         (lambda x: x.transpose(-3, 0), r"transpose: axes \(-3, 0\) do not fit"),
         (lambda x: x.flatten(-3), r"flatten: start -3 is not an axis"),
+        (lambda x: x.flatten(1, 0), "flatten: end 0 comes before start 1"),
+        (lambda x: x.unsqueeze(0).t(), "t: expected a matrix"),
         (lambda x: x.reshape(1, 6).squeeze(2), r"squeeze: axis 2 of shape \(1, 6\)"),
         (lambda x: x.reshape(1, 6).squeeze(-3), r"squeeze: axis -3 of shape \(1, 6\)"),
         (lambda x: x.reshape(1, 6).squeeze((0, 1)), r"squeeze: axis \(0, 1\) of shape \(1, 6\)"),

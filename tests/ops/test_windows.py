@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigrad import Tensor, ops
-from minigrad.ops.windows import pair
+from minigrad.ops.windows import named_padding, pair
 
 PICTURES = Tensor(np.ones((1, 1, 4, 6), np.float32))
 FILTERS = Tensor(np.ones((1, 1, 2, 2), np.float32))
@@ -28,6 +28,38 @@ def test_other_values_are_refused_by_name(value):
 def test_pools_refuse_them_too(pool, argument, value):
     with pytest.raises(ValueError, match=rf"{pool}: {argument} must be an int >= \d or a pair of them, got {value}"):
         getattr(ops, pool)(PICTURES, **({"kernel_size": 2} | {argument: value}))
+
+
+@pytest.mark.parametrize(
+    "padding, kernel, dilation, expected",
+    [
+        (3, (2, 2), 1, (3, (0, 0))),
+        ((1, 2), (2, 2), 1, ((1, 2), (0, 0))),
+        ("valid", (3, 4), 1, (0, (0, 0))),
+        ("same", (1, 1), 1, ((0, 0), (0, 0))),
+        ("same", (3, 5), 1, ((1, 2), (0, 0))),
+        ("same", (2, 4), 1, ((0, 1), (1, 1))),
+        ("same", (4, 5), (1, 2), ((1, 4), (1, 0))),
+        ("same", (2, 2), (3, 4), ((1, 2), (1, 0))),
+    ],
+)
+def test_padding_by_name(padding, kernel, dilation, expected):
+    assert named_padding("conv2d", padding, kernel, 1, dilation) == expected
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"padding": "full"}, "conv2d: padding must be numbers, 'same' or 'valid', got 'full'"),
+        ({"padding": "same", "stride": 2}, "conv2d: padding='same' needs stride 1, got 2"),
+        ({"padding": "same", "stride": (1, 2)}, r"conv2d: padding='same' needs stride 1, got \(1, 2\)"),
+        ({"padding": "same", "stride": 0}, "conv2d: stride must be an int >= 1"),
+        ({"padding": "same", "dilation": 0}, "conv2d: dilation must be an int >= 1"),
+    ],
+)
+def test_names_that_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        ops.conv2d(PICTURES, FILTERS, **options)
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (1, 4, 6), (1, 1, 1, 4, 6), ()])
