@@ -67,6 +67,11 @@ def test_targets_are_integers_of_any_size(device, dtype):
     loss = ops.cross_entropy(logits, Tensor(np.array([0, 3, 1], dtype), device=device))
     assert loss.item() == pytest.approx(ops.cross_entropy(logits, [0, 3, 1]).item())
     assert gradients(loss, logits)[0].dtype == np.float32
+    for options in ({}, {"weight": [1.0] * 4}):
+        ignored = ops.cross_entropy(
+            logits, Tensor(np.array([0, 99, 1], dtype), device=device), ignore_index=99, **options
+        )
+        assert ignored.item() == pytest.approx(ops.cross_entropy(logits, [0, -100, 1], **options).item())
 
 
 @pytest.mark.parametrize("targets", [[0, 4], [-1, 0]])

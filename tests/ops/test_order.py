@@ -26,6 +26,13 @@ def test_sorting_another_axis_backwards(device):
     assert ops.argsort(x, -2, True).tolist() == indices.tolist()
 
 
+def test_the_last_axis_is_meant_where_none_is_named(device):
+    for shape in ((4,), (2, 2, 4)):
+        x = Tensor(np.broadcast_to([2.0, 0.0, 3.0, 1.0], shape), device=device)
+        for found in (ops.argsort(x), ops.sort(x).indices, ops.topk(x, 4, largest=False).indices):
+            assert found.shape == shape and (found.numpy() == [1, 3, 0, 2]).all()
+
+
 def test_nan_is_the_largest_number(device):
     x = Tensor([1.0, math.nan, 0.0], device=device)
     assert ops.argsort(x).tolist() == [2, 0, 1] and ops.argsort(x, descending=True).tolist() == [1, 0, 2]

@@ -161,6 +161,16 @@ def test_adaptive_means_over_a_grid(device, size):
     assert gradients(y, x)[0].sum() == pytest.approx(y.size, rel=1e-5)
 
 
+def test_an_adaptive_size_of_none_is_that_of_the_picture(device):
+    x = leaf([[[[1, 3, 5, 7], [5, 7, 9, 11]]]], device)
+    for size, expected in (
+        ((None, 2), [[2, 6], [6, 10]]),
+        ([1, None], [[3, 5, 7, 9]]),
+        ((None, None), [[1, 3, 5, 7], [5, 7, 9, 11]]),
+    ):
+        assert show(ops.adaptive_avg_pool2d(x, size)) == [[expected]]
+
+
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_adaptive_of_an_empty_batch(device, size):
     x = random_leaf(device, 0, 2, 4, 4)

@@ -66,7 +66,7 @@ def test_the_product_of_nothing_is_1(device):
     nothing = Tensor(np.ones((2, 0), np.float32), device=device)
     assert nothing.prod().item() == 1 and nothing.prod(axis=1).tolist() == [1, 1]
     assert nothing.prod(axis=1, keepdims=True).tolist() == [[1], [1]] and nothing.prod(axis=0).shape == (0,)
-    assert nothing.prod(axis=1).dtype == np.float32
+    assert nothing.prod().dtype == np.float32 and nothing.prod().device == nothing.device
 
 
 @pytest.mark.parametrize(
