@@ -39,7 +39,7 @@ def atomic_path(path: str | os.PathLike[str], size: int | None = None) -> Iterat
         IsADirectoryError: ``path`` is a folder.
         OSError: ``path`` is something else that is no file (a device, a link to itself), or cannot be written to.
         FileNotFoundError: the block ended without having written the temporary file.
-        OSError: the disk is full; the error names ``path``, and says how much was needed and is free.
+        OSError: the disk is full; the error names ``path``, and says how much is free, and was needed if that is known.
     """
     path = Path(os.path.realpath(path))
     if path.is_dir():
@@ -67,17 +67,16 @@ def atomic_path(path: str | os.PathLike[str], size: int | None = None) -> Iterat
     except OSError as error:
         if error.errno not in FULL:
             raise
-        written = temporary.stat().st_size if temporary.exists() else 0
         temporary.unlink(missing_ok=True)
-        raise _disk_full(error, path, size, written) from error
+        raise _disk_full(error, path, size) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _disk_full(error: OSError, path: Path, size: int | None, written: int) -> OSError:
-    needed = f"more than {_in_units(written)}" if size is None else _in_units(size)
+def _disk_full(error: OSError, path: Path, size: int | None) -> OSError:
+    needed = "" if size is None else f"{_in_units(size)} needed, "
     free = _in_units(shutil.disk_usage(path.parent).free)
-    return OSError(error.errno, f"{error.strerror} ({needed} needed, {free} free)", str(path))
+    return OSError(error.errno, f"{error.strerror} ({needed}{free} free)", str(path))
 
 
 def _in_units(size: int) -> str:
