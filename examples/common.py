@@ -25,7 +25,7 @@ from minigrad.nn import Module
 from minigrad.output import tolerant_program
 from minigrad.quoting import one_line
 from minigrad.serialize import CheckpointError
-from minigrad.train import Trainer, TrainingDiverged, TrainingInterrupted
+from minigrad.train import Trainer, TrainingDiverged, TrainingInterrupted, heeded_signals
 
 MAX_CLASSES = 10_000  # of a checkpoint: the network is made for so many before its weights are looked at
 
@@ -256,47 +256,60 @@ def load_weights(model: Module, checkpoint: Mapping[str, Any], path: Path) -> No
         raise CheckpointError(f"{path} does not fit this model: {one_line(error.args[0], 500)}") from error
 
 
-def fit(trainer: Trainer, resume_command: str) -> None:
-    """Run `trainer.fit()` and turn what can go wrong into advice.
+def fit(trainer: Trainer, resume_command: str, finish: Callable[[], None]) -> None:
+    """Run `trainer.fit()` and then `finish`, which measures and draws; turn what can go wrong into advice.
 
     Raises:
-        SystemExit: the run was interrupted (status 128 + the signal's number), or diverged or could not be saved (1).
+        SystemExit: the run was stopped (status 128 + the signal's number), or diverged or could not write (1).
     """
     saved = trainer.checkpoint_path
+    left = None
     try:
         trainer.fit()
+        left = ". The training is done and saved, measures and pictures are not complete"
+        finish()
+        return
     except TrainingInterrupted as stop:
-        print(f"{stop}; everything is saved. Go on with:\n  {resume_command}", file=sys.stderr)
-        raise SystemExit(128 + stop.signal) from None
+        words, left, status = str(stop), "; everything is saved", 128 + stop.signal
+    except (KeyboardInterrupt, _Terminated) as stop:
+        words, status = "stopped", 128 + _signal_of(stop)
     except TrainingDiverged as error:
         advice = f"The last good epoch is in {saved}." if saved.exists() else "No epoch was finished before."
         print(f"error: {error}. Try a smaller --lr, or a larger --batch-size. {advice}", file=sys.stderr)
         raise SystemExit(1) from None
     except OSError as error:
-        advice = f"What was saved before is whole. Go on with:\n  {resume_command}" if saved.exists() else ""
-        print(f"error: {in_words(error)}. {advice}".rstrip(), file=sys.stderr)
-        raise SystemExit(1) from None
+        words, status = f"error: {in_words(error)}", 1
+    if left is None:
+        left = ". What was saved before is whole" if saved.exists() else ". Nothing was saved before"
+    print(f"{words}{left}." + (f" Go on with:\n  {resume_command}" if saved.exists() else ""), file=sys.stderr)
+    raise SystemExit(status)
 
 
 class _Terminated(BaseException):
-    """The process was asked to end."""
+    """The process was asked to end by `args[0]`, a signal."""
+
+
+def _signal_of(stop: BaseException) -> int:
+    return stop.args[0] if isinstance(stop, _Terminated) else signal.SIGINT
 
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Turn SIGTERM, where nobody else handles it, into an exception: files half written are removed on the way out."""
+    """Turn SIGTERM and SIGHUP into exceptions, as SIGINT is one: files half written are removed on the way out."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread receives signals
         return
 
-    def terminate(*_: object) -> NoReturn:
-        raise _Terminated
+    def terminate(number: int, *_: object) -> NoReturn:
+        raise _Terminated(number)
 
-    previous = signal.signal(signal.SIGTERM, terminate)
+    numbers = [number for number in heeded_signals() if number != signal.SIGINT]
+    previous = {number: signal.signal(number, terminate) or signal.SIG_DFL for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous or signal.SIG_DFL)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def guarded(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None) -> int:
@@ -314,5 +327,5 @@ def guarded(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None) -
             return 2
         except (KeyboardInterrupt, _Terminated) as stop:
             print("stopped", file=sys.stderr)
-            return 128 + (signal.SIGINT if isinstance(stop, KeyboardInterrupt) else signal.SIGTERM)
+            return 128 + _signal_of(stop)
         return 0

@@ -57,6 +57,14 @@ class TrainingInterrupted(Exception):
         self.signal = signal
 
 
+def heeded_signals() -> list[signal.Signals]:
+    """Return the signals that ask a program to end, without those that whoever started it had it ignore, as `nohup`
+    does with SIGHUP, so that a run outlives its terminal, and a shell with SIGINT for what runs in the background.
+    """
+    known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows
+    return [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 class Means:
     """Running means of a loss and metrics, kept where they are computed and read together."""
 
@@ -285,12 +293,8 @@ class Trainer:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
-        numbers = [signal.SIGINT, signal.SIGTERM]
-        # Windows has no SIGHUP; and `nohup` ignores it, so that a run outlives its terminal.
-        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            numbers.append(signal.SIGHUP)
         self._stop_requested = 0
-        previous = {number: signal.signal(number, request_stop) or signal.SIG_DFL for number in numbers}
+        previous = {number: signal.signal(number, request_stop) or signal.SIG_DFL for number in heeded_signals()}
         try:
             yield
         finally:

@@ -182,19 +182,25 @@ def test_device_that_is_missing_is_refused(monkeypatch):
 
 
 class StubTrainer:
-    """Ends in `error`."""
+    """Ends in `error`, if there is one."""
 
-    def __init__(self, error: Exception, checkpoint: Path) -> None:
+    def __init__(self, error: BaseException | None, checkpoint: Path) -> None:
         self.error, self.checkpoint_path = error, checkpoint
 
     def fit(self):
-        raise self.error
+        if self.error is not None:
+            raise self.error
+
+
+def unreached():
+    pytest.fail("what was not trained is not measured")
 
 
 def test_interrupted_run_says_how_to_go_on(tmp_path, capsys):
+    (tmp_path / "checkpoint").touch()
     stub = StubTrainer(TrainingInterrupted("stopped in epoch 2 after step 7"), tmp_path / "checkpoint")
     with pytest.raises(SystemExit) as stop:
-        common.fit(stub, "python -m it --resume")
+        common.fit(stub, "python -m it --resume", unreached)
     assert stop.value.code == 130
     assert capsys.readouterr().err.splitlines() == [
         "stopped in epoch 2 after step 7; everything is saved. Go on with:",
@@ -205,7 +211,7 @@ def test_interrupted_run_says_how_to_go_on(tmp_path, capsys):
 def test_run_that_was_terminated_has_the_status_of_its_signal(tmp_path):
     stub = StubTrainer(TrainingInterrupted("stopped", signal.SIGTERM), tmp_path / "checkpoint")
     with pytest.raises(SystemExit) as stop:
-        common.fit(stub, "")
+        common.fit(stub, "", unreached)
     assert stop.value.code == 143
 
 
@@ -215,10 +221,53 @@ def test_run_that_cannot_be_saved_says_what_is_left(tmp_path, capsys, saved):
     if saved:
         checkpoint.touch()
     with pytest.raises(SystemExit) as stop:
-        common.fit(StubTrainer(OSError(28, "No space left", "a/file"), checkpoint), "python -m it --resume")
+        common.fit(StubTrainer(OSError(28, "No space left", "a/file"), checkpoint), "python -m it --resume", unreached)
     assert stop.value.code == 1
     error = capsys.readouterr().err
     assert error.startswith("error: No space left: 'a/file'.") and ("python -m it --resume" in error) == saved
+
+
+def raising(error):
+    def finish():
+        raise error
+
+    return finish
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (KeyboardInterrupt(), 130, "stopped."),
+        (common._Terminated(signal.SIGTERM), 143, "stopped."),
+        (OSError(28, "No space left", "a/file"), 1, "error: No space left: 'a/file'."),
+    ],
+)
+def test_run_that_is_stopped_while_it_measures_says_that_it_is_trained_and_how_to_go_on(
+    tmp_path, capsys, error, status, words
+):
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.touch()
+    with pytest.raises(SystemExit) as stop:
+        common.fit(StubTrainer(None, checkpoint), "python -m it --resume", raising(error))
+    assert stop.value.code == status
+    assert capsys.readouterr().err.splitlines() == [
+        f"{words} The training is done and saved, measures and pictures are not complete. Go on with:",
+        "  python -m it --resume",
+    ]
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_run_that_is_stopped_at_once_says_what_is_left(tmp_path, capsys, saved):
+    checkpoint = tmp_path / "checkpoint"
+    if saved:
+        checkpoint.touch()
+    with pytest.raises(SystemExit) as stop:
+        common.fit(StubTrainer(KeyboardInterrupt(), checkpoint), "python -m it --resume", unreached)
+    assert stop.value.code == 130
+    told = (
+        "What was saved before is whole. Go on with:\n  python -m it --resume" if saved else "Nothing was saved before."
+    )
+    assert capsys.readouterr().err == f"stopped. {told}\n"
 
 
 @pytest.mark.parametrize("saved", [True, False])
@@ -227,7 +276,7 @@ def test_diverged_run_says_what_to_try(tmp_path, capsys, saved):
     if saved:
         checkpoint.touch()
     with pytest.raises(SystemExit) as stop:
-        common.fit(StubTrainer(TrainingDiverged("the loss became nan at step 7"), checkpoint), "")
+        common.fit(StubTrainer(TrainingDiverged("the loss became nan at step 7"), checkpoint), "", unreached)
     assert stop.value.code == 1
     error = capsys.readouterr().err
     assert error.startswith("error: the loss became nan at step 7. Try a smaller --lr")
@@ -257,8 +306,11 @@ def test_mistakes_in_the_program_keep_their_traceback():
         common.guarded(main, [])
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signal_outside_training_ends_cleanly(tmp_path, capsys, number, status):
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signal_outside_training_ends_cleanly(tmp_path, capsys, number):
     handler = signal.getsignal(number)
 
     def main(argv):
@@ -266,9 +318,19 @@ def test_signal_outside_training_ends_cleanly(tmp_path, capsys, number, status):
             temporary.touch()
             signal.raise_signal(number)
 
-    assert common.guarded(main, []) == status
+    assert common.guarded(main, []) == 128 + number
     assert capsys.readouterr().err == "stopped\n"
     assert list(tmp_path.iterdir()) == [] and signal.getsignal(number) is handler
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signal_that_is_ignored_from_the_start_ends_nothing(number):
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        assert common.guarded(lambda argv: signal.raise_signal(number), []) == 0
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
 
 
 def test_errors_of_the_system_are_told_without_their_number(capsys):
