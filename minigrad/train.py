@@ -27,6 +27,7 @@ from tqdm.auto import tqdm
 from minigrad import backend, ops, optim
 from minigrad.callbacks import Callback
 from minigrad.data import DataLoader
+from minigrad.files import remove_leftovers
 from minigrad.grad_mode import no_grad
 from minigrad.history import best_epoch, describe
 from minigrad.nn import Module
@@ -196,6 +197,8 @@ class Trainer:
             OSError: a checkpoint could not be written; the one before is left as it was.
         """
         self._stopped = False
+        if self.folder is not None:  # of runs that were killed; other files there may be written by others now
+            remove_leftovers(self.folder, names=(CHECKPOINT_NAME, BEST_NAME))
         with tolerant_output(), self._interruptible():
             while len(self.history) < self.epochs and not self._stopped:
                 self._train_epoch()

@@ -87,6 +87,17 @@ def test_signal_that_is_ignored_from_the_start_stays_ignored(tmp_path, name):
         signal.signal(number, before)
 
 
+def test_what_a_kill_left_beside_the_checkpoints_is_removed_and_nothing_else(tmp_path):
+    names = [".checkpoint.0123abcd.tmp.safetensors", ".best.0123abcd.tmp.safetensors", ".other.0123abcd.tmp.png"]
+    for name in names:
+        (tmp_path / name).touch()
+
+    def look(trainer):
+        assert [path.name for path in tmp_path.iterdir()] == names[2:]
+
+    build(tmp_path, at_step(1, look)).fit()
+
+
 def test_signal_while_the_stream_is_writing_is_no_error(tmp_path, monkeypatch):
     def busy(*_):
         raise RuntimeError("reentrant call inside <_io.BufferedWriter name='<stdout>'>")
