@@ -25,6 +25,7 @@ import minigrad as mg
 from datasets import CIFAR10, DatasetUnavailable, Digits, cifar10
 from datasets.transforms import Compose, Normalize, RandomCrop, RandomHorizontalFlip
 from examples import common
+from examples.data_folder import check_data_folder
 from examples.errors import UsageError, listed
 from examples.photos import Photo, draw_answers, read_photos
 from examples.report import classification_report, format_report, write_report
@@ -69,9 +70,11 @@ def load_pictures(name: str, data_dir: Path | None, train: bool) -> Any:
 
     Raises:
         DatasetUnavailable: CIFAR-10 is neither on disk nor to be had.
+        UsageError: the folder for data sets is mistyped.
     """
     if name == "digits":
         return Digits(train=train)
+    check_data_folder(data_dir)
     try:
         return CIFAR10(data_dir, train=train, download=True)
     except DatasetUnavailable as error:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import minigrad as mg
-from datasets import DatasetUnavailable, data_root
+from datasets import DatasetUnavailable
 from examples.errors import UsageError, in_words
 from minigrad.backend import DeviceError
 from minigrad.files import atomic_path
@@ -55,10 +55,17 @@ def positive_float(text: str) -> float:
     return value
 
 
+def named_path(text: str) -> Path:
+    """Parse an argument that must name a file or folder: an empty one, of a variable that is not set, names none."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected the name of a file or folder, got ''")
+    return Path(text)
+
+
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that every training example has."""
     parser.add_argument(
-        "--data-dir", type=Path, metavar="DIR", help="where the data set lies, or is downloaded to if its parent "
+        "--data-dir", type=named_path, metavar="DIR", help="where the data set lies, or is downloaded to if its parent "
         "is there (default: $MINIGRAD_DATA, else a cache folder in your home)",
     )  # fmt: skip
     parser.add_argument("--epochs", type=positive_int, metavar="N", help="passes over the training pictures")
@@ -73,23 +80,23 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto",
                         help="where to compute; auto takes a GPU if there is one (default: auto)")  # fmt: skip
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder for everything the run writes (default: runs/...)"
+        "--out", type=named_path, metavar="DIR", help="folder for everything the run writes (default: runs/...)"
     )
     parser.add_argument(
         "--resume",
         action="store_true",
         help="go on with the run in --out where its checkpoint was saved; with --epochs beyond what was planned",
     )
-    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="a checkpoint to use instead of training")
+    parser.add_argument("--checkpoint", type=named_path, metavar="FILE", help="a checkpoint to use instead of training")
     parser.add_argument("--eval-only", action="store_true", help="train nothing, only measure --checkpoint")
     parser.add_argument(
-        "--predict", type=Path, nargs="+", default=[], metavar="PHOTO",
+        "--predict", type=named_path, nargs="+", default=[], metavar="PHOTO",
         help="photos to draw the answers on, with --checkpoint or after training",
     )  # fmt: skip
 
 
 def check_arguments(arguments: argparse.Namespace) -> None:
-    """Check the arguments that say what to do: train, go on, measure, or answer; and with which data.
+    """Check the arguments that say what to do: train, go on, measure, or answer.
 
     Raises:
         UsageError: they contradict each other.
@@ -98,22 +105,6 @@ def check_arguments(arguments: argparse.Namespace) -> None:
         raise UsageError("--eval-only measures a checkpoint: name it with --checkpoint FILE")
     if arguments.checkpoint and (arguments.resume or not (arguments.eval_only or arguments.predict)):
         raise UsageError("--checkpoint FILE goes with --eval-only or --predict, and not with --resume")
-    check_data_folder(arguments.data_dir)
-
-
-def check_data_folder(argument: Path | None) -> None:
-    """Check the folder for data sets, if one is named: it or its parent is there. A mistyped path is not downloaded to.
-
-    Raises:
-        UsageError: it is not.
-    """
-    named = "--data-dir" if argument else "MINIGRAD_DATA"
-    folder = data_root(argument) if argument or os.environ.get("MINIGRAD_DATA") else None
-    if folder is None or folder.is_dir():
-        return
-    if folder.exists() or not folder.parent.is_dir():
-        wrong = "it is a file" if folder.exists() else f"neither it nor {folder.parent} is there"
-        raise UsageError(f"{named} {folder}: {wrong}; expected a folder, or the name of a new one in a folder")
 
 
 def counted(number: int, noun: str) -> str:
