@@ -25,8 +25,9 @@ import minigrad as mg
 from datasets import CIFAR10, DatasetUnavailable, Digits, cifar10
 from datasets.transforms import Compose, Normalize, RandomCrop, RandomHorizontalFlip
 from examples import common
+from examples.data_folder import check_data_folder
 from examples.errors import UsageError, listed
-from examples.photos import draw_answers, read_photos
+from examples.photos import Photo, draw_answers, read_photos
 from examples.report import classification_report, format_report, write_report
 from examples.run_folder import PREDICTIONS, open_run
 from minigrad import Tensor, nn, ops, optim, plots
@@ -69,9 +70,11 @@ def load_pictures(name: str, data_dir: Path | None, train: bool) -> Any:
 
     Raises:
         DatasetUnavailable: CIFAR-10 is neither on disk nor to be had.
+        UsageError: the folder for data sets is mistyped.
     """
     if name == "digits":
         return Digits(train=train)
+    check_data_folder(data_dir)
     try:
         return CIFAR10(data_dir, train=train, download=True)
     except DatasetUnavailable as error:
@@ -208,8 +211,9 @@ def train(
     saved: Mapping[str, Any] | None,
     device: str,
     argv: Sequence[str],
-) -> nn.Module:
-    """Train, or go on with a training that was stopped or has ended, and measure; return the model."""
+    photos: Sequence[Photo],
+) -> None:
+    """Train, or go on with a training that was stopped or has ended; measure, and answer about photos."""
     pictures = load_pictures(config["data"], arguments.data_dir, train=True)
     config["classes"] = config["classes"] or pictures.classes
     test = load_test(config, arguments.data_dir)
@@ -222,10 +226,20 @@ def train(
     print(f"{common.counted(trainer.epochs, 'epoch')} on {device}, into {folder}/")
     if saved and extended:
         print(common.describe_extension(trainer, saved))
-    common.fit(trainer, resume_command)
-    measure(trainer.model, test, folder, trainer.history, device)
-    print(common.describe_best(trainer))
-    return trainer.model
+
+    def finish() -> None:
+        measure(trainer.model, test, folder, trainer.history, device)
+        print(common.describe_best(trainer))
+        answer(trainer.model, photos, config, folder, device)
+
+    common.fit(trainer, resume_command, finish)
+
+
+def answer(model: nn.Module, photos: Sequence[Photo], config: dict[str, Any], folder: Path, device: str) -> None:
+    """Say and draw what is in photos, if there are any."""
+    if photos:
+        normalize = normalization(config["data"])
+        draw_answers(model, photos, normalize, config["classes"], folder / PREDICTIONS, device)
 
 
 def run(argv: Sequence[str]) -> None:
@@ -236,16 +250,14 @@ def run(argv: Sequence[str]) -> None:
         config = make_config(arguments, saved)
         device = common.choose_device(arguments.device)
         photos = read_photos(arguments.predict, SIZE)
-        if arguments.checkpoint and saved is not None:
-            model = MODELS[config["model"]](num_classes=len(config["classes"])).to(device)
-            common.load_weights(model, saved, arguments.checkpoint)
-        else:
-            model = train(config, arguments, folder, saved, device, argv)
-        if arguments.eval_only and saved is not None:
+        if not arguments.checkpoint or saved is None:
+            train(config, arguments, folder, saved, device, argv, photos)
+            return
+        model = MODELS[config["model"]](num_classes=len(config["classes"])).to(device)
+        common.load_weights(model, saved, arguments.checkpoint)
+        if arguments.eval_only:
             measure(model, load_test(config, arguments.data_dir), folder, saved["history"], device)
-        if photos:
-            normalize = normalization(config["data"])
-            draw_answers(model, photos, normalize, config["classes"], folder / PREDICTIONS, device)
+        answer(model, photos, config, folder, device)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import minigrad as mg
-from datasets import DatasetUnavailable, data_root
+from datasets import DatasetUnavailable
 from examples.errors import UsageError, in_words
 from minigrad.backend import DeviceError
 from minigrad.files import atomic_path
@@ -26,7 +26,7 @@ from minigrad.output import tolerant_program
 from minigrad.quoting import counted, one_line
 from minigrad.quoting import quoted as shown
 from minigrad.serialize import CheckpointError
-from minigrad.train import Trainer, TrainingDiverged, TrainingInterrupted
+from minigrad.train import Trainer, TrainingDiverged, TrainingInterrupted, heeded_signals
 
 MAX_SEED = 2**1024  # NumPy takes any; so much can be written in digits
 MAX_CLASSES = 10_000  # of a checkpoint: the network is made for so many before its weights are looked at
@@ -57,10 +57,17 @@ def positive_float(text: str) -> float:
     return value
 
 
+def named_path(text: str) -> Path:
+    """Parse an argument that must name a file or folder: an empty one, of a variable that is not set, names none."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected the name of a file or folder, got ''")
+    return Path(text)
+
+
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that every training example has."""
     parser.add_argument(
-        "--data-dir", type=Path, metavar="DIR", help="where the data set lies, or is downloaded to if its parent "
+        "--data-dir", type=named_path, metavar="DIR", help="where the data set lies, or is downloaded to if its parent "
         "is there (default: $MINIGRAD_DATA, else a cache folder in your home)",
     )  # fmt: skip
     parser.add_argument("--epochs", type=positive_int, metavar="N", help="passes over the training pictures")
@@ -75,23 +82,23 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto",
                         help="where to compute; auto takes a GPU if there is one (default: auto)")  # fmt: skip
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder for everything the run writes (default: runs/...)"
+        "--out", type=named_path, metavar="DIR", help="folder for everything the run writes (default: runs/...)"
     )
     parser.add_argument(
         "--resume",
         action="store_true",
         help="go on with the run in --out where its checkpoint was saved; with --epochs beyond what was planned",
     )
-    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="a checkpoint to use instead of training")
+    parser.add_argument("--checkpoint", type=named_path, metavar="FILE", help="a checkpoint to use instead of training")
     parser.add_argument("--eval-only", action="store_true", help="train nothing, only measure --checkpoint")
     parser.add_argument(
-        "--predict", type=Path, nargs="+", default=[], metavar="PHOTO",
+        "--predict", type=named_path, nargs="+", default=[], metavar="PHOTO",
         help="photos to draw the answers on, with --checkpoint or after training",
     )  # fmt: skip
 
 
 def check_arguments(arguments: argparse.Namespace) -> None:
-    """Check the arguments that say what to do: train, go on, measure, or answer; and with which data.
+    """Check the arguments that say what to do: train, go on, measure, or answer.
 
     Raises:
         UsageError: they contradict each other.
@@ -100,22 +107,6 @@ def check_arguments(arguments: argparse.Namespace) -> None:
         raise UsageError("--eval-only measures a checkpoint: name it with --checkpoint FILE")
     if arguments.checkpoint and (arguments.resume or not (arguments.eval_only or arguments.predict)):
         raise UsageError("--checkpoint FILE goes with --eval-only or --predict, and not with --resume")
-    check_data_folder(arguments.data_dir)
-
-
-def check_data_folder(argument: Path | None) -> None:
-    """Check the folder for data sets, if one is named: it or its parent is there. A mistyped path is not downloaded to.
-
-    Raises:
-        UsageError: it is not.
-    """
-    named = "--data-dir" if argument else "MINIGRAD_DATA"
-    folder = data_root(argument) if argument or os.environ.get("MINIGRAD_DATA") else None
-    if folder is None or folder.is_dir():
-        return
-    if folder.exists() or not folder.parent.is_dir():
-        wrong = "it is a file" if folder.exists() else f"neither it nor {folder.parent} is there"
-        raise UsageError(f"{named} {folder}: {wrong}; expected a folder, or the name of a new one in a folder")
 
 
 def choose_device(name: str) -> str:
@@ -253,47 +244,60 @@ def load_weights(model: Module, checkpoint: Mapping[str, Any], path: Path) -> No
         raise CheckpointError(f"{path} does not fit this model: {one_line(error.args[0], 500)}") from error
 
 
-def fit(trainer: Trainer, resume_command: str) -> None:
-    """Run `trainer.fit()` and turn what can go wrong into advice.
+def fit(trainer: Trainer, resume_command: str, finish: Callable[[], None]) -> None:
+    """Run `trainer.fit()` and then `finish`, which measures and draws; turn what can go wrong into advice.
 
     Raises:
-        SystemExit: the run was interrupted (status 128 + the signal's number), or diverged or could not be saved (1).
+        SystemExit: the run was stopped (status 128 + the signal's number), or diverged or could not write (1).
     """
     saved = trainer.checkpoint_path
+    left = None
     try:
         trainer.fit()
+        left = ". The training is done and saved, measures and pictures are not complete"
+        finish()
+        return
     except TrainingInterrupted as stop:
-        print(f"{stop}; everything is saved. Go on with:\n  {resume_command}", file=sys.stderr)
-        raise SystemExit(128 + stop.signal) from None
+        words, left, status = str(stop), "; everything is saved", 128 + stop.signal
+    except (KeyboardInterrupt, _Terminated) as stop:
+        words, status = "stopped", 128 + _signal_of(stop)
     except TrainingDiverged as error:
         advice = f"The last good epoch is in {saved}." if saved.exists() else "No epoch was finished before."
         print(f"error: {error}. Try a smaller --lr, or a larger --batch-size. {advice}", file=sys.stderr)
         raise SystemExit(1) from None
     except OSError as error:
-        advice = f"What was saved before is whole. Go on with:\n  {resume_command}" if saved.exists() else ""
-        print(f"error: {in_words(error)}. {advice}".rstrip(), file=sys.stderr)
-        raise SystemExit(1) from None
+        words, status = f"error: {in_words(error)}", 1
+    if left is None:
+        left = ". What was saved before is whole" if saved.exists() else ". Nothing was saved before"
+    print(f"{words}{left}." + (f" Go on with:\n  {resume_command}" if saved.exists() else ""), file=sys.stderr)
+    raise SystemExit(status)
 
 
 class _Terminated(BaseException):
-    """The process was asked to end."""
+    """The process was asked to end by `args[0]`, a signal."""
+
+
+def _signal_of(stop: BaseException) -> int:
+    return stop.args[0] if isinstance(stop, _Terminated) else signal.SIGINT
 
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Turn SIGTERM, where nobody else handles it, into an exception: files half written are removed on the way out."""
+    """Turn SIGTERM and SIGHUP into exceptions, as SIGINT is one: files half written are removed on the way out."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread receives signals
         return
 
-    def terminate(*_: object) -> NoReturn:
-        raise _Terminated
+    def terminate(number: int, *_: object) -> NoReturn:
+        raise _Terminated(number)
 
-    previous = signal.signal(signal.SIGTERM, terminate)
+    numbers = [number for number in heeded_signals() if number != signal.SIGINT]
+    previous = {number: signal.signal(number, terminate) or signal.SIG_DFL for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous or signal.SIG_DFL)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def guarded(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None) -> int:
@@ -311,5 +315,5 @@ def guarded(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None) -
             return 2
         except (KeyboardInterrupt, _Terminated) as stop:
             print("stopped", file=sys.stderr)
-            return 128 + (signal.SIGINT if isinstance(stop, KeyboardInterrupt) else signal.SIGTERM)
+            return 128 + _signal_of(stop)
         return 0

@@ -17,6 +17,7 @@ from tqdm import tqdm
 import minigrad as mg
 from datasets import data_root
 from datasets.transforms import Normalize
+from examples.data_folder import check_data_folder
 from examples.errors import in_words
 from minigrad import backend, nn
 from minigrad.data import DataLoader, TensorDataset
@@ -49,8 +50,13 @@ def feature_maps(
 
     Returns:
         float32 (N, channels, height, width).
+
+    Raises:
+        UsageError: the folder for data sets is mistyped.
     """
-    folder = folder or data_root() / "features"
+    if folder is None:
+        check_data_folder()
+        folder = data_root() / "features"
     path = folder / f"{fingerprint(backbone, images, normalize)}.safetensors"
     try:
         maps = mg.load(path)

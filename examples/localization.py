@@ -36,7 +36,7 @@ from examples.localization_parts import (
     load_pictures,
 )
 from examples.localization_report import format_localization, localization_report, overlap, write_predictions
-from examples.photos import draw_predictions, read_photos
+from examples.photos import Photo, draw_predictions, read_photos
 from examples.report import write_report
 from examples.run_folder import PREDICTIONS, open_run
 from minigrad import Tensor, nn, ops, plots
@@ -143,8 +143,9 @@ def train(
     saved: Mapping[str, Any] | None,
     device: str,
     argv: Sequence[str],
-) -> Localizer:
-    """Train, or go on with a training that was stopped, and measure; return the model."""
+    photos: Sequence[Photo],
+) -> None:
+    """Train, or go on with a training that was stopped or has ended; measure, and answer about photos."""
     training, validation = (load_pictures(config, arguments.data_dir, train=part) for part in (True, False))
     config["classes"] = training.classes
     model = build_model(config, "none" if saved else config["weights"]).to(device)
@@ -161,10 +162,19 @@ def train(
     print(f"{common.counted(trainer.epochs, 'epoch')} on {device}, into {folder}/")
     if saved and extended:
         print(common.describe_extension(trainer, saved))
-    common.fit(trainer, resume_command)
-    measure(model, validation, folder, trainer.history, device)
-    print(common.describe_best(trainer))
-    return model
+
+    def finish() -> None:
+        measure(model, validation, folder, trainer.history, device)
+        print(common.describe_best(trainer))
+        answer(model, photos, config, folder, device)
+
+    common.fit(trainer, resume_command, finish)
+
+
+def answer(model: Localizer, photos: Sequence[Photo], config: dict[str, Any], folder: Path, device: str) -> None:
+    """Say and draw what is in photos and where, if there are any."""
+    if photos:
+        draw_predictions(model, photos, NORMALIZE, config["classes"], folder / PREDICTIONS, device)
 
 
 def measure(model: Localizer, pictures: BoxDataset, folder: Path, history: list[dict[str, float]], device: str) -> None:
@@ -209,22 +219,21 @@ def _run(arguments: argparse.Namespace, folder: Path, saved: Mapping[str, Any] |
     photos = read_photos(arguments.predict, config["size"])
     mg.manual_seed(config["seed"])
 
-    if arguments.checkpoint and saved is not None:
-        model = build_model(config).to(device)
-        common.load_weights(model, saved, arguments.checkpoint)
-    else:
-        model = train(config, arguments, folder, saved, device, argv)
-    if _measures_folder(arguments) and saved is not None:
+    if not arguments.checkpoint or saved is None:
+        train(config, arguments, folder, saved, device, argv, photos)
+        return
+    model = build_model(config).to(device)
+    common.load_weights(model, saved, arguments.checkpoint)
+    if _measures_folder(arguments):
         pictures = load_labelled_folder(config, arguments.data_dir)
         print(f"all {common.counted(len(pictures), 'photo')} that {arguments.data_dir} has boxes for")
         if config["data"] == "folder":
             print("if the network learned from this folder, it has seen most of them; "
                   "without --data folder only those held out are measured")  # fmt: skip
         measure(model, pictures, folder, saved["history"], device)
-    elif arguments.eval_only and saved is not None:
+    elif arguments.eval_only:
         measure(model, load_pictures(config, arguments.data_dir, train=False), folder, saved["history"], device)
-    if photos:
-        draw_predictions(model, photos, NORMALIZE, config["classes"], folder / PREDICTIONS, device)
+    answer(model, photos, config, folder, device)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,6 +11,7 @@ from datasets import DatasetUnavailable, OxfordPets, PhotoFolder, PlacedDigits
 from datasets.box_transforms import Compose, OnBatch, RandomHorizontalFlip, RandomResizedCrop
 from datasets.boxes import BoxDataset
 from datasets.transforms import Normalize
+from examples.data_folder import check_data_folder
 from examples.errors import UsageError, listed
 from examples.features import feature_maps
 from minigrad import Tensor, nn, optim
@@ -35,7 +36,8 @@ def load_pictures(config: dict[str, Any], data_dir: Path | None, train: bool) ->
 
     Raises:
         DatasetUnavailable: the photos of cats and dogs are neither on disk nor to be had.
-        UsageError: `--data folder` without a folder, or the classes are not the checkpoint's.
+        UsageError: `--data folder` without a folder, the folder for data sets is mistyped, or the classes are not the
+            checkpoint's.
     """
     if config["data"] == "digits":
         count = DIGITS["training" if train else "validation"]
@@ -43,6 +45,7 @@ def load_pictures(config: dict[str, Any], data_dir: Path | None, train: bool) ->
     elif config["data"] == "folder":
         pictures = PhotoFolder(_named_folder(data_dir), train=train, size=config["size"])
     else:
+        check_data_folder(data_dir)
         try:
             pictures = OxfordPets(data_dir, train, download=True, size=config["size"])
         except DatasetUnavailable as error:
@@ -83,10 +86,13 @@ def build_model(config: dict[str, Any], weights: str = "none") -> Localizer:
 
     Raises:
         DatasetUnavailable: the published weights are neither on disk nor to be had.
+        UsageError: the folder for data sets, where they belong, is mistyped.
     """
     classes = len(config["classes"])
     if config["backbone"] == "small":
         return Localizer(SmallBackbone(), classes, config["size"])
+    if weights == "imagenet":
+        check_data_folder()
     try:
         backbone = resnet18(None if weights == "none" else weights, num_classes=None)
     except DatasetUnavailable as error:

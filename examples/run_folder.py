@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count, takewhile
@@ -17,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from examples.errors import UsageError, in_words
-from minigrad.files import remove_leftovers
+from minigrad.files import remove_leftovers, temporary_path
 from minigrad.serialize import CheckpointError
 from minigrad.train import CHECKPOINT_NAME, read_checkpoint
 
 PREDICTIONS = "predictions"  # a folder in a run's
+RUNNING = ".running"  # the lock on Windows
 
 
 class FolderTakenError(UsageError):
@@ -33,7 +33,8 @@ def open_run(arguments: argparse.Namespace, default: Path) -> Iterator[tuple[Pat
     """Claim the folder that a run writes to and yield it, and the checkpoint that the run goes on from or looks at.
 
     The checkpoint is None for a new run. A new run never overwrites an old one. Where `--out` names no folder, new runs
-    are numbered, and what looks at a checkpoint writes into `evaluation` beside it. One that stays empty is removed.
+    are numbered, and what looks at a checkpoint writes into `evaluation`, `evaluation-2`, … beside it. One that stays
+    empty is removed.
 
     Raises:
         UsageError, CheckpointError: the folder or the checkpoint is not what was asked for.
@@ -43,7 +44,7 @@ def open_run(arguments: argparse.Namespace, default: Path) -> Iterator[tuple[Pat
         if arguments.checkpoint is not None:
             saved = _read("--checkpoint", arguments.checkpoint)
             beside = arguments.checkpoint.parent / "evaluation"
-            folder = _claim_first_free(stack, beside, new=False) if out is None else stack.enter_context(claimed(out))
+            folder = _claim_first_free(stack, beside) if out is None else stack.enter_context(claimed(out))
         elif arguments.resume:
             folder = out or _newest(default)
             if not (folder / CHECKPOINT_NAME).exists():
@@ -51,7 +52,7 @@ def open_run(arguments: argparse.Namespace, default: Path) -> Iterator[tuple[Pat
             stack.enter_context(claimed(folder))  # before the checkpoint is read: another run may be writing it
             saved = _read("--resume", folder / CHECKPOINT_NAME)
         else:
-            folder = _claim_first_free(stack, default, new=True) if out is None else stack.enter_context(claimed(out))
+            folder = _claim_first_free(stack, default) if out is None else stack.enter_context(claimed(out))
             saved = None
             if (folder / CHECKPOINT_NAME).exists():
                 raise UsageError(f"--out {out} already holds a run; --resume goes on with it, or choose another folder")
@@ -65,10 +66,10 @@ def _read(option: str, path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{option}: {in_words(error)}") from error
 
 
-def _claim_first_free(stack: ExitStack, default: Path, new: bool) -> Path:
+def _claim_first_free(stack: ExitStack, default: Path) -> Path:
     for folder in _numbered(default):
         with suppress(FolderTakenError, FileExistsError):
-            return stack.enter_context(claimed(folder, new))
+            return stack.enter_context(claimed(folder, new=True))
     raise AssertionError("there is always another number")
 
 
@@ -88,30 +89,39 @@ def _newest(default: Path) -> Path:
 def claimed(folder: Path, new: bool = False) -> Iterator[Path]:
     """Make `folder` where it is missing, and hold it: until the block ends, nobody else can claim it.
 
+    What killed runs left half written there is removed.
+
     Raises:
         FolderTakenError: somebody else holds it.
-        FileExistsError: it should be `new` and is not.
+        FileExistsError: it should be `new`, and holds something else.
         UsageError: it is no folder, cannot be made, or nothing can be written there.
     """
     try:
-        made = _make(folder, new)
+        made = _make(folder)
         lock = _lock(folder)
     except FileExistsError:
         if new:
             raise
         raise UsageError(f"--out {folder}: there is a file of that name, expected a folder") from None
     except OSError as error:
+        if new and os.path.isdir(folder):
+            raise FileExistsError(folder) from error
         raise UsageError(f"--out {folder}: {in_words(error)}; choose another folder") from error
     try:
+        with suppress(OSError):  # what cannot be written to is told below
+            remove_leftovers(folder)
+            remove_leftovers(folder / PREDICTIONS)
+        if new and any(path.name != RUNNING for path in folder.iterdir()):
+            raise FileExistsError(folder)
         try:
-            with tempfile.NamedTemporaryFile(dir=folder, prefix=".writable."):
-                pass
+            probe = temporary_path(folder / "writable")
+            probe.touch()
+            probe.unlink()
         except OSError as error:
-            raise UsageError(
-                f"--out {folder}: nothing can be written there ({error.strerror}); choose another folder"
-            ) from error
-        remove_leftovers(folder)
-        remove_leftovers(folder / PREDICTIONS)
+            if new and folder not in made:
+                raise FileExistsError(folder) from error
+            reason = f"nothing can be written there ({error.strerror})"
+            raise UsageError(f"--out {folder}: {reason}; choose another folder") from error
         yield folder
     finally:
         _remove_empty(made)  # before somebody else can claim them
@@ -119,7 +129,7 @@ def claimed(folder: Path, new: bool = False) -> Iterator[Path]:
         _remove_empty(made)  # Windows refuses as long as the lock exists
 
 
-def _make(folder: Path, new: bool) -> list[Path]:
+def _make(folder: Path) -> list[Path]:
     """Make a folder and its parents; return those that were made here, the innermost first."""
     made: list[Path] = []
     try:
@@ -127,7 +137,7 @@ def _make(folder: Path, new: bool) -> list[Path]:
             with suppress(FileExistsError):  # another run was quicker
                 path.mkdir()
                 made.insert(0, path)
-        if folder not in made and (new or not folder.is_dir()):
+        if not folder.is_dir():
             raise FileExistsError(folder)
     except OSError:
         _remove_empty(made)
@@ -168,7 +178,7 @@ def _lock_on_windows(folder: Path) -> int:
     import msvcrt
 
     try:
-        descriptor = os.open(folder / ".running", os.O_RDWR | os.O_CREAT | os.O_TEMPORARY)
+        descriptor = os.open(folder / RUNNING, os.O_RDWR | os.O_CREAT | os.O_TEMPORARY)
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
     except PermissionError:
         raise FolderTakenError(_taken(folder)) from None

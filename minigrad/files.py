@@ -9,12 +9,13 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # the disk, or the user's share of it
-TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp(\..*)?", re.DOTALL)
+SHOWN = 20  # letters of a file's name in that of its temporary file
+TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}\.tmp(\..*)?", re.DOTALL)
 
 
 @contextmanager
@@ -39,7 +40,7 @@ def atomic_path(path: str | os.PathLike[str], size: int | None = None) -> Iterat
         IsADirectoryError: ``path`` is a folder.
         OSError: ``path`` is something else that is no file (a device, a link to itself), or cannot be written to.
         FileNotFoundError: the block ended without having written the temporary file.
-        OSError: the disk is full; the error names ``path``, and says how much was needed and is free.
+        OSError: the disk is full; the error names ``path``, and says how much is free, and was needed if that is known.
     """
     path = Path(os.path.realpath(path))
     if path.is_dir():
@@ -47,10 +48,7 @@ def atomic_path(path: str | os.PathLike[str], size: int | None = None) -> Iterat
     if os.path.lexists(path) and not path.is_file():
         raise OSError(f"atomic_path: {path} is no regular file")
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Parts of the name only, because the whole may be as long as names can be.
-    suffix = path.suffix if len(os.fsencode(path.suffix)) <= 40 else ""
-    temporary = path.with_name(f".{path.stem[:20]}.{secrets.token_hex(4)}.tmp{suffix}")
-    mode = None
+    temporary, mode = temporary_path(path), None
     try:
         if path.exists():
             mode = stat.S_IMODE(path.stat().st_mode)
@@ -70,17 +68,23 @@ def atomic_path(path: str | os.PathLike[str], size: int | None = None) -> Iterat
     except OSError as error:
         if error.errno not in FULL:
             raise
-        written = temporary.stat().st_size if temporary.exists() else 0
         temporary.unlink(missing_ok=True)
-        raise _disk_full(error, path, size, written) from error
+        raise _disk_full(error, path, size) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _disk_full(error: OSError, path: Path, size: int | None, written: int) -> OSError:
-    needed = f"more than {_in_units(written)}" if size is None else _in_units(size)
+def temporary_path(path: Path) -> Path:
+    """Return a new name beside `path` that `remove_leftovers` knows."""
+    # Parts of the name only, because the whole may be as long as names can be.
+    suffix = path.suffix if len(os.fsencode(path.suffix)) <= 40 else ""
+    return path.with_name(f".{path.stem[:SHOWN]}.{secrets.token_hex(4)}.tmp{suffix}")
+
+
+def _disk_full(error: OSError, path: Path, size: int | None) -> OSError:
+    needed = "" if size is None else f"{_in_units(size)} needed, "
     free = _in_units(shutil.disk_usage(path.parent).free)
-    return OSError(error.errno, f"{error.strerror} ({needed} needed, {free} free)", str(path))
+    return OSError(error.errno, f"{error.strerror} ({needed}{free} free)", str(path))
 
 
 def _in_units(size: int) -> str:
@@ -92,20 +96,23 @@ def _in_units(size: int) -> str:
     return f"{number:.0f} bytes" if units[0] == "bytes" else f"{number:.1f} {units[0]}"
 
 
-def remove_leftovers(folder: str | os.PathLike[str], seconds: float = 0.0) -> None:
+def remove_leftovers(
+    folder: str | os.PathLike[str], seconds: float = 0.0, names: Collection[str] | None = None
+) -> None:
     """Remove the temporary files that killed programs left in `folder`, if it exists.
 
     Args:
         folder: where `atomic_path` wrote.
         seconds: only those that nobody has written to for so long; 0 where nobody else can be writing.
+        names: only those that were to become a file of such a name; None for all.
     """
+    stems = None if names is None else {Path(name).stem[:SHOWN] for name in names}
     with suppress(FileNotFoundError, NotADirectoryError):
         for entry in list(os.scandir(folder)):
+            found = TEMPORARY.fullmatch(entry.name)
+            if not found or (stems is not None and found[1] not in stems):
+                continue
             with suppress(FileNotFoundError):
                 age = time.time() - entry.stat(follow_symlinks=False).st_mtime
-                if (
-                    (age >= seconds or not seconds)
-                    and TEMPORARY.fullmatch(entry.name)
-                    and entry.is_file(follow_symlinks=False)
-                ):
+                if (age >= seconds or not seconds) and entry.is_file(follow_symlinks=False):
                     os.unlink(entry)

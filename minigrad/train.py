@@ -27,6 +27,7 @@ from tqdm.auto import tqdm
 from minigrad import backend, ops, optim
 from minigrad.callbacks import Callback
 from minigrad.data import DataLoader
+from minigrad.files import remove_leftovers
 from minigrad.grad_mode import no_grad
 from minigrad.history import best_epoch, describe
 from minigrad.nn import Module
@@ -56,6 +57,14 @@ class TrainingInterrupted(Exception):
     def __init__(self, message: str, signal: int = signal.SIGINT) -> None:
         super().__init__(message)
         self.signal = signal
+
+
+def heeded_signals() -> list[signal.Signals]:
+    """Return the signals that ask a program to end, without those that whoever started it had it ignore, as `nohup`
+    does with SIGHUP, so that a run outlives its terminal, and a shell with SIGINT for what runs in the background.
+    """
+    known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows
+    return [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 class Means:
@@ -195,6 +204,8 @@ class Trainer:
             OSError: a checkpoint could not be written; the one before is left as it was.
         """
         self._stopped = False
+        if self.folder is not None:  # of runs that were killed; other files there may be written by others now
+            remove_leftovers(self.folder, names=(CHECKPOINT_NAME, BEST_NAME))
         with tolerant_output(), self._interruptible():
             while len(self.history) < self.epochs and not self._stopped:
                 self._train_epoch()
@@ -292,12 +303,8 @@ class Trainer:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
-        numbers = [signal.SIGINT, signal.SIGTERM]
-        # Windows has no SIGHUP; and `nohup` ignores it, so that a run outlives its terminal.
-        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            numbers.append(signal.SIGHUP)
         self._stop_requested = 0
-        previous = {number: signal.signal(number, request_stop) or signal.SIG_DFL for number in numbers}
+        previous = {number: signal.signal(number, request_stop) or signal.SIG_DFL for number in heeded_signals()}
         try:
             yield
         finally:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 import minigrad as mg
-from minigrad.files import atomic_path, remove_leftovers
+from minigrad.files import atomic_path, remove_leftovers, temporary_path
 
 
 def test_writes_through_a_temporary_name_with_the_same_suffix(tmp_path):
@@ -160,12 +160,12 @@ def test_full_disk_names_the_file_and_what_was_needed(tmp_path):
         assert target.read_bytes() == before and os.listdir(disk) == [target.name]
 
 
-def test_full_disk_says_what_was_written_where_the_size_is_not_known(tmp_path):
-    with (
-        pytest.raises(OSError, match=r"full \(more than 1\.5 kB needed, .*B free\)"),
-        atomic_path(tmp_path / "a") as path,
-    ):
+@pytest.mark.parametrize("kept", [True, False])
+def test_full_disk_says_only_what_is_free_where_the_size_is_not_known(tmp_path, kept):
+    with pytest.raises(OSError, match=r"full \([\d.]+ \w+ free\)"), atomic_path(tmp_path / "a") as path:
         path.write_bytes(bytes(1500))
+        if not kept:
+            path.unlink()  # as Pillow does
         raise OSError(errno.ENOSPC, "full")
     assert os.listdir(tmp_path) == []
 
@@ -189,6 +189,14 @@ def test_names_of_leftovers_are_those_that_are_written(tmp_path):
         with pytest.raises(FileNotFoundError), atomic_path(tmp_path / name) as temporary:
             temporary.touch()
             remove_leftovers(tmp_path)
+
+
+def test_only_leftovers_of_some_names_are_removed_where_others_write_too(tmp_path):
+    long = "a name of more than 20 letters.bin"
+    for name in ("mine.bin", long, "other.bin"):
+        temporary_path(tmp_path / name).touch()
+    remove_leftovers(tmp_path, names=("mine.bin", long))
+    assert [name[:7] for name in os.listdir(tmp_path)] == [".other."]
 
 
 def test_leftovers_that_somebody_may_still_write_are_left(tmp_path):

@@ -80,14 +80,27 @@ def test_sigterm_and_a_terminal_that_is_closed_save_like_ctrl_c(tmp_path, uninte
     assert contents(tmp_path) == uninterrupted
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no nohup")
-def test_sighup_that_is_ignored_stays_ignored(tmp_path):
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows sends neither")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_signal_that_is_ignored_from_the_start_stays_ignored(tmp_path, name):
+    number = getattr(signal, name)
+    before = signal.signal(number, signal.SIG_IGN)
     try:
-        assert len(build(tmp_path, at_step(3, lambda _: signal.raise_signal(signal.SIGHUP))).fit()) == 2
-        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert len(build(tmp_path, at_step(3, lambda _: signal.raise_signal(number))).fit()) == 2
+        assert signal.getsignal(number) is signal.SIG_IGN
     finally:
-        signal.signal(signal.SIGHUP, before)
+        signal.signal(number, before)
+
+
+def test_what_a_kill_left_beside_the_checkpoints_is_removed_and_nothing_else(tmp_path):
+    names = [".checkpoint.0123abcd.tmp.safetensors", ".best.0123abcd.tmp.safetensors", ".other.0123abcd.tmp.png"]
+    for name in names:
+        (tmp_path / name).touch()
+
+    def look(trainer):
+        assert [path.name for path in tmp_path.iterdir()] == names[2:]
+
+    build(tmp_path, at_step(1, look)).fit()
 
 
 def test_signal_while_the_stream_is_writing_is_no_error(tmp_path, monkeypatch):

@@ -26,12 +26,14 @@ import numpy as np
 
 from minigrad.backend import on_cpu
 from minigrad.kernels.cores import usable_cores
+from minigrad.quoting import quoted
 
 # Handing a task to a thread and waiting for it takes about 0.1 ms, and threads with little to do between two steps of
 # Python wait for each other's turn. A core copies about 4 MB in the time from which on it pays.
 SMALLEST_TASK_BYTES = 1 << 22
 # So many slices for each thread, where it matters not who works on which.
 SHARES = 4
+MOST_THREADS = 1024  # more than any machine has use for, and fewer than systems refuse to start
 
 
 class _State(threading.local):
@@ -43,8 +45,9 @@ _state = _State()
 
 def _default_threads() -> int:
     allowed = os.environ.get("MINIGRAD_NUM_THREADS", "")
-    if allowed and not (allowed.isdecimal() and int(allowed) > 0):
-        raise ValueError(f"MINIGRAD_NUM_THREADS: expected a positive number, got {allowed!r}")
+    # Python refuses to read numbers of thousands of digits.
+    if allowed and not (allowed.isdecimal() and len(allowed) < 100 and 0 < int(allowed) <= MOST_THREADS):
+        raise ValueError(f"MINIGRAD_NUM_THREADS: expected a number from 1 to {MOST_THREADS}, got {quoted(allowed)}")
     if allowed:
         return int(allowed)
     return usable_cores()  # fewer than there are where a container has a quota, in Linux's file cpu.max
@@ -136,7 +139,7 @@ def get_num_threads() -> int:
     that this process may use.
 
     Raises:
-        ValueError: `MINIGRAD_NUM_THREADS` is not a positive number.
+        ValueError: `MINIGRAD_NUM_THREADS` is not a number from 1 to 1024.
     """
     return _current_crew().threads
 
@@ -146,11 +149,11 @@ def set_num_threads(n: int) -> None:
     they have begun is done as it was cut.
 
     Raises:
-        ValueError: `n` is not a positive int.
+        ValueError: `n` is not an int from 1 to 1024.
     """
     global _crew
-    if isinstance(n, bool) or not hasattr(n, "__index__") or operator.index(n) < 1:
-        raise ValueError(f"set_num_threads: expected a positive int, got {n!r}")
+    if isinstance(n, bool) or not hasattr(n, "__index__") or not 1 <= operator.index(n) <= MOST_THREADS:
+        raise ValueError(f"set_num_threads: expected an int from 1 to {MOST_THREADS}, got {quoted(n)}")
     before, _crew = _crew, _Crew(operator.index(n))
     if before is not None:
         before.dismiss()

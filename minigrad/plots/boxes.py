@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.plots.look import COLORS, LOOK, PathLike, new_figure
+from minigrad.plots.look import COLORS, LOOK, NUMBERS, PathLike, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -155,6 +155,7 @@ def plot_iou_histogram(ious: ArrayLike, path: PathLike | None = None, baseline: 
         ax.set(xlim=(0, 1), xlabel="IoU of the predicted and the true box", ylabel="pictures")
         ax.set_xticks(np.linspace(0, 1, 11))
         ax.yaxis.get_major_locator().set_params(integer=True)
+        ax.yaxis.set_major_formatter(NUMBERS)
         ax.set_title(f"How well {len(ious):,} boxes fit", pad=46)
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
     return figure

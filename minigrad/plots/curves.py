@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.plots.look import COLORS, PathLike, new_figure, percent
+from minigrad.plots.look import COLORS, NUMBERS, PathLike, new_figure, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +43,9 @@ def plot_history(
     rows[-1] += ["."] * (columns - len(rows[-1]))  # Matplotlib's sign for a panel left empty
     with new_figure(path, 5 * columns, 1.8 + 3.6 * len(rows)) as figure:
         axes = figure.subplot_mosaic([*rows, ["lr"] * columns], height_ratios=[3] * len(rows) + [1], sharex=True)
+        for ax in axes.values():
+            for axis in (ax.xaxis, ax.yaxis):
+                axis.set_major_formatter(NUMBERS)
         for metric in metrics:
             _draw_metric(axes[metric], history, metric)
         _draw_learning_rate(axes["lr"], history)
@@ -64,7 +67,6 @@ def _draw_learning_rate(ax: Axes, history: Sequence[Mapping[str, Any]]) -> None:
     _draw_curve(ax, history, key, "grey", "-", "o")
     ax.set(title="Learning rate", ylim=(0, None))
     ax.set_title(f"the {which} of each epoch", loc="right", fontsize=9, fontweight="normal")
-    ax.yaxis.set_major_formatter("{x:g}")  # in full, where Matplotlib would write a factor such as 1e-8 above the axis
 
 
 def _draw_metric(ax: Axes, history: Sequence[Mapping[str, Any]], metric: str) -> None:
@@ -75,7 +77,11 @@ def _draw_metric(ax: Axes, history: Sequence[Mapping[str, Any]], metric: str) ->
     epochs, values = _draw_curve(ax, history, f"val_{metric}", "vermillion", "--", "s", **hollow)
     if values.size:
         best = values.argmin() if metric.endswith("loss") else values.argmax()
-        text = f"{values[best]:.1%}" if metric.endswith("accuracy") else f"{values[best]:.3f}"
+        text = (
+            f"{values[best]:.1%}"
+            if metric.endswith("accuracy")
+            else f"{values[best]:{'.3f' if abs(values[best]) < 10_000 else '.6g'}}"
+        )
         ax.lines[-1].set_label(f"validation (best {text}, epoch {epochs[best]:g})")
         ring = {"color": COLORS["vermillion"], "markersize": 14, "fillstyle": "none", "clip_on": False}
         ax.plot(epochs[best], values[best], "o", **ring)

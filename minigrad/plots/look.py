@@ -36,6 +36,7 @@ COLORS = {
 }
 
 LETTERS = 30  # of a name that are shown
+NUMBERS = "{x:.10g}"  # on axes in full, where Matplotlib would write a factor such as 1e6 above them, over the legend
 
 LOOK = {
     "font.family": FAMILY,

@@ -79,3 +79,20 @@ def test_run_resumed_by_the_command_that_ctrl_c_names_is_bit_identical(tmp_path,
     pasted = message.splitlines()[-1]
     subprocess.run(pasted, shell=True, check=True, cwd=REPOSITORY, env=environment, capture_output=True, timeout=120)
     assert results(folder) == uninterrupted
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_run_that_is_stopped_while_it_measures_is_finished_by_the_command_it_names(tmp_path, uninterrupted, number):
+    process = start(*STEPS, "--out", tmp_path)
+    for line in process.stdout:
+        if line.startswith("epoch 3/3"):
+            while not (tmp_path / "report.json").exists():  # then it draws
+                pass
+            process.send_signal(number)
+            break
+    message = process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + number and "Traceback" not in message
+    assert "The training is done and saved, measures and pictures are not complete. Go on with:" in message
+    assert not (tmp_path / "history.png").exists()
+    subprocess.run(message.splitlines()[-1], shell=True, check=True, cwd=REPOSITORY, capture_output=True, timeout=120)
+    assert results(tmp_path) == uninterrupted and (tmp_path / "history.png").exists()

@@ -49,6 +49,17 @@ def test_absurdly_long_number_is_refused_in_words(capsys):
     assert "--epochs" in capsys.readouterr().err
 
 
+def test_empty_names_of_variables_that_are_not_set_are_refused(capsys):
+    parser = argparse.ArgumentParser()
+    common.add_run_arguments(parser)
+    for option in ("--out", "--data-dir", "--checkpoint", "--predict"):
+        with pytest.raises(SystemExit) as stop:
+            parser.parse_args([option, ""])
+        assert stop.value.code == 2
+        assert f"{option}: expected the name of a file or folder, got ''" in capsys.readouterr().err
+    assert parser.parse_args(["--out", "."]).out == Path(".")
+
+
 # ---- the settings of a run -------------------------------------------------------------------------------------------
 
 
@@ -129,26 +140,6 @@ def test_run_cannot_go_on_to_fewer_epochs_than_it_has_done():
         common.check_extension(1, {"history": [{}, {}]})
 
 
-# ---- the folder for data sets ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("by_variable", [True, False])
-def test_mistyped_data_folder_is_refused(tmp_path, monkeypatch, by_variable):
-    def check(path):
-        monkeypatch.setenv("MINIGRAD_DATA", str(path) if by_variable else "")
-        common.check_data_folder(None if by_variable else path)
-
-    check(tmp_path)
-    check(tmp_path / "new")
-    name = "MINIGRAD_DATA" if by_variable else "--data-dir"
-    with pytest.raises(UsageError, match=rf"{name} .*mistyped/data: neither it nor .*mistyped is there"):
-        check(tmp_path / "mistyped" / "data")
-    (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match=rf"{name} .*file: it is a file"):
-        check(tmp_path / "file")
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-
 # ---- the command of a run --------------------------------------------------------------------------------------------
 
 
@@ -206,19 +197,25 @@ def test_device_that_is_missing_is_refused(monkeypatch):
 
 
 class StubTrainer:
-    """Ends in `error`."""
+    """Ends in `error`, if there is one."""
 
-    def __init__(self, error: Exception, checkpoint: Path) -> None:
+    def __init__(self, error: BaseException | None, checkpoint: Path) -> None:
         self.error, self.checkpoint_path = error, checkpoint
 
     def fit(self):
-        raise self.error
+        if self.error is not None:
+            raise self.error
+
+
+def unreached():
+    pytest.fail("what was not trained is not measured")
 
 
 def test_interrupted_run_says_how_to_go_on(tmp_path, capsys):
+    (tmp_path / "checkpoint").touch()
     stub = StubTrainer(TrainingInterrupted("stopped in epoch 2 after step 7"), tmp_path / "checkpoint")
     with pytest.raises(SystemExit) as stop:
-        common.fit(stub, "python -m it --resume")
+        common.fit(stub, "python -m it --resume", unreached)
     assert stop.value.code == 130
     assert capsys.readouterr().err.splitlines() == [
         "stopped in epoch 2 after step 7; everything is saved. Go on with:",
@@ -229,7 +226,7 @@ def test_interrupted_run_says_how_to_go_on(tmp_path, capsys):
 def test_run_that_was_terminated_has_the_status_of_its_signal(tmp_path):
     stub = StubTrainer(TrainingInterrupted("stopped", signal.SIGTERM), tmp_path / "checkpoint")
     with pytest.raises(SystemExit) as stop:
-        common.fit(stub, "")
+        common.fit(stub, "", unreached)
     assert stop.value.code == 143
 
 
@@ -239,10 +236,53 @@ def test_run_that_cannot_be_saved_says_what_is_left(tmp_path, capsys, saved):
     if saved:
         checkpoint.touch()
     with pytest.raises(SystemExit) as stop:
-        common.fit(StubTrainer(OSError(28, "No space left", "a/file"), checkpoint), "python -m it --resume")
+        common.fit(StubTrainer(OSError(28, "No space left", "a/file"), checkpoint), "python -m it --resume", unreached)
     assert stop.value.code == 1
     error = capsys.readouterr().err
     assert error.startswith("error: No space left: 'a/file'.") and ("python -m it --resume" in error) == saved
+
+
+def raising(error):
+    def finish():
+        raise error
+
+    return finish
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (KeyboardInterrupt(), 130, "stopped."),
+        (common._Terminated(signal.SIGTERM), 143, "stopped."),
+        (OSError(28, "No space left", "a/file"), 1, "error: No space left: 'a/file'."),
+    ],
+)
+def test_run_that_is_stopped_while_it_measures_says_that_it_is_trained_and_how_to_go_on(
+    tmp_path, capsys, error, status, words
+):
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.touch()
+    with pytest.raises(SystemExit) as stop:
+        common.fit(StubTrainer(None, checkpoint), "python -m it --resume", raising(error))
+    assert stop.value.code == status
+    assert capsys.readouterr().err.splitlines() == [
+        f"{words} The training is done and saved, measures and pictures are not complete. Go on with:",
+        "  python -m it --resume",
+    ]
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_run_that_is_stopped_at_once_says_what_is_left(tmp_path, capsys, saved):
+    checkpoint = tmp_path / "checkpoint"
+    if saved:
+        checkpoint.touch()
+    with pytest.raises(SystemExit) as stop:
+        common.fit(StubTrainer(KeyboardInterrupt(), checkpoint), "python -m it --resume", unreached)
+    assert stop.value.code == 130
+    told = (
+        "What was saved before is whole. Go on with:\n  python -m it --resume" if saved else "Nothing was saved before."
+    )
+    assert capsys.readouterr().err == f"stopped. {told}\n"
 
 
 @pytest.mark.parametrize("saved", [True, False])
@@ -251,7 +291,7 @@ def test_diverged_run_says_what_to_try(tmp_path, capsys, saved):
     if saved:
         checkpoint.touch()
     with pytest.raises(SystemExit) as stop:
-        common.fit(StubTrainer(TrainingDiverged("the loss became nan at step 7"), checkpoint), "")
+        common.fit(StubTrainer(TrainingDiverged("the loss became nan at step 7"), checkpoint), "", unreached)
     assert stop.value.code == 1
     error = capsys.readouterr().err
     assert error.startswith("error: the loss became nan at step 7. Try a smaller --lr")
@@ -281,8 +321,11 @@ def test_mistakes_in_the_program_keep_their_traceback():
         common.guarded(main, [])
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signal_outside_training_ends_cleanly(tmp_path, capsys, number, status):
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signal_outside_training_ends_cleanly(tmp_path, capsys, number):
     handler = signal.getsignal(number)
 
     def main(argv):
@@ -290,9 +333,19 @@ def test_signal_outside_training_ends_cleanly(tmp_path, capsys, number, status):
             temporary.touch()
             signal.raise_signal(number)
 
-    assert common.guarded(main, []) == status
+    assert common.guarded(main, []) == 128 + number
     assert capsys.readouterr().err == "stopped\n"
     assert list(tmp_path.iterdir()) == [] and signal.getsignal(number) is handler
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signal_that_is_ignored_from_the_start_ends_nothing(number):
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        assert common.guarded(lambda argv: signal.raise_signal(number), []) == 0
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
 
 
 def test_errors_of_the_system_are_told_without_their_number(capsys):
@@ -304,7 +357,7 @@ def test_wrong_number_of_threads_is_told_before_the_work(monkeypatch, capsys):
     monkeypatch.setattr("minigrad.kernels.parallel._crew", None)
     monkeypatch.setenv("MINIGRAD_NUM_THREADS", "0")
     assert common.guarded(lambda argv: pytest.fail("it works"), []) == 2
-    assert capsys.readouterr().err == "error: MINIGRAD_NUM_THREADS: expected a positive number, got '0'\n"
+    assert capsys.readouterr().err == "error: MINIGRAD_NUM_THREADS: expected a number from 1 to 1024, got '0'\n"
 
 
 def test_weights_that_do_not_fit_are_refused_with_the_files_name():

@@ -277,7 +277,7 @@ def test_folder_of_photos_with_a_csv(tmp_path, pets):
     run("--checkpoint", tmp_path / "run" / "best.safetensors", "--eval-only", "--data-dir", photos)
     assert [row["file"] for row in predictions_of(tmp_path / "run" / "evaluation")] == held_out and len(held_out) == 2
     run("--checkpoint", tmp_path / "run" / "best.safetensors", "--eval-only", "--data", "folder", "--data-dir", photos)
-    assert len(predictions_of(tmp_path / "run" / "evaluation")) == 12
+    assert len(predictions_of(tmp_path / "run" / "evaluation-2")) == 12
 
 
 @pytest.mark.usefixtures("no_pictures")

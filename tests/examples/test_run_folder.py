@@ -14,6 +14,7 @@ import pytest
 from examples import run_folder
 from examples.errors import UsageError
 from examples.run_folder import FolderTakenError, claimed, open_run
+from minigrad.files import temporary_path
 from minigrad.serialize import CheckpointError
 
 
@@ -119,6 +120,15 @@ def test_two_evaluations_at_once_take_two_folders(tmp_path):
     assert opened(checkpoint=path)[0] == tmp_path / "evaluation"
 
 
+def test_evaluation_never_overwrites_an_earlier_one(tmp_path):
+    path = tmp_path / "checkpoint"
+    path.touch()
+    for name in ("evaluation", "evaluation-2", "evaluation-3"):
+        with open_run(arguments_of(checkpoint=path), Path("unused")) as (folder, _):
+            assert folder == tmp_path / name
+            (folder / "report.json").touch()
+
+
 def test_claim_ends_with_the_process_however_it_ends(tmp_path):
     with another_process_in(tmp_path) as process:
         process.kill()
@@ -152,6 +162,25 @@ def test_leftovers_of_a_killed_run_are_removed(tmp_path):
         assert sorted(path.name for path in tmp_path.rglob("*")) == ["history.csv", "predictions"]
 
 
+def test_folder_in_which_a_killed_run_left_nothing_whole_is_taken_by_the_next(tmp_path):
+    default = tmp_path / "digits"
+    default.mkdir()
+    with claimed(default) as folder:
+        temporary_path(folder / "writable").touch()
+        (folder / ".checkpoint.0123abcd.tmp.safetensors").touch()
+    with open_run(arguments_of(), default) as (folder, _):
+        assert folder == default and list(folder.iterdir()) == []
+
+
+def test_new_run_removes_what_was_left_in_earlier_ones_that_are_not_running(tmp_path):
+    default, leftover = hold_a_run(tmp_path / "digits"), ".best.0123abcd.tmp.safetensors"
+    (default / leftover).touch()
+    with another_process_in(tmp_path / "digits-2"):
+        (tmp_path / "digits-2" / leftover).touch()
+        assert opened(default)[0] == tmp_path / "digits-3"
+    assert not (default / leftover).exists() and (tmp_path / "digits-2" / leftover).exists()
+
+
 # ---- what cannot be written to ---------------------------------------------------------------------------------------
 
 
@@ -183,6 +212,7 @@ def test_folder_that_is_read_only_is_noticed(tmp_path):
             opened(out=disk)
         with pytest.raises(UsageError, match="Read-only file system"):
             opened(out=disk / "new" / "run")
+        assert opened(disk)[0] == tmp_path / "disk-2"  # no folder for a new run
     if os.geteuid():
         tmp_path.chmod(0o500)
         with pytest.raises(UsageError, match="Permission denied"):

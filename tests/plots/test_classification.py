@@ -28,6 +28,41 @@ def test_numbers_of_a_confusion_matrix_grow_with_its_cells(tmp_path, figures, cl
     assert all(text.get_window_extent().width < inside.width / classes for text in ax.texts)
 
 
+@pytest.mark.parametrize(("classes", "largest", "numbered"), [(30, 100, True), (31, 1, False), (20, 10**12, False)])
+def test_confusion_matrix_has_numbers_as_long_as_they_have_room(tmp_path, figures, classes, largest, numbered):
+    names = [f"{index}" for index in range(classes)]
+    plots.plot_confusion_matrix(np.diag([largest] * classes), names, tmp_path / "confusion.png")
+    assert len(figures[0].axes[0].texts) == (classes**2 if numbered else 0)
+    assert max(figures[0].get_size_inches()) < 20
+
+
+def test_picture_of_many_classes_is_no_larger_and_names_as_many_as_have_room(tmp_path, figures):
+    names = [f"class {index}" for index in range(400)]
+    plots.plot_confusion_matrix(np.eye(400, dtype=int), names, tmp_path / "confusion.png")
+    ax = figures[0].axes[0]
+    assert max(figures[0].get_size_inches()) < 20
+    for axis, labels in ((ax.xaxis, ax.get_xticklabels()), (ax.yaxis, ax.get_yticklabels())):
+        places = axis.get_ticklocs()
+        assert [label.get_text() for label in labels] == [names[int(place)] for place in places]
+        assert axis.get_label_text().endswith(f"({len(places)} of 400 are named)")
+    figures[0].draw_without_rendering()  # or texts would be measured as large as in the file
+    boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
+    assert not any(a.overlaps(b) for a, b in zip(boxes, boxes[1:], strict=False))
+
+
+def test_of_many_classes_the_best_and_the_worst_are_drawn_and_the_averages_are_of_all(tmp_path, figures):
+    per_class = {f"{index:04}": dict.fromkeys(("precision", "recall", "f1"), index / 1999) for index in range(2000)}
+    plots.plot_class_metrics(per_class, tmp_path / "classes.png")
+    ax = figures[0].axes[0]
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    worst, best = [f"{index:04}" for index in range(20)], [f"{index:04}" for index in range(1980, 2000)]
+    assert labels == [*worst, "… 1,960 more …", *best]
+    assert max(figures[0].get_size_inches()) < 20
+    assert [text.get_text().split("macro ")[1] for text in ax.get_legend().get_texts()] == ["50.0%)"] * 3
+    drawn = ax.lines[1].get_xdata()
+    assert drawn[0] == 0 and np.isnan(drawn[20]) and drawn[-1] == 1
+
+
 LONG = ["x" * 60, "x" * 59 + "y", "犬" * 60]
 
 

@@ -64,6 +64,17 @@ def test_small_rates_are_written_without_a_factor_above_the_axis(figures, tmp_pa
     assert "4e-08" in [label.get_text().replace("\N{MINUS SIGN}", "-") for label in lr.get_yticklabels()]
 
 
+@pytest.mark.parametrize("loss", [1e-9, 3e7, 1e30])
+def test_losses_are_written_without_a_factor_over_the_legend(figures, tmp_path, loss):
+    history = [{"epoch": 10**6 + i, "train_loss": loss * (i + 1), "val_loss": loss * (i + 2), "lr": 1} for i in (0, 1)]
+    plots.plot_history(history, tmp_path / "a.png", ["loss"])
+    ax = figures[0].axes[0]
+    assert [axis.get_offset_text().get_text() for axis in (ax.xaxis, ax.yaxis)] == ["", ""]
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert len(set(labels)) == len(labels) and max(map(len, labels)) <= 10
+    assert ax.get_legend().get_window_extent().x1 <= figures[0].get_window_extent().x1
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "iou"])
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_axes_of_shares_stay_within_0_and_1(figures, tmp_path, metric, value):

@@ -6,7 +6,9 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import Tensor, nn, ops, optim
+from minigrad.callbacks import EarlyStopping
 from minigrad.data import DataLoader, TensorDataset
+from minigrad.train import Trainer
 
 mg.manual_seed(0)
 x = Tensor([[1.0, -2.0], [3.0, 4.0]], requires_grad=True)
@@ -59,6 +61,18 @@ for inputs, targets in DataLoader(TensorDataset(images, labels), batch_size=4, s
     optimizer.step()
     schedule.step()
     print(f"{loss:.3f}", loss.item(), Cube.apply(loss).item())
+
+
+def objective(model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+    """Return the loss of a batch."""
+    inputs, targets = batch
+    return ops.cross_entropy(model(inputs), targets)
+
+
+loader = DataLoader(TensorDataset(images, labels), batch_size=4)
+callbacks = [lambda t, r: print(t.step, r["epoch"]), EarlyStopping("train_loss")]
+print(Trainer(model, optimizer, objective, loader, epochs=2, callbacks=[lambda t, r: print(r["epoch"])]).fit())
+print(Trainer(model, optimizer, objective, loader, epochs=3, callbacks=callbacks).epochs)
 mg.save(Path("weights.safetensors"), model.state_dict())
 model.load_state_dict(mg.load("weights.safetensors"))
 print(model.eval()(Tensor(images)).argmax(axis=1).numpy(), nn.summary(model, (1, 8, 8)))
