@@ -14,7 +14,7 @@ class Callback(Protocol):
     """A function, or an object that can be called like one: `callback(trainer, row)`.
 
     A `Trainer` calls it at the end of each epoch, when the checkpoint is written; `row` is the epoch's row of the
-    history. `trainer.stop()` ends the training, an exception ends it with that exception.
+    history, which can only be read. `trainer.stop()` ends the training, an exception ends it with that exception.
     """
 
     def __call__(self, trainer: Trainer, row: Mapping[str, float]) -> object:

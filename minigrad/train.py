@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,9 @@ class Means:
         """Note the means of a batch of `size` items; detached, so that no graph is kept. `place` names it."""
         values = {"loss": loss.detach()}
         for name, value in metrics.items():
-            values[name] = value.detach() if isinstance(value, Tensor) else Tensor(float(value), device=loss.device)
+            values[name] = (
+                value.detach() if isinstance(value, Tensor) else Tensor(_number(name, value), device=loss.device)
+            )
         self._unread.append((place, size, {name: _one_number(name, value) for name, value in values.items()}))
 
     def read(self) -> dict[str, float]:
@@ -90,6 +93,13 @@ class Means:
         return {name: total / self.count for name, total in self.totals.items()}
 
 
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"objective: expected one number as {name}, got {one_line(repr(value), 80)}") from None
+
+
 def _one_number(name: str, value: Tensor) -> Tensor:
     if value.size != 1:
         raise ValueError(f"objective: expected one number as {name}, got a Tensor of shape {value.shape}")
@@ -99,9 +109,11 @@ def _one_number(name: str, value: Tensor) -> Tensor:
 def _measured(objective: Objective, model: Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, Metrics]:
     """Call an objective; no metrics where it returns the bare loss."""
     result = objective(model, batch)
-    loss, metrics = result if isinstance(result, tuple) else (result, {})
+    loss, metrics = result if isinstance(result, tuple) and len(result) == 2 else (result, {})
     if not isinstance(loss, Tensor):
         raise TypeError(f"objective: expected the loss as a Tensor, or (loss, metrics), got {type(loss).__name__}")
+    if not isinstance(metrics, Mapping):
+        raise TypeError(f"objective: expected the metrics as a dict of numbers, got {type(metrics).__name__}")
     return loss, metrics
 
 
@@ -122,7 +134,9 @@ class Trainer:
             (largest, or smallest where the name ends in "loss") is kept beside the last one; None keeps the last alone.
 
     Raises:
+        TypeError: a loader is no DataLoader, or `callbacks` no list of functions.
         ValueError: a loader has no batches.
+        NotADirectoryError: `folder`, or one that it would lie in, is a file.
 
     Attributes:
         history: one row per finished epoch: epoch, train_loss, train_<metric>, val_loss, val_<metric>, lr, lr_max,
@@ -144,13 +158,25 @@ class Trainer:
         callbacks: Iterable[Callback] = (),
         best: str | None = None,
     ) -> None:
-        for name, loader in (("train_loader", train_loader), ("val_loader", val_loader)):
-            if hasattr(loader, "__len__") and len(loader) == 0:  # rather now than after an epoch
-                raise ValueError(f"Trainer: expected at least one batch, {name} has none")
+        for name, loader in (("train_loader", train_loader), ("val_loader", val_loader)):  # not only after an epoch
+            if loader is None and name == "val_loader":
+                continue
+            if not isinstance(loader, DataLoader):
+                raise TypeError(f"Trainer: expected a DataLoader as {name}, got {type(loader).__name__}")
+            if len(loader) == 0:
+                items = f"{len(loader.dataset)} items in batches of {loader.batch_size}"
+                raise ValueError(f"Trainer: expected at least one batch, {name} has none: {items}, {loader.drop_last=}")
+        callbacks = list(callbacks) if isinstance(callbacks, Iterable) else [None]
+        if not all(map(callable, callbacks)):
+            raise TypeError("Trainer: expected callbacks as a list of functions, such as [EarlyStopping()]")
         self.model, self.optimizer, self.objective, self.schedule = model, optimizer, objective, schedule
         self.train_loader, self.val_loader = train_loader, val_loader
         self.epochs, self.folder, self.config = epochs, None if folder is None else Path(folder), dict(config or {})
-        self.callbacks = list(callbacks)
+        self.callbacks = callbacks
+        if self.folder is not None:
+            for path in (self.folder, *self.folder.parents):
+                if path.exists() and not path.is_dir():
+                    raise NotADirectoryError(f"Trainer: expected a folder to write to, {path} is a file")
         self.max_grad_norm, self.best = max_grad_norm, best
         self.history: list[dict[str, float]] = []
         self.step = 0  # optimizer steps so far, over all epochs
@@ -193,7 +219,7 @@ class Trainer:
                 self._train_epoch()
                 self._finish_epoch()
                 for callback in self.callbacks:
-                    callback(self, self.history[-1])
+                    callback(self, MappingProxyType(self.history[-1]))  # as it was saved
                 if self._stop_requested:
                     raise TrainingInterrupted(f"stopped after epoch {len(self.history)}", self._stop_requested)
         return self.history

@@ -216,6 +216,38 @@ def test_an_objective_that_returns_no_loss_is_named(result, error):
         line_through(objective=lambda model, batch: result).fit()
 
 
+@pytest.mark.parametrize(
+    ("metrics", "error"),
+    [({"share": "x"}, "one number as share, got 'x'"), ({"share": None}, "one number as share, got None"),
+     ({"share": np.ones(2)}, r"one number as share, got array"), (0.5, "the metrics as a dict of numbers, got float")],
+)  # fmt: skip
+def test_a_metric_that_is_no_number_is_named(metrics, error):
+    with pytest.raises(TypeError, match=f"objective: expected {error}"):
+        line_through(objective=lambda model, batch: (ops.mse_loss(model(batch[0]), batch[1]), metrics)).fit()
+
+
+def test_what_a_trainer_cannot_use_is_refused_at_once(tmp_path):
+    x = np.zeros((3, 1), np.float32)
+    model = nn.Linear(1, 1)
+    wanted = {"train_loader": DataLoader((x, x)), "optimizer": optim.SGD(model.parameters(), 0.1)}
+    (tmp_path / "file").touch()
+    for error, message, options in (
+        (TypeError, "expected a DataLoader as train_loader, got tuple", {"train_loader": (x, x)}),
+        (TypeError, "expected a DataLoader as val_loader, got ndarray", {"val_loader": x}),
+        (
+            ValueError,
+            "3 items in batches of 4, loader.drop_last=True",
+            {"val_loader": DataLoader(x, 4, drop_last=True)},
+        ),
+        (TypeError, r"callbacks as a list of functions", {"callbacks": EarlyStopping()}),
+        (TypeError, r"callbacks as a list of functions", {"callbacks": [3]}),
+        (NotADirectoryError, "file is a file", {"folder": tmp_path / "file"}),
+        (NotADirectoryError, "file is a file", {"folder": tmp_path / "file" / "runs"}),
+    ):
+        with pytest.raises(error, match=f"Trainer: .*{message}"):
+            Trainer(model, objective=objective, **wanted | options)
+
+
 def test_without_a_folder_ctrl_c_stops_all_the_same(capsys):
     def pressed(model, batch):
         press_ctrl_c()
@@ -238,6 +270,14 @@ def test_a_callback_sees_every_epoch_and_can_stop(tmp_path):
 
     assert len(line_through(epochs=5, folder=tmp_path, callbacks=[watch]).fit()) == 2
     assert seen == [(1, 3), (2, 6)]
+
+
+def test_a_callback_cannot_change_the_row_that_was_saved():
+    def watch(trainer, row):
+        row["test"] = 1.0
+
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        line_through(callbacks=[watch]).fit()
 
 
 @pytest.mark.parametrize(
