@@ -17,7 +17,7 @@ class Callback(Protocol):
     history, which can only be read. `trainer.stop()` ends the training, an exception ends it with that exception.
     """
 
-    def __call__(self, trainer: Trainer, row: Mapping[str, float]) -> object:
+    def __call__(self, trainer: Trainer, row: Mapping[str, float], /) -> object:
         """Do what is to be done after an epoch."""
 
 

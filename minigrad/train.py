@@ -224,10 +224,10 @@ class Trainer:
                     raise TrainingInterrupted(f"stopped after epoch {len(self.history)}", self._stop_requested)
         return self.history
 
-    def stop(self, reason: str) -> None:
-        """End the training after this epoch: for callbacks. `reason` is printed."""
+    def stop(self, reason: str = "") -> None:
+        """End the training after this epoch: for callbacks. `reason`, if there is one, is printed."""
         self._stopped = True
-        tqdm.write(f"stopped after epoch {len(self.history)}: {reason}")
+        tqdm.write(f"stopped after epoch {len(self.history)}" + (f": {reason}" if reason else ""))
 
     def _train_epoch(self) -> None:
         """Train the rest of the current epoch: all of it, or what an interrupted run left of it."""

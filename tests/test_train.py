@@ -272,6 +272,11 @@ def test_a_callback_sees_every_epoch_and_can_stop(tmp_path):
     assert seen == [(1, 3), (2, 6)]
 
 
+def test_a_callback_may_stop_without_a_reason(capsys):
+    assert len(line_through(epochs=5, callbacks=[lambda trainer, row: trainer.stop()]).fit()) == 1
+    assert capsys.readouterr().out.endswith("stopped after epoch 1\n")
+
+
 def test_a_callback_cannot_change_the_row_that_was_saved():
     def watch(trainer, row):
         row["test"] = 1.0

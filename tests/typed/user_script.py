@@ -59,6 +59,13 @@ for inputs, targets in DataLoader(TensorDataset(images, labels), batch_size=4, s
     optimizer.step()
     schedule.step()
     print(f"{loss:.3f}", loss.item(), Cube.apply(loss).item())
+Trainer(
+    model,
+    optimizer,
+    lambda model, batch: ops.cross_entropy(model(batch[0]), batch[1]),
+    DataLoader((images, labels), 4),
+    callbacks=[lambda t, numbers: print(numbers["train_loss"])],
+).fit()
 mg.save(Path("weights.safetensors"), model.state_dict())
 model.load_state_dict(mg.load("weights.safetensors"))
 print(model.eval()(Tensor(images)).argmax(axis=1).numpy(), nn.summary(model, (1, 8, 8)))
