@@ -29,7 +29,7 @@ from minigrad import backend, ops, optim
 from minigrad.callbacks import Callback
 from minigrad.data import DataLoader
 from minigrad.grad_mode import no_grad
-from minigrad.history import best_epoch, describe
+from minigrad.history import Metric, best_epoch, column, describe, direction
 from minigrad.nn import Module
 from minigrad.output import tolerant_output
 from minigrad.progress import progress
@@ -130,12 +130,13 @@ class Trainer:
         config: numbers and strings that are saved in the checkpoint, to build the same objects again.
         max_grad_norm: gradients are clipped to this norm; None for no clipping.
         callbacks: called after each epoch, such as `EarlyStopping("val_loss")`.
-        best: a metric of the validation, such as "accuracy" or "loss". The checkpoint of the epoch where it was best
-            (largest, or smallest where the name ends in "loss") is kept beside the last one; None keeps the last alone.
+        best: a metric of the validation, such as "accuracy" or "loss"; less is better as for `EarlyStopping`, or as
+            `("mae", "min")` says. The checkpoint of the epoch where it was best is kept in `folder` beside the last
+            one; None keeps the last alone.
 
     Raises:
         TypeError: a loader is no DataLoader, or `callbacks` no list of functions.
-        ValueError: a loader has no batches.
+        ValueError: a loader has no batches; or `best` without a folder, or without a validation to measure it.
         NotADirectoryError: `folder`, or one that it would lie in, is a file.
 
     Attributes:
@@ -156,7 +157,7 @@ class Trainer:
         config: Mapping[str, Any] | None = None,
         max_grad_norm: float | None = None,
         callbacks: Iterable[Callback] = (),
-        best: str | None = None,
+        best: Metric | None = None,
     ) -> None:
         for name, loader in (("train_loader", train_loader), ("val_loader", val_loader)):  # not only after an epoch
             if loader is None and name == "val_loader":
@@ -173,6 +174,10 @@ class Trainer:
         self.train_loader, self.val_loader = train_loader, val_loader
         self.epochs, self.folder, self.config = epochs, None if folder is None else Path(folder), dict(config or {})
         self.callbacks = callbacks
+        if best is not None:
+            name, _ = direction(best)
+            if folder is None or (val_loader is None and not name.startswith("train_")):
+                raise ValueError(f"Trainer: {best=} needs a {'folder' if folder is None else 'val_loader'}")
         if self.folder is not None:
             for path in (self.folder, *self.folder.parents):
                 if path.exists() and not path.is_dir():
@@ -283,7 +288,7 @@ class Trainer:
         row["lr"], row["lr_max"] = self._lr, self._lr_max
         row["seconds"] = round(self._seconds, 3)
         row["images_per_second"] = round(self._means.count / max(self._seconds, 1e-9), 1)
-        if self.best is not None and f"val_{self.best}" not in row:
+        if self.best is not None and column(row, direction(self.best)[0]) is None:
             raise KeyError(
                 f"Trainer: best={self.best!r}, but the validation measured {', '.join(validation) or 'nothing'}"
             )

@@ -156,7 +156,7 @@ def test_predict_refuses_a_loader_without_batches_and_restores_the_mode(training
 # ---- the best epoch --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("metric", "best"), [("accuracy", 2), ("loss", 3)])
+@pytest.mark.parametrize(("metric", "best"), [("accuracy", 2), ("loss", 3), ("val_loss", 3), (("accuracy", "min"), 1)])
 def test_best_epoch_is_kept_beside_the_last(tmp_path, monkeypatch, metric, best):
     measured = iter([(3.0, 0.5), (2.0, 0.7), (1.0, 0.7), (4.0, math.nan)])
     monkeypatch.setattr(
@@ -241,6 +241,8 @@ def test_what_a_trainer_cannot_use_is_refused_at_once(tmp_path):
         ),
         (TypeError, r"callbacks as a list of functions", {"callbacks": EarlyStopping()}),
         (TypeError, r"callbacks as a list of functions", {"callbacks": [3]}),
+        (ValueError, "best='loss' needs a folder", {"best": "loss"}),
+        (ValueError, "best='loss' needs a val_loader", {"best": "loss", "folder": tmp_path}),
         (NotADirectoryError, "file is a file", {"folder": tmp_path / "file"}),
         (NotADirectoryError, "file is a file", {"folder": tmp_path / "file" / "runs"}),
     ):
@@ -288,6 +290,7 @@ def test_a_callback_cannot_change_the_row_that_was_saved():
 @pytest.mark.parametrize(
     ("metric", "values", "epochs"),
     [("val_loss", [3, 2, 2, 2, 1], 4), ("val_loss", [3, 2, 2, 1, 1], 5), ("accuracy", [1, 2, 1, 1, 3], 4),
+     ("val_mae", [3, 2, 1, 1, 1], 5), ("mae", [3, 2, 1, 1, 1], 5), (("miles", "min"), [3, 2, 1, 1, 1], 5),
      ("val_loss", [math.nan, 1, 1, 1], 4)],
 )  # fmt: skip
 def test_early_stopping_waits_for_a_better_value(metric, values, epochs):
@@ -295,7 +298,8 @@ def test_early_stopping_waits_for_a_better_value(metric, values, epochs):
     for value in values:
         if trainer._stopped:
             break
-        trainer.history.append({metric: value})
+        name = metric if isinstance(metric, str) else metric[0]
+        trainer.history.append({f"val_{name.removeprefix('val_')}": value})
         stop(trainer, trainer.history[-1])
     assert len(trainer.history) == epochs
 

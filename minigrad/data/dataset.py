@@ -42,7 +42,7 @@ class Dataset:
         for item in items:
             if not isinstance(item, tuple):
                 raise TypeError(
-                    f"Dataset.batch: expected items that are tuples, such as (image, label), got {type(item).__name__}; "
+                    f"Dataset.batch: expected items that are tuples, as (image, label), got {type(item).__name__}; "
                     "arrays, each of all items, go into a tuple: (images, labels)"
                 )
         if len({len(item) for item in items}) != 1:

@@ -7,6 +7,7 @@ import numpy as np
 import minigrad as mg
 from minigrad import Tensor, nn, ops, optim
 from minigrad.data import DataLoader, TensorDataset
+from minigrad.train import Trainer
 
 mg.manual_seed(0)
 x = Tensor([[1.0, -2.0], [3.0, 4.0]], requires_grad=True)
