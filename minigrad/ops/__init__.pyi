@@ -405,9 +405,11 @@ def pad(x: Tensor, width: Sequence[tuple[builtins.int, builtins.int]], value: bu
     """Add a border of `value`.
 
     Args:
-        width: (before, after) for each axis, in NumPy's order.
+        width: (before, after) for each axis, in NumPy's order. Not as in PyTorch, where plain numbers begin with the
+            last axis: its `(1, 1)` for a matrix is `[(0, 0), (1, 1)]` here.
 
     Raises:
+        TypeError: `width` is not made of pairs of ints.
         ValueError: `width` does not have one non-negative pair for each axis.
     """
 

@@ -122,7 +122,7 @@ class Truth(Function):
         return getattr(x != 0, pick)(axis=axes, keepdims=keepdims)
 
 
-WITHOUT_INDICES = "dim=, as PyTorch gives values and indices then; here amax(dim=…) gives values, argmax(dim=…) indices"
+WITHOUT_INDICES = "dim=, as PyTorch gives values and indices then; here a{0}(dim=…) gives values, arg{0}(dim=…) indices"
 
 
 @also(dim="axis", keepdim="keepdims")
@@ -166,7 +166,7 @@ def var(x: Tensor, axis: Axis = None, keepdims: bool = False, correction: int = 
     return Sum.apply(centred * centred, axes=axes, keepdims=keepdims, scale=scale)
 
 
-@also(keepdim="keepdims", dim=WITHOUT_INDICES)
+@also(keepdim="keepdims", dim=WITHOUT_INDICES.format("max"))
 def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the largest element, of all or along `axis`; arguments as `sum`.
 
@@ -178,7 +178,7 @@ def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return Max.apply(x, axes=_nonempty_axes("max", x, axis), keepdims=keepdims)
 
 
-@also(keepdim="keepdims", dim=WITHOUT_INDICES)
+@also(keepdim="keepdims", dim=WITHOUT_INDICES.format("min"))
 def min(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the smallest element, of all or along `axis`; see `max`.
 
