@@ -68,7 +68,8 @@ class Operators:
     def max(self, axis: Axis = None, keepdims: builtins.bool = False, *, keepdim: builtins.bool = False) -> Tensor:
         """Return the largest element, of all or along `axis`; arguments as `sum`.
 
-        PyTorch's `max(dim=…)` gives indices, too, so that name is not taken: use `amax(dim=…)` and `argmax(dim=…)`.
+        PyTorch's `max(dim=…)` gives indices, too, so that name is not taken: use `amax(dim=…)` and `argmax(dim=…)`. So
+        `values, indices = x.max(1)` is not for here; of two rows it would take their maxima apart.
 
         Raises:
             ValueError: there are no elements along `axis`.
@@ -173,7 +174,7 @@ class Operators:
             ValueError: these are no axes, or `end` comes before `start`.
         """
     def squeeze(self, axis: builtins.int | tuple[builtins.int, ...] | None = None, *, dim: builtins.int | tuple[builtins.int, ...] | None = None) -> Tensor:
-        """Remove axes of length 1: all of them, or those in `axis`.
+        """Remove axes of length 1: all of them, or those in `axis`, where PyTorch passes over those that are longer.
 
         Raises:
             ValueError: an axis in `axis` does not exist or is longer than 1.

@@ -56,7 +56,7 @@ class SGD(Optimizer):
         params: Parameters, or groups of them.
         lr: learning rate η.
         momentum: μ.
-        weight_decay: λ, an L2 penalty.
+        weight_decay: λ, an L2 penalty; the fourth argument, which in PyTorch is `dampening`.
         nesterov: look ahead along the velocity; needs momentum and no dampening.
         dampening: τ.
 

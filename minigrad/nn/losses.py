@@ -62,7 +62,7 @@ class NLLLoss(Loss):
 
 
 class BCELoss(Loss):
-    """Binary cross-entropy of probabilities; see `ops.binary_cross_entropy`."""
+    """Binary cross-entropy of probabilities; see `ops.binary_cross_entropy`. PyTorch has `weight` first."""
 
     def __init__(self, reduction: str = "mean") -> None:
         super().__init__("BCELoss", reduction, {})
@@ -73,7 +73,7 @@ class BCELoss(Loss):
 
 
 class BCEWithLogitsLoss(Loss):
-    """Binary cross-entropy of scores; see `ops.binary_cross_entropy_with_logits`."""
+    """Binary cross-entropy of scores; see `ops.binary_cross_entropy_with_logits`. PyTorch has `weight` first."""
 
     def __init__(self, reduction: str = "mean", pos_weight: Tensor | Array | None = None) -> None:
         super().__init__("BCEWithLogitsLoss", reduction, {"pos_weight": pos_weight})

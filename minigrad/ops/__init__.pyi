@@ -61,12 +61,13 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
 
 def avg_pool2d(x: Tensor, kernel_size: builtins.int | Pair, stride: builtins.int | Pair | None = None, padding: builtins.int | Pair = 0, count_include_pad: builtins.bool = True) -> Tensor:
     """Return the mean of each window; padding counts as zeros, or with `count_include_pad=False` not at all. float16 is
-    added up in float32. Arguments as `max_pool2d`.
+    added up in float32. Arguments as `max_pool2d`. PyTorch has `ceil_mode` before `count_include_pad`.
     """
 
 def batch_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None, training: builtins.bool, momentum: builtins.float = 0.1, eps: builtins.float = 1e-05, *, shortcut: Tensor | None = None, relu: builtins.bool = False) -> Tensor:
-    """Normalise each channel to mean 0 and variance 1, then scale and shift it, as `torch.nn.functional.batch_norm`.
-    float16 is computed in float32; only the result and the running statistics are rounded.
+    """Normalise each channel to mean 0 and variance 1, then scale and shift it, as `torch.nn.functional.batch_norm`;
+    but in PyTorch the running statistics stand before weight and bias. float16 is computed in float32; only the result
+    and the running statistics are rounded.
 
     The addition and the ReLU that often follow can be done in the same passes over the data.
 
@@ -91,7 +92,8 @@ def batch_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, running_me
 def binary_cross_entropy(p: Tensor, target: Tensor, reduction: str = 'mean') -> Tensor:
     """Return −(y·ln p + (1 − y)·ln(1 − p)) for probabilities p and targets y in 0..1, which get no gradient.
 
-    Where p comes from a sigmoid, `binary_cross_entropy_with_logits` is more precise.
+    Where p comes from a sigmoid, `binary_cross_entropy_with_logits` is more precise. Give options by name: in PyTorch
+    the third argument is `weight`.
 
     Raises:
         ValueError: the shapes differ, or `reduction` is unknown.
@@ -100,7 +102,8 @@ def binary_cross_entropy(p: Tensor, target: Tensor, reduction: str = 'mean') -> 
 def binary_cross_entropy_with_logits(logits: Tensor, target: Tensor, reduction: str = 'mean', pos_weight: Tensor | Array | None = None) -> Tensor:
     """Return −(w·y·ln p + (1 − y)·ln(1 − p)) with p = sigmoid(x), for targets y in 0..1.
 
-    Computed as (1 − y)·x + (1 + (w − 1)·y)·ln(1 + e⁻ˣ), in which nothing overflows.
+    Computed as (1 − y)·x + (1 + (w − 1)·y)·ln(1 + e⁻ˣ), in which nothing overflows. Give options by name: in PyTorch
+    the third argument is `weight`.
 
     Args:
         pos_weight: w, which broadcasts to the shape of the logits: above 1 it favours finding what is there.
@@ -179,7 +182,8 @@ def cos(x: Tensor) -> Tensor:
     """Return the cosine of x, in radians."""
 
 def cross_entropy(logits: Tensor, targets: Tensor | Array, reduction: str = 'mean', label_smoothing: builtins.float = 0.0, weight: Tensor | Array | None = None, ignore_index: builtins.int = -100) -> Tensor:
-    """Return −ln softmax(logits)[target], as `torch.nn.functional.cross_entropy`.
+    """Return −ln softmax(logits)[target], as `torch.nn.functional.cross_entropy`. Give options by name: in PyTorch the
+    third argument is `weight`.
 
     Args:
         logits: scores, any real numbers: (N, C); with places, as in segmentation, (N, C, H, W); or (C,) alone.
@@ -219,7 +223,7 @@ def elu(x: Tensor, alpha: builtins.float = 1.0) -> Tensor:
     """Return x where it is positive, and α(eˣ − 1) elsewhere (Clevert et al. 2015, arXiv:1511.07289)."""
 
 def equal(a: Operand, b: Operand) -> Tensor:
-    """Return a = b, elementwise, as booleans."""
+    """Return a = b, elementwise, as booleans. PyTorch's `equal` gives one answer for all: here `(a == b).all()`."""
 
 def exp(x: Tensor) -> Tensor:
     """Return eˣ."""
@@ -332,7 +336,8 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
 def max(x: Tensor, axis: Axis = None, keepdims: builtins.bool = False, *, keepdim: builtins.bool = False) -> Tensor:
     """Return the largest element, of all or along `axis`; arguments as `sum`.
 
-    PyTorch's `max(dim=…)` gives indices, too, so that name is not taken: use `amax(dim=…)` and `argmax(dim=…)`.
+    PyTorch's `max(dim=…)` gives indices, too, so that name is not taken: use `amax(dim=…)` and `argmax(dim=…)`. So
+    `values, indices = x.max(1)` is not for here; of two rows it would take their maxima apart.
 
     Raises:
         ValueError: there are no elements along `axis`.
@@ -386,7 +391,7 @@ def neg(x: Tensor) -> Tensor:
 
 def nll_loss(log_p: Tensor, targets: Tensor | Array, reduction: str = 'mean', weight: Tensor | Array | None = None, ignore_index: builtins.int = -100) -> Tensor:
     """Return −log_p[target], the cross-entropy of what `log_softmax` gave. Shapes, further arguments and errors as in
-    `cross_entropy`.
+    `cross_entropy`. Give options by name: in PyTorch the third argument is `weight`.
     """
 
 def norm(x: Tensor, p: builtins.float = 2, axis: Axis = None, keepdims: builtins.bool = False, *, dim: Axis = None, keepdim: builtins.bool = False) -> Tensor:
@@ -505,7 +510,7 @@ def square(x: Tensor) -> Tensor:
     """Return x²."""
 
 def squeeze(x: Tensor, axis: builtins.int | tuple[builtins.int, ...] | None = None, *, dim: builtins.int | tuple[builtins.int, ...] | None = None) -> Tensor:
-    """Remove axes of length 1: all of them, or those in `axis`.
+    """Remove axes of length 1: all of them, or those in `axis`, where PyTorch passes over those that are longer.
 
     Raises:
         ValueError: an axis in `axis` does not exist or is longer than 1.

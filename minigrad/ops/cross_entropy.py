@@ -96,7 +96,8 @@ def cross_entropy(
     weight: Tensor | Array | None = None,
     ignore_index: int = -100,
 ) -> Tensor:
-    """Return −ln softmax(logits)[target], as `torch.nn.functional.cross_entropy`.
+    """Return −ln softmax(logits)[target], as `torch.nn.functional.cross_entropy`. Give options by name: in PyTorch the
+    third argument is `weight`.
 
     Args:
         logits: scores, any real numbers: (N, C); with places, as in segmentation, (N, C, H, W); or (C,) alone.
@@ -147,7 +148,7 @@ def nll_loss(
     ignore_index: int = -100,
 ) -> Tensor:
     """Return −log_p[target], the cross-entropy of what `log_softmax` gave. Shapes, further arguments and errors as in
-    `cross_entropy`.
+    `cross_entropy`. Give options by name: in PyTorch the third argument is `weight`.
     """
     targets = beside(targets, log_p)
     check_dtypes("nll_loss", log_p=log_p)
@@ -261,7 +262,8 @@ class BinaryCrossEntropy(Function):
 def binary_cross_entropy(p: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Return −(y·ln p + (1 − y)·ln(1 − p)) for probabilities p and targets y in 0..1, which get no gradient.
 
-    Where p comes from a sigmoid, `binary_cross_entropy_with_logits` is more precise.
+    Where p comes from a sigmoid, `binary_cross_entropy_with_logits` is more precise. Give options by name: in PyTorch
+    the third argument is `weight`.
 
     Raises:
         ValueError: the shapes differ, or `reduction` is unknown.
@@ -276,7 +278,8 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """Return −(w·y·ln p + (1 − y)·ln(1 − p)) with p = sigmoid(x), for targets y in 0..1.
 
-    Computed as (1 − y)·x + (1 + (w − 1)·y)·ln(1 + e⁻ˣ), in which nothing overflows.
+    Computed as (1 − y)·x + (1 + (w − 1)·y)·ln(1 + e⁻ˣ), in which nothing overflows. Give options by name: in PyTorch
+    the third argument is `weight`.
 
     Args:
         pos_weight: w, which broadcasts to the shape of the logits: above 1 it favours finding what is there.

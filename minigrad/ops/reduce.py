@@ -170,7 +170,8 @@ def var(x: Tensor, axis: Axis = None, keepdims: bool = False, correction: int = 
 def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the largest element, of all or along `axis`; arguments as `sum`.
 
-    PyTorch's `max(dim=…)` gives indices, too, so that name is not taken: use `amax(dim=…)` and `argmax(dim=…)`.
+    PyTorch's `max(dim=…)` gives indices, too, so that name is not taken: use `amax(dim=…)` and `argmax(dim=…)`. So
+    `values, indices = x.max(1)` is not for here; of two rows it would take their maxima apart.
 
     Raises:
         ValueError: there are no elements along `axis`.

@@ -148,7 +148,7 @@ def flatten(x: Tensor, start: int = 0, end: int = -1) -> Tensor:
 
 @also(dim="axis")
 def squeeze(x: Tensor, axis: int | tuple[int, ...] | None = None) -> Tensor:
-    """Remove axes of length 1: all of them, or those in `axis`.
+    """Remove axes of length 1: all of them, or those in `axis`, where PyTorch passes over those that are longer.
 
     Raises:
         ValueError: an axis in `axis` does not exist or is longer than 1.

@@ -7,7 +7,7 @@ import inspect
 import numpy as np
 import pytest
 
-from minigrad import Tensor, ops
+from minigrad import Tensor, nn, ops, optim
 from minigrad.ops.spellings import also
 
 X = np.array([[3.0, -1.0, 2.0], [-4.0, 5.0, 0.5]], np.float32)
@@ -184,3 +184,33 @@ def test_wrong_arguments_are_named(call, message):
 def test_the_product_of_nothing_is_one():
     assert Tensor(np.ones((0,))).prod().item() == 1 and Tensor(np.ones((2, 0))).prod(dim=1).tolist() == [1, 1]
     assert ops.prod(Tensor([2, 3])).item() == 6 and ops.prod(Tensor([2, 3])).dtype == np.int64
+
+
+RENAMED = {"size_average", "reduce"}  # PyTorch's old names, which nobody gives
+PLACES = {"device", "dtype"}
+
+
+def places(function):
+    """The positions of the arguments that may be given without their names."""
+    names = [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    return {name: position for position, name in enumerate(name for name in names if name not in RENAMED)}
+
+
+def test_where_arguments_stand_elsewhere_than_in_pytorch_the_documentation_says_so():
+    torch = pytest.importorskip("torch")
+    homes = ((ops, torch.nn.functional), (nn, torch.nn), (optim, torch.optim), (optim, torch.optim.lr_scheduler))
+    differing = set()
+    for home, (ours, theirs) in enumerate(homes):
+        for name in ours.__all__:
+            try:
+                mine, others = places(getattr(ours, name)), places(getattr(theirs, name))
+            except (
+                AttributeError,
+                ValueError,
+                TypeError,
+            ):  # PyTorch has no such name, or says nothing of its arguments
+                continue
+            if any(mine[argument] != others[argument] for argument in mine.keys() & others.keys() - PLACES):
+                differing.add((home, name))
+                assert "PyTorch" in getattr(ours, name).__doc__, name
+    assert {(0, "batch_norm"), (2, "SGD"), (0, "cross_entropy")} <= differing
