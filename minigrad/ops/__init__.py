@@ -60,3 +60,7 @@ from minigrad.ops.unary import (
 )
 
 __all__ = [name for name in dir() if not name.startswith("_") and callable(globals()[name])]
+
+
+def __dir__() -> list[str]:
+    return __all__
