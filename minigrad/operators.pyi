@@ -84,13 +84,13 @@ class Operators:
         """Return the largest element, of all or along `axis`: `max` under the name that PyTorch has for it."""
     def amin(self, axis: Axis = None, keepdims: builtins.bool = False, *, dim: Axis = None, keepdim: builtins.bool = False) -> Tensor:
         """Return the smallest element, of all or along `axis`: `min` under the name that PyTorch has for it."""
-    def var(self, axis: Axis = None, keepdims: builtins.bool = False, correction: builtins.int = 1, *, dim: Axis = None, keepdim: builtins.bool = False) -> Tensor:
+    def var(self, axis: Axis = None, keepdims: builtins.bool = False, correction: builtins.int = 1, *, dim: Axis = None, keepdim: builtins.bool = False, unbiased: builtins.int = 1) -> Tensor:
         """Return the variance Σ(x − x̄)²/(n − correction), of all elements or along `axis`; arguments as `sum`.
 
-        As in PyTorch the default is the unbiased estimate; `correction=0` divides by n, as NumPy does and as normalisation
-        layers need.
+        As in PyTorch the default is the unbiased estimate; `correction=0`, or `unbiased=False`, divides by n, as NumPy
+        does and as normalisation layers need.
         """
-    def std(self, axis: Axis = None, keepdims: builtins.bool = False, correction: builtins.int = 1, *, dim: Axis = None, keepdim: builtins.bool = False) -> Tensor:
+    def std(self, axis: Axis = None, keepdims: builtins.bool = False, correction: builtins.int = 1, *, dim: Axis = None, keepdim: builtins.bool = False, unbiased: builtins.int = 1) -> Tensor:
         """Return the standard deviation, the root of `var`."""
     def norm(self, p: builtins.float = 2, axis: Axis = None, keepdims: builtins.bool = False, *, dim: Axis = None, keepdim: builtins.bool = False) -> Tensor:
         """Return the p-norm (Σ|x|ᵖ)^(1/p), of all elements or along `axis`; for p = ∞ the largest |x|.
@@ -134,15 +134,15 @@ class Operators:
         Raises:
             ValueError: the number of elements differs.
         """
-    def permute(self, *axes: builtins.int | tuple[builtins.int, ...]) -> Tensor:
-        """Return `x` with its axes in the order `axes`.
+    def permute(self, *axes: builtins.int | tuple[builtins.int, ...], dims: tuple[builtins.int, ...] | None = None) -> Tensor:
+        """Return `x` with its axes in the order `axes`, or `dims`.
 
         Raises:
             ValueError: `axes` is not a permutation of the axes.
         """
-    def transpose(self, *axes: builtins.int | tuple[builtins.int, ...]) -> Tensor:
-        """Exchange two axes, `x.transpose(0, 1)` as in PyTorch; without arguments reverse all axes, and with a tuple of all
-        of them, or three and more, permute them, as in NumPy.
+    def transpose(self, *axes: builtins.int | tuple[builtins.int, ...], dim0: builtins.int | None = None, dim1: builtins.int | None = None) -> Tensor:
+        """Exchange two axes, `x.transpose(0, 1)` or `x.transpose(dim0=0, dim1=1)` as in PyTorch; without arguments reverse
+        all axes, and with a tuple of all of them, or three and more, permute them, as in NumPy.
 
         Raises:
             ValueError: an axis does not exist.
@@ -216,6 +216,32 @@ class Operators:
         Raises:
             ValueError: there are fewer than k elements.
         """
+    def add(self, b: Operand) -> Tensor:
+        """Return a + b."""
+    def sub(self, b: Operand) -> Tensor:
+        """Return a − b."""
+    def mul(self, b: Operand) -> Tensor:
+        """Return a·b."""
+    def div(self, b: Operand) -> Tensor:
+        """Return a/b; integers give float32."""
+    def neg(self) -> Tensor:
+        """Return −x."""
+    def eq(self, b: Operand) -> Tensor:
+        """Return a = b, elementwise, as booleans. PyTorch's `equal` gives one answer for all: here `(a == b).all()`."""
+    def ne(self, b: Operand) -> Tensor:
+        """Return a ≠ b, elementwise, as booleans."""
+    def lt(self, b: Operand) -> Tensor:
+        """Return a < b, elementwise, as booleans."""
+    def le(self, b: Operand) -> Tensor:
+        """Return a ≤ b, elementwise, as booleans."""
+    def gt(self, b: Operand) -> Tensor:
+        """Return a > b, elementwise, as booleans."""
+    def ge(self, b: Operand) -> Tensor:
+        """Return a ≥ b, elementwise, as booleans."""
+    def maximum(self, b: Operand) -> Tensor:
+        """Return the larger of a and b, elementwise."""
+    def minimum(self, b: Operand) -> Tensor:
+        """Return the smaller of a and b, elementwise."""
     def exp(self) -> Tensor:
         """Return eˣ."""
     def log(self) -> Tensor:

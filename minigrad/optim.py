@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minigrad import backend
+from minigrad import schedules as lr_scheduler  # PyTorch's name for where they are
 from minigrad.backend import Array, quietly
 from minigrad.kernels.precision import accumulator
 from minigrad.kernels.update import in_blocks
@@ -43,6 +44,7 @@ __all__ = [
     "Optimizer",
     "StepLR",
     "clip_grad_norm",
+    "lr_scheduler",
 ]
 
 

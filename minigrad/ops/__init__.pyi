@@ -10,7 +10,7 @@ from minigrad.ops.order import Ordered
 from minigrad.ops.reduce import Axis
 from minigrad.tensor import Tensor
 
-__all__ = ['absolute', 'adaptive_avg_pool2d', 'add', 'all', 'amax', 'amin', 'any', 'argmax', 'argmin', 'argsort', 'astype', 'avg_pool2d', 'batch_norm', 'binary_cross_entropy', 'binary_cross_entropy_with_logits', 'bitwise_and', 'bitwise_not', 'bitwise_or', 'bitwise_xor', 'broadcast_to', 'ceil', 'chunk', 'clip', 'clone', 'concat', 'contiguous', 'conv2d', 'cos', 'cross_entropy', 'cumsum', 'div', 'dropout', 'elu', 'equal', 'exp', 'expand', 'expm1', 'flatten', 'flip', 'floor', 'gather', 'getitem', 'greater', 'greater_equal', 'huber_loss', 'isfinite', 'isinf', 'isnan', 'l1_loss', 'leaky_relu', 'less', 'less_equal', 'linear', 'log', 'log1p', 'log_softmax', 'logsumexp', 'masked_fill', 'matmul', 'max', 'max_pool2d', 'maximum', 'mean', 'min', 'minimum', 'mse_loss', 'mul', 'neg', 'nll_loss', 'norm', 'not_equal', 'pad', 'permute', 'pow', 'prod', 'relu', 'repeat', 'reshape', 'roll', 'round', 'rsqrt', 'sigmoid', 'sign', 'silu', 'sin', 'smooth_l1_loss', 'softmax', 'softplus', 'sort', 'split', 'sqrt', 'square', 'squeeze', 'stack', 'std', 'sub', 'sum', 't', 'tanh', 'to', 'topk', 'transpose', 'type_as', 'unsqueeze', 'var', 'where']
+__all__ = ['absolute', 'adaptive_avg_pool2d', 'add', 'all', 'amax', 'amin', 'any', 'argmax', 'argmin', 'argsort', 'astype', 'avg_pool2d', 'batch_norm', 'binary_cross_entropy', 'binary_cross_entropy_with_logits', 'bitwise_and', 'bitwise_not', 'bitwise_or', 'bitwise_xor', 'broadcast_to', 'cat', 'ceil', 'chunk', 'clip', 'clone', 'concat', 'contiguous', 'conv2d', 'cos', 'cross_entropy', 'cumsum', 'div', 'dropout', 'elu', 'equal', 'exp', 'expand', 'expm1', 'flatten', 'flip', 'floor', 'gather', 'getitem', 'greater', 'greater_equal', 'huber_loss', 'isfinite', 'isinf', 'isnan', 'l1_loss', 'leaky_relu', 'less', 'less_equal', 'linear', 'log', 'log1p', 'log_softmax', 'logsumexp', 'masked_fill', 'matmul', 'max', 'max_pool2d', 'maximum', 'mean', 'min', 'minimum', 'mse_loss', 'mul', 'neg', 'nll_loss', 'norm', 'not_equal', 'pad', 'permute', 'pow', 'prod', 'relu', 'repeat', 'reshape', 'roll', 'round', 'rsqrt', 'sigmoid', 'sign', 'silu', 'sin', 'smooth_l1_loss', 'softmax', 'softplus', 'sort', 'split', 'sqrt', 'square', 'squeeze', 'stack', 'std', 'sub', 'sum', 't', 'tanh', 'to', 'topk', 'transpose', 'type_as', 'unsqueeze', 'var', 'where']
 
 def absolute(x: Tensor) -> Tensor:
     """Return |x|."""
@@ -89,17 +89,20 @@ def batch_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, running_me
         DeviceError: devices differ.
     """
 
-def binary_cross_entropy(p: Tensor, target: Tensor, reduction: str = 'mean') -> Tensor:
+def binary_cross_entropy(p: Tensor, target: Tensor, reduction: str = 'mean', weight: Tensor | Array | None = None) -> Tensor:
     """Return −(y·ln p + (1 − y)·ln(1 − p)) for probabilities p and targets y in 0..1, which get no gradient.
 
     Where p comes from a sigmoid, `binary_cross_entropy_with_logits` is more precise. Give options by name: in PyTorch
     the third argument is `weight`.
 
+    Args:
+        weight: what each loss is multiplied by, before the mean over their number; it broadcasts to the shape of p.
+
     Raises:
         ValueError: the shapes differ, or `reduction` is unknown.
     """
 
-def binary_cross_entropy_with_logits(logits: Tensor, target: Tensor, reduction: str = 'mean', pos_weight: Tensor | Array | None = None) -> Tensor:
+def binary_cross_entropy_with_logits(logits: Tensor, target: Tensor, reduction: str = 'mean', pos_weight: Tensor | Array | None = None, weight: Tensor | Array | None = None) -> Tensor:
     """Return −(w·y·ln p + (1 − y)·ln(1 − p)) with p = sigmoid(x), for targets y in 0..1.
 
     Computed as (1 − y)·x + (1 + (w − 1)·y)·ln(1 + e⁻ˣ), in which nothing overflows. Give options by name: in PyTorch
@@ -107,6 +110,7 @@ def binary_cross_entropy_with_logits(logits: Tensor, target: Tensor, reduction: 
 
     Args:
         pos_weight: w, which broadcasts to the shape of the logits: above 1 it favours finding what is there.
+        weight: as in `binary_cross_entropy`.
 
     Raises:
         ValueError: the shapes differ, or `reduction` is unknown.
@@ -129,6 +133,13 @@ def broadcast_to(x: Tensor, *shape: builtins.int | tuple[builtins.int, ...]) -> 
 
     Raises:
         ValueError: the shapes do not fit.
+    """
+
+def cat(tensors: Sequence[Tensor], axis: builtins.int = 0, *, dim: builtins.int = 0) -> Tensor:
+    """Join Tensors along an existing axis.
+
+    Raises:
+        ValueError: there are none, or their shapes differ elsewhere than along `axis`.
     """
 
 def ceil(x: Tensor) -> Tensor:
@@ -418,8 +429,8 @@ def pad(x: Tensor, width: Sequence[tuple[builtins.int, builtins.int]], value: bu
         ValueError: `width` does not have one non-negative pair for each axis.
     """
 
-def permute(x: Tensor, *axes: builtins.int | tuple[builtins.int, ...]) -> Tensor:
-    """Return `x` with its axes in the order `axes`.
+def permute(x: Tensor, *axes: builtins.int | tuple[builtins.int, ...], dims: tuple[builtins.int, ...] | None = None) -> Tensor:
+    """Return `x` with its axes in the order `axes`, or `dims`.
 
     Raises:
         ValueError: `axes` is not a permutation of the axes.
@@ -523,7 +534,7 @@ def stack(tensors: Sequence[Tensor], axis: builtins.int = 0, *, dim: builtins.in
         ValueError: there are none, or their shapes differ.
     """
 
-def std(x: Tensor, axis: Axis = None, keepdims: builtins.bool = False, correction: builtins.int = 1, *, dim: Axis = None, keepdim: builtins.bool = False) -> Tensor:
+def std(x: Tensor, axis: Axis = None, keepdims: builtins.bool = False, correction: builtins.int = 1, *, dim: Axis = None, keepdim: builtins.bool = False, unbiased: builtins.int = 1) -> Tensor:
     """Return the standard deviation, the root of `var`."""
 
 def sub(a: Operand, b: Operand) -> Tensor:
@@ -565,9 +576,9 @@ def topk(x: Tensor, k: builtins.int, axis: builtins.int = -1, largest: builtins.
         ValueError: there are fewer than k elements.
     """
 
-def transpose(x: Tensor, *axes: builtins.int | tuple[builtins.int, ...]) -> Tensor:
-    """Exchange two axes, `x.transpose(0, 1)` as in PyTorch; without arguments reverse all axes, and with a tuple of all
-    of them, or three and more, permute them, as in NumPy.
+def transpose(x: Tensor, *axes: builtins.int | tuple[builtins.int, ...], dim0: builtins.int | None = None, dim1: builtins.int | None = None) -> Tensor:
+    """Exchange two axes, `x.transpose(0, 1)` or `x.transpose(dim0=0, dim1=1)` as in PyTorch; without arguments reverse
+    all axes, and with a tuple of all of them, or three and more, permute them, as in NumPy.
 
     Raises:
         ValueError: an axis does not exist.
@@ -579,11 +590,11 @@ def type_as(x: Tensor, other: Tensor) -> Tensor:
 def unsqueeze(x: Tensor, axis: builtins.int = ..., *, dim: builtins.int = ...) -> Tensor:
     """Insert an axis of length 1 at position `axis`."""
 
-def var(x: Tensor, axis: Axis = None, keepdims: builtins.bool = False, correction: builtins.int = 1, *, dim: Axis = None, keepdim: builtins.bool = False) -> Tensor:
+def var(x: Tensor, axis: Axis = None, keepdims: builtins.bool = False, correction: builtins.int = 1, *, dim: Axis = None, keepdim: builtins.bool = False, unbiased: builtins.int = 1) -> Tensor:
     """Return the variance Σ(x − x̄)²/(n − correction), of all elements or along `axis`; arguments as `sum`.
 
-    As in PyTorch the default is the unbiased estimate; `correction=0` divides by n, as NumPy does and as normalisation
-    layers need.
+    As in PyTorch the default is the unbiased estimate; `correction=0`, or `unbiased=False`, divides by n, as NumPy
+    does and as normalisation layers need.
     """
 
 def where(condition: Tensor | Array | builtins.bool, a: Operand, b: Operand) -> Tensor:

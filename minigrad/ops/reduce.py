@@ -150,13 +150,13 @@ def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return Sum.apply(x, axes=axes, keepdims=keepdims, scale=1 / count if count else math.nan)
 
 
-@also(dim="axis", keepdim="keepdims")
+@also(dim="axis", keepdim="keepdims", unbiased="correction")
 @in_float32
 def var(x: Tensor, axis: Axis = None, keepdims: bool = False, correction: int = 1) -> Tensor:
     """Return the variance Σ(x − x̄)²/(n − correction), of all elements or along `axis`; arguments as `sum`.
 
-    As in PyTorch the default is the unbiased estimate; `correction=0` divides by n, as NumPy does and as normalisation
-    layers need.
+    As in PyTorch the default is the unbiased estimate; `correction=0`, or `unbiased=False`, divides by n, as NumPy
+    does and as normalisation layers need.
     """
     x = floating(x)
     axes = axes_of("var", x, axis)

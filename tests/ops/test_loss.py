@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from minigrad import Tensor, ops
+from minigrad import Tensor, nn, ops
 from minigrad.backend import DeviceError
 from tests.ops.helpers import gradients, leaf, random_leaf, show
 
@@ -159,6 +159,17 @@ def test_places_and_a_single_example(device):
     np.testing.assert_allclose(loss.numpy(), [[math.log(2), math.log(4 / 3)]], rtol=1e-6)
     alone = ops.cross_entropy(leaf(np.log([1, 3]), device), 1, "none")
     assert alone.shape == () and alone.item() == pytest.approx(math.log(4 / 3), rel=1e-6)
+
+
+def test_binary_cross_entropy_is_weighed_element_by_element(device):
+    p, weight = leaf([[0.5, 0.75]], device), [2.0, 0.0]
+    for loss in (ops.binary_cross_entropy(p, [[1.0, 0.0]], weight=weight),
+                 ops.binary_cross_entropy_with_logits(leaf([[0.0, 5.0]], device), [[1.0, 0.0]], weight=weight),
+                 nn.BCELoss(weight=np.array(weight, np.float32))(p.cpu(), Tensor([[1.0, 0.0]])),
+                 nn.BCEWithLogitsLoss(weight=Tensor(weight))(Tensor([[0.0, 5.0]]), Tensor([[1.0, 0.0]]))):  # fmt: skip
+        assert loss.item() == pytest.approx(math.log(2))  # 2·ln 2, over two elements
+    with pytest.raises(ValueError, match="broadcast"):
+        ops.binary_cross_entropy(p, [[1.0, 0.0]], weight=[[1.0], [1.0]])
 
 
 def test_binary_cross_entropy_by_hand(device):

@@ -60,6 +60,18 @@ LINES = [
     lambda x: x.amin(dim=-1),
     lambda x: x.var(dim=1, correction=0),
     lambda x: x.std(dim=0),
+    lambda x: x.std(dim=0, unbiased=False),
+    lambda x: x.var(dim=1, unbiased=True),
+    lambda x: x.transpose(dim0=0, dim1=1),
+    lambda x: x.permute(dims=(1, 0)),
+    lambda x: x.add(x).sub(1).mul(x).div(3.0).neg(),
+    lambda x: x.eq(x.neg()),
+    lambda x: x.ne(2.0),
+    lambda x: x.lt(0.5),
+    lambda x: x.le(0.5),
+    lambda x: x.gt(0.5),
+    lambda x: x.ge(0.5),
+    lambda x: x.maximum(x.neg()).minimum(x.square()),
     lambda x: x.norm(),
     lambda x: x.norm(p=1, dim=1),
     lambda x: x.norm(p=3, dim=0, keepdim=True),
@@ -136,6 +148,10 @@ def test_a_line_of_pytorch_gives_the_same(number):
         (y * Tensor(weights)).sum().backward()
         (z * torch.tensor(weights)).sum().backward()
         np.testing.assert_allclose(ours.grad.numpy(), theirs.grad.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_further_names_for_the_same_things():
+    assert ops.cat is ops.concat and optim.lr_scheduler.StepLR is optim.StepLR
 
 
 def test_questions_to_a_tensor():
