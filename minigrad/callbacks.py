@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from minigrad.history import Metric, column, direction
+
 if TYPE_CHECKING:
     from minigrad.train import Trainer
 
@@ -14,7 +16,7 @@ class Callback(Protocol):
     """A function, or an object that can be called like one: `callback(trainer, row)`.
 
     A `Trainer` calls it at the end of each epoch, when the checkpoint is written; `row` is the epoch's row of the
-    history. `trainer.stop()` ends the training, an exception ends it with that exception.
+    history, which can only be read. `trainer.stop()` ends the training, an exception ends it with that exception.
     """
 
     def __call__(self, trainer: Trainer, row: Mapping[str, float], /) -> object:
@@ -28,20 +30,22 @@ class EarlyStopping:
     after it was stopped early goes on for one epoch at least.
 
     Args:
-        metric: its name in the history. Less is better where it ends in "loss", more otherwise.
+        metric: its name, with or without `val_`, or `train_<name>`. Less is better where it ends in "loss", "error",
+            "mae", "mse" or "rmse", more otherwise; `("name", "min")` or `("name", "max")` says so itself.
         patience: epochs without a better value.
         min_delta: what differs by less does not count as better.
 
     Raises:
-        ValueError: `patience` is not positive, or `min_delta` negative.
+        ValueError: `patience` is not positive, `min_delta` negative, or `metric` of another form.
     """
 
-    def __init__(self, metric: str = "val_loss", patience: int = 3, min_delta: float = 0.0) -> None:
+    def __init__(self, metric: Metric = "val_loss", patience: int = 3, min_delta: float = 0.0) -> None:
         if patience < 1 or not min_delta >= 0:
             raise ValueError(
                 f"EarlyStopping: expected patience >= 1 and min_delta >= 0, got {patience} and {min_delta}"
             )
-        self.metric, self.patience, self.min_delta = metric, patience, min_delta
+        self.metric, self.sign = direction(metric)
+        self.patience, self.min_delta = patience, min_delta
 
     def __call__(self, trainer: Trainer, row: Mapping[str, float]) -> None:
         """Stop the trainer if the last `patience` epochs brought nothing better than those before.
@@ -49,11 +53,10 @@ class EarlyStopping:
         Raises:
             KeyError: the history has no such metric.
         """
-        if self.metric not in row:
+        if (name := column(row, self.metric)) is None:
             raise KeyError(f"EarlyStopping: the history has no {self.metric!r}, but {', '.join(row)}")
-        sign = 1 if self.metric.endswith("loss") else -1
         best, epochs = math.inf, 0  # and how many epochs ago that was
-        for value in (sign * past[self.metric] for past in trainer.history):
+        for value in (-self.sign * past[name] for past in trainer.history):
             best, epochs = (value, 0) if value < best - self.min_delta else (best, epochs + 1)
         if epochs >= self.patience:
-            trainer.stop(f"{self.metric} has not become better for {epochs} epochs")
+            trainer.stop(f"{name} has not become better for {epochs} epochs")

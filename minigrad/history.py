@@ -12,13 +12,37 @@ from collections.abc import Mapping, Sequence
 WIDTH = 100  # columns of what is printed about an epoch
 
 
-def best_epoch(history: Sequence[Mapping[str, float]], metric: str) -> Mapping[str, float] | None:
-    """Return the row of the history where `val_<metric>` is best, the first of equals: largest, or smallest where the
-    name ends in "loss". None where no epoch has a number there.
+Metric = str | tuple[str, str]  # its name, or the name and "min" or "max"
+LESS_IS_BETTER = ("loss", "error", "mae", "mse", "rmse")
+
+
+def direction(metric: Metric) -> tuple[str, int]:
+    """Return the name of a metric, and 1 where more of it is better, -1 where less is: as `("miles", "min")` says, or
+    a name alone by its end.
+
+    Raises:
+        ValueError: `metric` is neither.
     """
-    key, sign = f"val_{metric}", -1 if metric.endswith("loss") else 1
-    rows = [row for row in history if math.isfinite(row.get(key, math.nan))]
-    return max(rows, key=lambda row: sign * row[key], default=None)
+    if isinstance(metric, str):
+        return metric, -1 if metric.lower().endswith(LESS_IS_BETTER) else 1
+    if not (isinstance(metric, tuple) and len(metric) == 2 and metric[1] in ("min", "max")):
+        raise ValueError(f'expected a metric as "name", ("name", "min") or ("name", "max"), got {metric!r}')
+    return metric[0], -1 if metric[1] == "min" else 1
+
+
+def column(row: Mapping[str, float], name: str) -> str | None:
+    """Return where a row has the metric `name`: the validation's, or else what has just this name; None if nowhere."""
+    return next((key for key in (f"val_{name}", name) if key in row), None)
+
+
+def best_epoch(history: Sequence[Mapping[str, float]], metric: Metric) -> Mapping[str, float] | None:
+    """Return the row of the history where `metric`, with or without `val_`, is best, the first of equals; see
+    `direction`. None where no epoch has a number there.
+    """
+    name, sign = direction(metric)
+    rows = [(row, row.get(column(row, name) or "", math.nan)) for row in history]
+    finite = [(row, value) for row, value in rows if math.isfinite(value)]
+    return max(finite, key=lambda pair: sign * pair[1], default=(None,))[0]
 
 
 def describe(row: Mapping[str, float], epochs: int) -> str:

@@ -68,7 +68,8 @@ class Operators:
     def max(self, axis: Axis = None, keepdims: builtins.bool = False, *, keepdim: builtins.bool = False) -> Tensor:
         """Return the largest element, of all or along `axis`; arguments as `sum`.
 
-        PyTorch's `max(dim=…)` gives indices, too, so that name is not taken: use `amax(dim=…)` and `argmax(dim=…)`.
+        PyTorch's `max(dim=…)` gives indices, too, so that name is not taken: use `amax(dim=…)` and `argmax(dim=…)`. So
+        `values, indices = x.max(1)` is not for here; of two rows it would take their maxima apart.
 
         Raises:
             ValueError: there are no elements along `axis`.
@@ -83,13 +84,13 @@ class Operators:
         """Return the largest element, of all or along `axis`: `max` under the name that PyTorch has for it."""
     def amin(self, axis: Axis = None, keepdims: builtins.bool = False, *, dim: Axis = None, keepdim: builtins.bool = False) -> Tensor:
         """Return the smallest element, of all or along `axis`: `min` under the name that PyTorch has for it."""
-    def var(self, axis: Axis = None, keepdims: builtins.bool = False, correction: builtins.int = 1, *, dim: Axis = None, keepdim: builtins.bool = False) -> Tensor:
+    def var(self, axis: Axis = None, keepdims: builtins.bool = False, correction: builtins.int = 1, *, dim: Axis = None, keepdim: builtins.bool = False, unbiased: builtins.int = 1) -> Tensor:
         """Return the variance Σ(x − x̄)²/(n − correction), of all elements or along `axis`; arguments as `sum`.
 
-        As in PyTorch the default is the unbiased estimate; `correction=0` divides by n, as NumPy does and as normalisation
-        layers need.
+        As in PyTorch the default is the unbiased estimate; `correction=0`, or `unbiased=False`, divides by n, as NumPy
+        does and as normalisation layers need.
         """
-    def std(self, axis: Axis = None, keepdims: builtins.bool = False, correction: builtins.int = 1, *, dim: Axis = None, keepdim: builtins.bool = False) -> Tensor:
+    def std(self, axis: Axis = None, keepdims: builtins.bool = False, correction: builtins.int = 1, *, dim: Axis = None, keepdim: builtins.bool = False, unbiased: builtins.int = 1) -> Tensor:
         """Return the standard deviation, the root of `var`."""
     def norm(self, p: builtins.float = 2, axis: Axis = None, keepdims: builtins.bool = False, *, dim: Axis = None, keepdim: builtins.bool = False) -> Tensor:
         """Return the p-norm (Σ|x|ᵖ)^(1/p), of all elements or along `axis`; for p = ∞ the largest |x|.
@@ -133,15 +134,15 @@ class Operators:
         Raises:
             ValueError: the number of elements differs.
         """
-    def permute(self, *axes: builtins.int | tuple[builtins.int, ...]) -> Tensor:
-        """Return `x` with its axes in the order `axes`.
+    def permute(self, *axes: builtins.int | tuple[builtins.int, ...], dims: tuple[builtins.int, ...] | None = None) -> Tensor:
+        """Return `x` with its axes in the order `axes`, or `dims`.
 
         Raises:
             ValueError: `axes` is not a permutation of the axes.
         """
-    def transpose(self, *axes: builtins.int | tuple[builtins.int, ...]) -> Tensor:
-        """Exchange two axes, `x.transpose(0, 1)` as in PyTorch; without arguments reverse all axes, and with a tuple of all
-        of them, or three and more, permute them, as in NumPy.
+    def transpose(self, *axes: builtins.int | tuple[builtins.int, ...], dim0: builtins.int | None = None, dim1: builtins.int | None = None) -> Tensor:
+        """Exchange two axes, `x.transpose(0, 1)` or `x.transpose(dim0=0, dim1=1)` as in PyTorch; without arguments reverse
+        all axes, and with a tuple of all of them, or three and more, permute them, as in NumPy.
 
         Raises:
             ValueError: an axis does not exist.
@@ -173,7 +174,7 @@ class Operators:
             ValueError: these are no axes, or `end` comes before `start`.
         """
     def squeeze(self, axis: builtins.int | tuple[builtins.int, ...] | None = None, *, dim: builtins.int | tuple[builtins.int, ...] | None = None) -> Tensor:
-        """Remove axes of length 1: all of them, or those in `axis`.
+        """Remove axes of length 1: all of them, or those in `axis`, where PyTorch passes over those that are longer.
 
         Raises:
             ValueError: an axis in `axis` does not exist or is longer than 1.
@@ -192,7 +193,7 @@ class Operators:
         """Return `x` cut along `axis` into pieces of the given lengths, or all of one length and a shorter last one.
 
         Raises:
-            ValueError: the lengths do not add up, or one is not positive.
+            ValueError: the lengths do not add up, or one is negative; or the one length for all is not positive.
         """
     def chunk(self, chunks: builtins.int, axis: builtins.int = 0, *, dim: builtins.int = 0) -> tuple[Tensor, ...]:
         """Return `x` cut along `axis` into at most `chunks` pieces of one length, the last of which may be shorter."""
@@ -208,13 +209,39 @@ class Operators:
     def sort(self, axis: builtins.int = -1, descending: builtins.bool = False, *, dim: builtins.int = -1) -> Ordered:
         """Return the elements in order along `axis`, and the indices where they were: `values, indices = x.sort()`."""
     def argsort(self, axis: builtins.int = -1, descending: builtins.bool = False, *, dim: builtins.int = -1) -> Tensor:
-        """Return the indices (int64) that sort `x` along `axis`; nan counts as the largest number."""
+        """Return the indices (int64) that sort `x` along `axis`, equals from first to last; nan is the largest number."""
     def topk(self, k: builtins.int, axis: builtins.int = -1, largest: builtins.bool = True, *, dim: builtins.int = -1) -> Ordered:
         """Return the k largest (or smallest) elements along `axis`, in order, and the indices where they were.
 
         Raises:
             ValueError: there are fewer than k elements.
         """
+    def add(self, b: Operand) -> Tensor:
+        """Return a + b."""
+    def sub(self, b: Operand) -> Tensor:
+        """Return a − b."""
+    def mul(self, b: Operand) -> Tensor:
+        """Return a·b."""
+    def div(self, b: Operand) -> Tensor:
+        """Return a/b; integers give float32."""
+    def neg(self) -> Tensor:
+        """Return −x."""
+    def eq(self, b: Operand) -> Tensor:
+        """Return a = b, elementwise, as booleans. PyTorch's `equal` gives one answer for all: here `(a == b).all()`."""
+    def ne(self, b: Operand) -> Tensor:
+        """Return a ≠ b, elementwise, as booleans."""
+    def lt(self, b: Operand) -> Tensor:
+        """Return a < b, elementwise, as booleans."""
+    def le(self, b: Operand) -> Tensor:
+        """Return a ≤ b, elementwise, as booleans."""
+    def gt(self, b: Operand) -> Tensor:
+        """Return a > b, elementwise, as booleans."""
+    def ge(self, b: Operand) -> Tensor:
+        """Return a ≥ b, elementwise, as booleans."""
+    def maximum(self, b: Operand) -> Tensor:
+        """Return the larger of a and b, elementwise."""
+    def minimum(self, b: Operand) -> Tensor:
+        """Return the smaller of a and b, elementwise."""
     def exp(self) -> Tensor:
         """Return eˣ."""
     def log(self) -> Tensor:

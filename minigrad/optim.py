@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minigrad import backend
+from minigrad import schedules as lr_scheduler  # PyTorch's name for where they are
 from minigrad.backend import Array, quietly
 from minigrad.kernels.precision import accumulator
 from minigrad.kernels.update import in_blocks
@@ -43,6 +44,7 @@ __all__ = [
     "Optimizer",
     "StepLR",
     "clip_grad_norm",
+    "lr_scheduler",
 ]
 
 
@@ -56,7 +58,7 @@ class SGD(Optimizer):
         params: Parameters, or groups of them.
         lr: learning rate η.
         momentum: μ.
-        weight_decay: λ, an L2 penalty.
+        weight_decay: λ, an L2 penalty; the fourth argument, which in PyTorch is `dampening`.
         nesterov: look ahead along the velocity; needs momentum and no dampening.
         dampening: τ.
 

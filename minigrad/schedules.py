@@ -207,7 +207,7 @@ class OneCycleLR(Schedule):
 
     It begins at max_lr/div_factor and ends at max_lr/(div_factor·final_div_factor); `max_lr` is one number, or one for
     each group. Smith & Topin, "Super-convergence", 2017, in the form and with the defaults of PyTorch's OneCycleLR
-    (`cycle_momentum=False`).
+    (`cycle_momentum=False`), where `epochs` and `steps_per_epoch` stand before `pct_start`: give that by name.
 
     The cycle has `total_steps` learning rates, for t = 0 … total_steps-1. One more `step()`, the one after the last
     optimizer step, is allowed; a further one raises ValueError.

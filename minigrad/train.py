@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from minigrad.callbacks import Callback
 from minigrad.data import DataLoader
 from minigrad.files import remove_leftovers
 from minigrad.grad_mode import no_grad
-from minigrad.history import best_epoch, describe
+from minigrad.history import Metric, best_epoch, column, describe, direction
 from minigrad.nn import Module
 from minigrad.output import tolerant_output
 from minigrad.progress import progress
@@ -78,7 +79,9 @@ class Means:
         """Note the means of a batch of `size` items; detached, so that no graph is kept. `place` names it."""
         values = {"loss": loss.detach()}
         for name, value in metrics.items():
-            values[name] = value.detach() if isinstance(value, Tensor) else Tensor(float(value), device=loss.device)
+            values[name] = (
+                value.detach() if isinstance(value, Tensor) else Tensor(_number(name, value), device=loss.device)
+            )
         self._unread.append((place, size, {name: _one_number(name, value) for name, value in values.items()}))
 
     def read(self) -> dict[str, float]:
@@ -100,6 +103,13 @@ class Means:
         return {name: total / self.count for name, total in self.totals.items()}
 
 
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"objective: expected one number as {name}, got {one_line(repr(value), 80)}") from None
+
+
 def _one_number(name: str, value: Tensor) -> Tensor:
     if value.size != 1:
         raise ValueError(f"objective: expected one number as {name}, got a Tensor of shape {value.shape}")
@@ -109,12 +119,14 @@ def _one_number(name: str, value: Tensor) -> Tensor:
 def _measured(objective: Objective, model: Module, batch: tuple[Tensor, ...]) -> tuple[Tensor, Metrics]:
     """Call an objective; no metrics where it returns the bare loss."""
     result = objective(model, batch)
-    loss, metrics = result if isinstance(result, tuple) else (result, {})
+    loss, metrics = result if isinstance(result, tuple) and len(result) == 2 else (result, {})
+    if not isinstance(loss, Tensor):
+        raise TypeError(f"objective: expected the loss as a Tensor, or (loss, metrics), got {type(loss).__name__}")
+    if not isinstance(metrics, Mapping):
+        raise TypeError(f"objective: expected the metrics as a dict of numbers, got {type(metrics).__name__}")
     for name in metrics:
         if not (isinstance(name, str) and name.isprintable()):  # rather now than when the checkpoint is written
             raise ValueError(f"objective: expected printable text as the name of a metric, got {quoted(name)}")
-    if not isinstance(loss, Tensor):
-        raise TypeError(f"objective: expected the loss as a Tensor, or (loss, metrics), got {type(loss).__name__}")
     return loss, metrics
 
 
@@ -131,12 +143,16 @@ class Trainer:
         config: what is saved in the checkpoint to build the same objects again, of whatever `mg.save` can save.
         max_grad_norm: gradients are clipped to this norm; None for no clipping.
         callbacks: called after each epoch, such as `EarlyStopping("val_loss")`.
-        best: a metric of the validation, such as "accuracy" or "loss". The checkpoint of the epoch where it was best
-            (largest, or smallest where the name ends in "loss") is kept beside the last one; None keeps the last alone.
+        best: a metric of the validation, such as "accuracy" or "loss"; less is better as for `EarlyStopping`, or as
+            `("mae", "min")` says. The checkpoint of the epoch where it was best is kept in `folder` beside the last
+            one; None keeps the last alone.
 
     Raises:
-        TypeError: there is a folder, and `config` holds something that cannot be saved.
-        ValueError: a loader has no batches; or `config` is too large to be saved.
+        TypeError: a loader is no DataLoader, `callbacks` no list of functions; or there is a folder, and `config` holds
+            something that cannot be saved.
+        ValueError: a loader has no batches; `best` without a folder, or without a validation to measure it; or `config`
+            is too large to be saved.
+        NotADirectoryError: `folder`, or one that it would lie in, is a file.
 
     Attributes:
         history: one row per finished epoch: epoch, train_loss, train_<metric>, val_loss, val_<metric>, lr, lr_max,
@@ -156,17 +172,33 @@ class Trainer:
         config: Mapping[str, Any] | None = None,
         max_grad_norm: float | None = None,
         callbacks: Iterable[Callback] = (),
-        best: str | None = None,
+        best: Metric | None = None,
     ) -> None:
-        for name, loader in (("train_loader", train_loader), ("val_loader", val_loader)):
-            if hasattr(loader, "__len__") and len(loader) == 0:  # rather now than after an epoch
-                raise ValueError(f"Trainer: expected at least one batch, {name} has none")
+        for name, loader in (("train_loader", train_loader), ("val_loader", val_loader)):  # not only after an epoch
+            if loader is None and name == "val_loader":
+                continue
+            if not isinstance(loader, DataLoader):
+                raise TypeError(f"Trainer: expected a DataLoader as {name}, got {type(loader).__name__}")
+            if len(loader) == 0:
+                items = f"{len(loader.dataset)} items in batches of {loader.batch_size}"
+                raise ValueError(f"Trainer: expected at least one batch, {name} has none: {items}, {loader.drop_last=}")
+        callbacks = list(callbacks) if isinstance(callbacks, Iterable) else [None]
+        if not all(map(callable, callbacks)):
+            raise TypeError("Trainer: expected callbacks as a list of functions, such as [EarlyStopping()]")
         if folder is not None:
             check_savable("config", dict(config or {}))
         self.model, self.optimizer, self.objective, self.schedule = model, optimizer, objective, schedule
         self.train_loader, self.val_loader = train_loader, val_loader
         self.epochs, self.folder, self.config = epochs, None if folder is None else Path(folder), dict(config or {})
-        self.callbacks = list(callbacks)
+        self.callbacks = callbacks
+        if best is not None:
+            name, _ = direction(best)
+            if folder is None or (val_loader is None and not name.startswith("train_")):
+                raise ValueError(f"Trainer: {best=} needs a {'folder' if folder is None else 'val_loader'}")
+        if self.folder is not None:
+            for path in (self.folder, *self.folder.parents):
+                if path.exists() and not path.is_dir():
+                    raise NotADirectoryError(f"Trainer: expected a folder to write to, {path} is a file")
         self.max_grad_norm, self.best = max_grad_norm, best
         self.history: list[dict[str, float]] = []
         self.step = 0  # optimizer steps so far, over all epochs
@@ -211,15 +243,15 @@ class Trainer:
                 self._train_epoch()
                 self._finish_epoch()
                 for callback in self.callbacks:
-                    callback(self, self.history[-1])
+                    callback(self, MappingProxyType(self.history[-1]))  # as it was saved
                 if self._stop_requested:
                     raise TrainingInterrupted(f"stopped after epoch {len(self.history)}", self._stop_requested)
         return self.history
 
-    def stop(self, reason: str) -> None:
-        """End the training after this epoch: for callbacks. `reason` is printed."""
+    def stop(self, reason: str = "") -> None:
+        """End the training after this epoch: for callbacks. `reason`, if there is one, is printed."""
         self._stopped = True
-        tqdm.write(f"stopped after epoch {len(self.history)}: {reason}")
+        tqdm.write(f"stopped after epoch {len(self.history)}" + (f": {reason}" if reason else ""))
 
     def _train_epoch(self) -> None:
         """Train the rest of the current epoch: all of it, or what an interrupted run left of it."""
@@ -275,7 +307,7 @@ class Trainer:
         row["lr"], row["lr_max"] = self._lr, self._lr_max
         row["seconds"] = round(self._seconds, 3)
         row["images_per_second"] = round(self._means.count / max(self._seconds, 1e-9), 1)
-        if self.best is not None and f"val_{self.best}" not in row:
+        if self.best is not None and column(row, direction(self.best)[0]) is None:
             raise KeyError(
                 f"Trainer: best={self.best!r}, but the validation measured {', '.join(validation) or 'nothing'}"
             )

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from minigrad.history import best_epoch, describe
+from minigrad.history import best_epoch, describe, direction
 
 ROW = {"epoch": 2, "train_loss": 0.5, "val_loss": 0.75, "lr": 0.1, "seconds": 3.21, "images_per_second": 123.4}
 
@@ -32,6 +32,17 @@ def test_best_epoch_is_the_first_with_the_smallest_loss_or_the_largest_metric(me
     values = {"loss": (2.0, 1.0, 1.0, math.nan), "accuracy": (0.7, 0.5, 0.7, math.nan)}[metric]
     history = [{"epoch": epoch, f"val_{metric}": value} for epoch, value in enumerate(values, start=1)]
     assert best_epoch(history, metric)["epoch"] == best
+
+
+@pytest.mark.parametrize("name", ["loss", "val_loss", "mae", "train_rmse", "top1_error", "MSE"])
+def test_less_of_an_error_is_better(name):
+    assert direction(name) == (name, -1) and direction((name, "max")) == (name, 1)
+
+
+@pytest.mark.parametrize("metric", [("loss", "least"), ("loss",), 3])
+def test_a_metric_of_another_form_is_refused(metric):
+    with pytest.raises(ValueError, match="expected a metric as"):
+        direction(metric)
 
 
 def test_history_without_the_metric_has_no_best_epoch():

@@ -102,3 +102,8 @@ def test_imports_point_downwards(path):
     assert own in level, f"{own} has no place in the layout"
     for name in imports_of(path):
         assert level[name] <= level[own], f"{own} imports {name}"
+
+
+@pytest.mark.parametrize("package", [mg.ops, mg.nn])
+def test_dir_lists_what_there_is_to_use_and_nothing_else(package):
+    assert dir(package) == sorted(package.__all__) and {"reduce", "layers"}.isdisjoint(dir(package))

@@ -156,7 +156,7 @@ def test_predict_refuses_a_loader_without_batches_and_restores_the_mode(training
 # ---- the best epoch --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("metric", "best"), [("accuracy", 2), ("loss", 3)])
+@pytest.mark.parametrize(("metric", "best"), [("accuracy", 2), ("loss", 3), ("val_loss", 3), (("accuracy", "min"), 1)])
 def test_best_epoch_is_kept_beside_the_last(tmp_path, monkeypatch, metric, best):
     measured = iter([(3.0, 0.5), (2.0, 0.7), (1.0, 0.7), (4.0, math.nan)])
     monkeypatch.setattr(
@@ -216,6 +216,40 @@ def test_an_objective_that_returns_no_loss_is_named(result, error):
         line_through(objective=lambda model, batch: result).fit()
 
 
+@pytest.mark.parametrize(
+    ("metrics", "error"),
+    [({"share": "x"}, "one number as share, got 'x'"), ({"share": None}, "one number as share, got None"),
+     ({"share": np.ones(2)}, r"one number as share, got array"), (0.5, "the metrics as a dict of numbers, got float")],
+)  # fmt: skip
+def test_a_metric_that_is_no_number_is_named(metrics, error):
+    with pytest.raises(TypeError, match=f"objective: expected {error}"):
+        line_through(objective=lambda model, batch: (ops.mse_loss(model(batch[0]), batch[1]), metrics)).fit()
+
+
+def test_what_a_trainer_cannot_use_is_refused_at_once(tmp_path):
+    x = np.zeros((3, 1), np.float32)
+    model = nn.Linear(1, 1)
+    wanted = {"train_loader": DataLoader((x, x)), "optimizer": optim.SGD(model.parameters(), 0.1)}
+    (tmp_path / "file").touch()
+    for error, message, options in (
+        (TypeError, "expected a DataLoader as train_loader, got tuple", {"train_loader": (x, x)}),
+        (TypeError, "expected a DataLoader as val_loader, got ndarray", {"val_loader": x}),
+        (
+            ValueError,
+            "3 items in batches of 4, loader.drop_last=True",
+            {"val_loader": DataLoader(x, 4, drop_last=True)},
+        ),
+        (TypeError, r"callbacks as a list of functions", {"callbacks": EarlyStopping()}),
+        (TypeError, r"callbacks as a list of functions", {"callbacks": [3]}),
+        (ValueError, "best='loss' needs a folder", {"best": "loss"}),
+        (ValueError, "best='loss' needs a val_loader", {"best": "loss", "folder": tmp_path}),
+        (NotADirectoryError, "file is a file", {"folder": tmp_path / "file"}),
+        (NotADirectoryError, "file is a file", {"folder": tmp_path / "file" / "runs"}),
+    ):
+        with pytest.raises(error, match=f"Trainer: .*{message}"):
+            Trainer(model, objective=objective, **wanted | options)
+
+
 def test_without_a_folder_ctrl_c_stops_all_the_same(capsys):
     def pressed(model, batch):
         press_ctrl_c()
@@ -240,9 +274,23 @@ def test_a_callback_sees_every_epoch_and_can_stop(tmp_path):
     assert seen == [(1, 3), (2, 6)]
 
 
+def test_a_callback_may_stop_without_a_reason(capsys):
+    assert len(line_through(epochs=5, callbacks=[lambda trainer, row: trainer.stop()]).fit()) == 1
+    assert capsys.readouterr().out.endswith("stopped after epoch 1\n")
+
+
+def test_a_callback_cannot_change_the_row_that_was_saved():
+    def watch(trainer, row):
+        row["test"] = 1.0
+
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        line_through(callbacks=[watch]).fit()
+
+
 @pytest.mark.parametrize(
     ("metric", "values", "epochs"),
     [("val_loss", [3, 2, 2, 2, 1], 4), ("val_loss", [3, 2, 2, 1, 1], 5), ("accuracy", [1, 2, 1, 1, 3], 4),
+     ("val_mae", [3, 2, 1, 1, 1], 5), ("mae", [3, 2, 1, 1, 1], 5), (("miles", "min"), [3, 2, 1, 1, 1], 5),
      ("val_loss", [math.nan, 1, 1, 1], 4)],
 )  # fmt: skip
 def test_early_stopping_waits_for_a_better_value(metric, values, epochs):
@@ -250,7 +298,8 @@ def test_early_stopping_waits_for_a_better_value(metric, values, epochs):
     for value in values:
         if trainer._stopped:
             break
-        trainer.history.append({metric: value})
+        name = metric if isinstance(metric, str) else metric[0]
+        trainer.history.append({f"val_{name.removeprefix('val_')}": value})
         stop(trainer, trainer.history[-1])
     assert len(trainer.history) == epochs
 

@@ -41,10 +41,13 @@ class Dataset:
         items = [self[int(index)] for index in indices]
         for item in items:
             if not isinstance(item, tuple):
-                raise TypeError(f"{type(self).__name__}: expected items that are tuples, got {type(item).__name__}")
+                raise TypeError(
+                    f"Dataset.batch: expected items that are tuples, as (image, label), got {type(item).__name__}; "
+                    "arrays, each of all items, go into a tuple: (images, labels)"
+                )
         if len({len(item) for item in items}) != 1:
             lengths = sorted({len(item) for item in items})
-            raise ValueError(f"{type(self).__name__}: the {len(items)} items of a batch have lengths {lengths}")
+            raise ValueError(f"Dataset.batch: the {len(items)} items of a batch have lengths {lengths}")
         return tuple(_stack(values, position) for position, values in enumerate(zip(*items, strict=True)))
 
 

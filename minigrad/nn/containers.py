@@ -52,6 +52,12 @@ class Row(Module):
         modules.insert(index, module)
         self._refill(modules)
 
+    def pop(self, index: int = -1) -> Module:
+        """Take module number `index` out, renumber those behind it, and return it."""
+        module = self[index]
+        del self[index]
+        return module
+
     def _refill(self, modules: Iterable[Module]) -> None:
         for name, _ in list(self.named_children()):
             delattr(self, name)
@@ -95,6 +101,12 @@ class ModuleDict(Module):
 
     def __contains__(self, name: object) -> bool:
         return name in self.keys()
+
+    def pop(self, name: str) -> Module:
+        """Take a module out and return it."""
+        module = self[name]
+        del self[name]
+        return module
 
     def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
         """Add or replace modules."""

@@ -190,7 +190,7 @@ class MaxPool2d(Module):
 
 
 class AvgPool2d(MaxPool2d):
-    """The mean of each window; see `ops.avg_pool2d`."""
+    """The mean of each window; see `ops.avg_pool2d`. PyTorch has `ceil_mode` before `count_include_pad`."""
 
     def __init__(
         self,

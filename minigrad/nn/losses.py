@@ -62,10 +62,10 @@ class NLLLoss(Loss):
 
 
 class BCELoss(Loss):
-    """Binary cross-entropy of probabilities; see `ops.binary_cross_entropy`."""
+    """Binary cross-entropy of probabilities; see `ops.binary_cross_entropy`. PyTorch has `weight` first."""
 
-    def __init__(self, reduction: str = "mean") -> None:
-        super().__init__("BCELoss", reduction, {})
+    def __init__(self, reduction: str = "mean", *, weight: Tensor | Array | None = None) -> None:
+        super().__init__("BCELoss", reduction, {"weight": weight})
 
     def forward(self, p: Tensor, target: Tensor) -> Tensor:
         """Return the loss."""
@@ -73,10 +73,16 @@ class BCELoss(Loss):
 
 
 class BCEWithLogitsLoss(Loss):
-    """Binary cross-entropy of scores; see `ops.binary_cross_entropy_with_logits`."""
+    """Binary cross-entropy of scores; see `ops.binary_cross_entropy_with_logits`. PyTorch has `weight` first."""
 
-    def __init__(self, reduction: str = "mean", pos_weight: Tensor | Array | None = None) -> None:
-        super().__init__("BCEWithLogitsLoss", reduction, {"pos_weight": pos_weight})
+    def __init__(
+        self,
+        reduction: str = "mean",
+        pos_weight: Tensor | Array | None = None,
+        *,
+        weight: Tensor | Array | None = None,
+    ) -> None:
+        super().__init__("BCEWithLogitsLoss", reduction, {"weight": weight, "pos_weight": pos_weight})
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the loss."""

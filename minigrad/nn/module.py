@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ from minigrad.tensor import Parameter, Tensor
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+CONTAINERS = (list, tuple, dict, set, frozenset, deque)  # in which nothing is looked for
 
 _observers: list[Callable[[Module, Any], None]] = []
 
@@ -42,9 +45,9 @@ class Module:
     """Base of all layers and models.
 
     A subclass creates parameters and layers as attributes in `__init__` and computes in `forward`. Attributes that are
-    Parameters or Modules are found by themselves, in the order of assignment (those in plain lists and dicts are not,
-    which gives a warning: use `Sequential`, `ModuleList`, `ModuleDict`); other state, such as running statistics, is
-    announced with `register_buffer`.
+    Parameters or Modules are found by themselves, in the order of assignment. Those in plain lists, dicts and sets are
+    not, which gives a warning: use `Sequential`, `ModuleList`, `ModuleDict`, `ParameterList`. Other state, such as
+    running statistics, is announced with `register_buffer`.
 
     Attributes:
         training: True in training, False in evaluation; set by `train()` and `eval()`.
@@ -163,29 +166,30 @@ class Module:
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """Yield (path, module) for this module and all inside it, outermost first. A module used twice is yielded
-        once. Modules that lie in plain lists or dicts, and nowhere else, give a warning.
+        once. What would learn, but lies where it is not found, gives a warning: Modules and Parameters in plain lists,
+        dicts or sets and nowhere else, Tensors that require a gradient but are no Parameters.
         """
-        seen: set[int] = set()
+        seen: dict[int, Module] = {}
         hidden: list[tuple[Module, str]] = []
         stack = [(prefix, self)]
         while stack:
             path, module = stack.pop()
             if id(module) in seen:
                 continue
-            seen.add(id(module))
+            seen[id(module)] = module
             yield path, module
             stack.extend(
                 reversed([(f"{path}.{name}" if path else name, child) for name, child in module.named_children()])
             )
-            hidden += [(module, name) for name, value in vars(module).items() if isinstance(value, (list, tuple, dict))]
-        for module, name in hidden:
-            if any(id(found) not in seen for found in _modules_in(getattr(module, name))):
-                kind, holder = type(getattr(module, name)).__name__, type(module).__name__
-                warnings.warn(
-                    f"{holder}.{name} is a plain {kind}, in which modules are not found, and so do not learn: "
-                    "use nn.ModuleList, nn.ModuleDict or nn.Sequential",
-                    stacklevel=2,
-                )
+            hidden += [
+                (module, name)
+                for name, value in vars(module).items()
+                if isinstance(value, CONTAINERS) or (type(value) is Tensor and name not in module._buffers)
+            ]
+        lost = [(*at, x) for at in hidden for x in _learners_in(getattr(*at)) if id(x) not in seen]
+        found = {id(x) for m in seen.values() for x in vars(m).values() if isinstance(x, Parameter)} if lost else set()
+        for text in dict.fromkeys(_advice(*at, x) for *at, x in lost if id(x) not in found):
+            warnings.warn(text, stacklevel=2)
 
     def modules(self) -> Iterator[Module]:
         """Yield this module and all inside it."""
@@ -223,6 +227,7 @@ class Module:
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Return copies of all parameters and buffers as NumPy arrays, keyed as in PyTorch: `layer.0.weight`."""
+        list(self.modules())  # warns of what is not found
         return {name: np.array(backend.to_numpy(x.data), order="C") for name, x in self._state()}
 
     def load_state_dict(self, state: dict[str, Any], strict: bool = True) -> tuple[list[str], list[str]]:
@@ -362,13 +367,25 @@ def _moved(array: Array, device: str, dtype: np.dtype) -> Array:
         return array.astype(dtype, copy=False)
 
 
-def _modules_in(value: Any) -> Iterator[Module]:
-    """Yield the modules in nested lists, tuples and dicts."""
-    if isinstance(value, Module):
+def _learners_in(value: Any) -> Iterator[Any]:
+    """Yield what would learn: Modules, Parameters and other leaves, also in nested containers."""
+    is_leaf = isinstance(value, Tensor) and value.requires_grad and value.is_leaf
+    if is_leaf or isinstance(value, (Module, Parameter)):
         yield value
-    elif isinstance(value, (list, tuple, dict)):
+    elif isinstance(value, CONTAINERS):
         for item in value.values() if isinstance(value, dict) else value:
-            yield from _modules_in(item)
+            yield from _learners_in(item)
+
+
+def _advice(module: Module, name: str, learner: Any) -> str:
+    value, place = vars(module)[name], f"{type(module).__name__}.{name}"
+    if learner is value:
+        return f"{place} is a Tensor that requires a gradient, but is not found, so does not learn: use nn.Parameter"
+    what, instead = "parameters", "nn.ParameterList"
+    if isinstance(learner, Module):
+        what, instead = "modules", "nn.ModuleList, nn.ModuleDict or nn.Sequential"
+    kind = type(value).__name__
+    return f"{place} is a plain {kind}, in which {what} are not found, and so do not learn: use {instead}"
 
 
 def _numbers(name: str, value: Any) -> Array:

@@ -16,6 +16,7 @@ from minigrad.ops.dropout import dropout
 from minigrad.ops.elementwise import absolute, add, cos, div, exp, log, mul, neg, pow, sin, sqrt, sub
 from minigrad.ops.indexing import getitem
 from minigrad.ops.joining import concat, pad, stack
+from minigrad.ops.joining import concat as cat
 from minigrad.ops.loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from minigrad.ops.matmul import linear, matmul
 from minigrad.ops.norm import batch_norm
@@ -60,3 +61,7 @@ from minigrad.ops.unary import (
 )
 
 __all__ = [name for name in dir() if not name.startswith("_") and callable(globals()[name])]
+
+
+def __dir__() -> list[str]:
+    return __all__

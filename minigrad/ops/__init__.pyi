@@ -10,7 +10,7 @@ from minigrad.ops.order import Ordered
 from minigrad.ops.reduce import Axis
 from minigrad.tensor import Tensor
 
-__all__ = ['absolute', 'adaptive_avg_pool2d', 'add', 'all', 'amax', 'amin', 'any', 'argmax', 'argmin', 'argsort', 'astype', 'avg_pool2d', 'batch_norm', 'binary_cross_entropy', 'binary_cross_entropy_with_logits', 'bitwise_and', 'bitwise_not', 'bitwise_or', 'bitwise_xor', 'broadcast_to', 'ceil', 'chunk', 'clip', 'clone', 'concat', 'contiguous', 'conv2d', 'cos', 'cross_entropy', 'cumsum', 'div', 'dropout', 'elu', 'equal', 'exp', 'expand', 'expm1', 'flatten', 'flip', 'floor', 'gather', 'getitem', 'greater', 'greater_equal', 'huber_loss', 'isfinite', 'isinf', 'isnan', 'l1_loss', 'leaky_relu', 'less', 'less_equal', 'linear', 'log', 'log1p', 'log_softmax', 'logsumexp', 'masked_fill', 'matmul', 'max', 'max_pool2d', 'maximum', 'mean', 'min', 'minimum', 'mse_loss', 'mul', 'neg', 'nll_loss', 'norm', 'not_equal', 'pad', 'permute', 'pow', 'prod', 'relu', 'repeat', 'reshape', 'roll', 'round', 'rsqrt', 'sigmoid', 'sign', 'silu', 'sin', 'smooth_l1_loss', 'softmax', 'softplus', 'sort', 'split', 'sqrt', 'square', 'squeeze', 'stack', 'std', 'sub', 'sum', 't', 'tanh', 'to', 'topk', 'transpose', 'type_as', 'unsqueeze', 'var', 'where']
+__all__ = ['absolute', 'adaptive_avg_pool2d', 'add', 'all', 'amax', 'amin', 'any', 'argmax', 'argmin', 'argsort', 'astype', 'avg_pool2d', 'batch_norm', 'binary_cross_entropy', 'binary_cross_entropy_with_logits', 'bitwise_and', 'bitwise_not', 'bitwise_or', 'bitwise_xor', 'broadcast_to', 'cat', 'ceil', 'chunk', 'clip', 'clone', 'concat', 'contiguous', 'conv2d', 'cos', 'cross_entropy', 'cumsum', 'div', 'dropout', 'elu', 'equal', 'exp', 'expand', 'expm1', 'flatten', 'flip', 'floor', 'gather', 'getitem', 'greater', 'greater_equal', 'huber_loss', 'isfinite', 'isinf', 'isnan', 'l1_loss', 'leaky_relu', 'less', 'less_equal', 'linear', 'log', 'log1p', 'log_softmax', 'logsumexp', 'masked_fill', 'matmul', 'max', 'max_pool2d', 'maximum', 'mean', 'min', 'minimum', 'mse_loss', 'mul', 'neg', 'nll_loss', 'norm', 'not_equal', 'pad', 'permute', 'pow', 'prod', 'relu', 'repeat', 'reshape', 'roll', 'round', 'rsqrt', 'sigmoid', 'sign', 'silu', 'sin', 'smooth_l1_loss', 'softmax', 'softplus', 'sort', 'split', 'sqrt', 'square', 'squeeze', 'stack', 'std', 'sub', 'sum', 't', 'tanh', 'to', 'topk', 'transpose', 'type_as', 'unsqueeze', 'var', 'where']
 
 def absolute(x: Tensor) -> Tensor:
     """Return |x|."""
@@ -50,7 +50,7 @@ def argmin(x: Tensor, axis: builtins.int | None = None, keepdims: builtins.bool 
     """
 
 def argsort(x: Tensor, axis: builtins.int = -1, descending: builtins.bool = False, *, dim: builtins.int = -1) -> Tensor:
-    """Return the indices (int64) that sort `x` along `axis`; nan counts as the largest number."""
+    """Return the indices (int64) that sort `x` along `axis`, equals from first to last; nan is the largest number."""
 
 def astype(x: Tensor, dtype: Any) -> Tensor:
     """Return `x` in another dtype; gradients flow between floating types.
@@ -61,12 +61,13 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
 
 def avg_pool2d(x: Tensor, kernel_size: builtins.int | Pair, stride: builtins.int | Pair | None = None, padding: builtins.int | Pair = 0, count_include_pad: builtins.bool = True) -> Tensor:
     """Return the mean of each window; padding counts as zeros, or with `count_include_pad=False` not at all. float16 is
-    added up in float32. Arguments as `max_pool2d`.
+    added up in float32. Arguments as `max_pool2d`. PyTorch has `ceil_mode` before `count_include_pad`.
     """
 
 def batch_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None, training: builtins.bool, momentum: builtins.float = 0.1, eps: builtins.float = 1e-05, *, shortcut: Tensor | None = None, relu: builtins.bool = False) -> Tensor:
-    """Normalise each channel to mean 0 and variance 1, then scale and shift it, as `torch.nn.functional.batch_norm`.
-    float16 is computed in float32; only the result and the running statistics are rounded.
+    """Normalise each channel to mean 0 and variance 1, then scale and shift it, as `torch.nn.functional.batch_norm`;
+    but in PyTorch the running statistics stand before weight and bias. float16 is computed in float32; only the result
+    and the running statistics are rounded.
 
     The addition and the ReLU that often follow can be done in the same passes over the data.
 
@@ -88,22 +89,28 @@ def batch_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, running_me
         DeviceError: devices differ.
     """
 
-def binary_cross_entropy(p: Tensor, target: Tensor, reduction: str = 'mean') -> Tensor:
+def binary_cross_entropy(p: Tensor, target: Tensor, reduction: str = 'mean', weight: Tensor | Array | None = None) -> Tensor:
     """Return −(y·ln p + (1 − y)·ln(1 − p)) for probabilities p and targets y in 0..1, which get no gradient.
 
-    Where p comes from a sigmoid, `binary_cross_entropy_with_logits` is more precise.
+    Where p comes from a sigmoid, `binary_cross_entropy_with_logits` is more precise. Give options by name: in PyTorch
+    the third argument is `weight`.
+
+    Args:
+        weight: what each loss is multiplied by, before the mean over their number; it broadcasts to the shape of p.
 
     Raises:
         ValueError: the shapes differ, or `reduction` is unknown.
     """
 
-def binary_cross_entropy_with_logits(logits: Tensor, target: Tensor, reduction: str = 'mean', pos_weight: Tensor | Array | None = None) -> Tensor:
+def binary_cross_entropy_with_logits(logits: Tensor, target: Tensor, reduction: str = 'mean', pos_weight: Tensor | Array | None = None, weight: Tensor | Array | None = None) -> Tensor:
     """Return −(w·y·ln p + (1 − y)·ln(1 − p)) with p = sigmoid(x), for targets y in 0..1.
 
-    Computed as (1 − y)·x + (1 + (w − 1)·y)·ln(1 + e⁻ˣ), in which nothing overflows.
+    Computed as (1 − y)·x + (1 + (w − 1)·y)·ln(1 + e⁻ˣ), in which nothing overflows. Give options by name: in PyTorch
+    the third argument is `weight`.
 
     Args:
         pos_weight: w, which broadcasts to the shape of the logits: above 1 it favours finding what is there.
+        weight: as in `binary_cross_entropy`.
 
     Raises:
         ValueError: the shapes differ, or `reduction` is unknown.
@@ -126,6 +133,13 @@ def broadcast_to(x: Tensor, *shape: builtins.int | tuple[builtins.int, ...]) -> 
 
     Raises:
         ValueError: the shapes do not fit.
+    """
+
+def cat(tensors: Sequence[Tensor], axis: builtins.int = 0, *, dim: builtins.int = 0) -> Tensor:
+    """Join Tensors along an existing axis.
+
+    Raises:
+        ValueError: there are none, or their shapes differ elsewhere than along `axis`.
     """
 
 def ceil(x: Tensor) -> Tensor:
@@ -179,7 +193,8 @@ def cos(x: Tensor) -> Tensor:
     """Return the cosine of x, in radians."""
 
 def cross_entropy(logits: Tensor, targets: Tensor | Array, reduction: str = 'mean', label_smoothing: builtins.float = 0.0, weight: Tensor | Array | None = None, ignore_index: builtins.int = -100) -> Tensor:
-    """Return −ln softmax(logits)[target], as `torch.nn.functional.cross_entropy`.
+    """Return −ln softmax(logits)[target], as `torch.nn.functional.cross_entropy`. Give options by name: in PyTorch the
+    third argument is `weight`.
 
     Args:
         logits: scores, any real numbers: (N, C); with places, as in segmentation, (N, C, H, W); or (C,) alone.
@@ -219,7 +234,7 @@ def elu(x: Tensor, alpha: builtins.float = 1.0) -> Tensor:
     """Return x where it is positive, and α(eˣ − 1) elsewhere (Clevert et al. 2015, arXiv:1511.07289)."""
 
 def equal(a: Operand, b: Operand) -> Tensor:
-    """Return a = b, elementwise, as booleans."""
+    """Return a = b, elementwise, as booleans. PyTorch's `equal` gives one answer for all: here `(a == b).all()`."""
 
 def exp(x: Tensor) -> Tensor:
     """Return eˣ."""
@@ -332,7 +347,8 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
 def max(x: Tensor, axis: Axis = None, keepdims: builtins.bool = False, *, keepdim: builtins.bool = False) -> Tensor:
     """Return the largest element, of all or along `axis`; arguments as `sum`.
 
-    PyTorch's `max(dim=…)` gives indices, too, so that name is not taken: use `amax(dim=…)` and `argmax(dim=…)`.
+    PyTorch's `max(dim=…)` gives indices, too, so that name is not taken: use `amax(dim=…)` and `argmax(dim=…)`. So
+    `values, indices = x.max(1)` is not for here; of two rows it would take their maxima apart.
 
     Raises:
         ValueError: there are no elements along `axis`.
@@ -386,7 +402,7 @@ def neg(x: Tensor) -> Tensor:
 
 def nll_loss(log_p: Tensor, targets: Tensor | Array, reduction: str = 'mean', weight: Tensor | Array | None = None, ignore_index: builtins.int = -100) -> Tensor:
     """Return −log_p[target], the cross-entropy of what `log_softmax` gave. Shapes, further arguments and errors as in
-    `cross_entropy`.
+    `cross_entropy`. Give options by name: in PyTorch the third argument is `weight`.
     """
 
 def norm(x: Tensor, p: builtins.float = 2, axis: Axis = None, keepdims: builtins.bool = False, *, dim: Axis = None, keepdim: builtins.bool = False) -> Tensor:
@@ -405,14 +421,16 @@ def pad(x: Tensor, width: Sequence[tuple[builtins.int, builtins.int]], value: bu
     """Add a border of `value`.
 
     Args:
-        width: (before, after) for each axis, in NumPy's order.
+        width: (before, after) for each axis, in NumPy's order. Not as in PyTorch, where plain numbers begin with the
+            last axis: its `(1, 1)` for a matrix is `[(0, 0), (1, 1)]` here.
 
     Raises:
+        TypeError: `width` is not made of pairs of ints.
         ValueError: `width` does not have one non-negative pair for each axis.
     """
 
-def permute(x: Tensor, *axes: builtins.int | tuple[builtins.int, ...]) -> Tensor:
-    """Return `x` with its axes in the order `axes`.
+def permute(x: Tensor, *axes: builtins.int | tuple[builtins.int, ...], dims: tuple[builtins.int, ...] | None = None) -> Tensor:
+    """Return `x` with its axes in the order `axes`, or `dims`.
 
     Raises:
         ValueError: `axes` is not a permutation of the axes.
@@ -493,7 +511,7 @@ def split(x: Tensor, sizes: builtins.int | Sequence[builtins.int] = ..., axis: b
     """Return `x` cut along `axis` into pieces of the given lengths, or all of one length and a shorter last one.
 
     Raises:
-        ValueError: the lengths do not add up, or one is not positive.
+        ValueError: the lengths do not add up, or one is negative; or the one length for all is not positive.
     """
 
 def sqrt(x: Tensor) -> Tensor:
@@ -503,7 +521,7 @@ def square(x: Tensor) -> Tensor:
     """Return x²."""
 
 def squeeze(x: Tensor, axis: builtins.int | tuple[builtins.int, ...] | None = None, *, dim: builtins.int | tuple[builtins.int, ...] | None = None) -> Tensor:
-    """Remove axes of length 1: all of them, or those in `axis`.
+    """Remove axes of length 1: all of them, or those in `axis`, where PyTorch passes over those that are longer.
 
     Raises:
         ValueError: an axis in `axis` does not exist or is longer than 1.
@@ -516,7 +534,7 @@ def stack(tensors: Sequence[Tensor], axis: builtins.int = 0, *, dim: builtins.in
         ValueError: there are none, or their shapes differ.
     """
 
-def std(x: Tensor, axis: Axis = None, keepdims: builtins.bool = False, correction: builtins.int = 1, *, dim: Axis = None, keepdim: builtins.bool = False) -> Tensor:
+def std(x: Tensor, axis: Axis = None, keepdims: builtins.bool = False, correction: builtins.int = 1, *, dim: Axis = None, keepdim: builtins.bool = False, unbiased: builtins.int = 1) -> Tensor:
     """Return the standard deviation, the root of `var`."""
 
 def sub(a: Operand, b: Operand) -> Tensor:
@@ -558,9 +576,9 @@ def topk(x: Tensor, k: builtins.int, axis: builtins.int = -1, largest: builtins.
         ValueError: there are fewer than k elements.
     """
 
-def transpose(x: Tensor, *axes: builtins.int | tuple[builtins.int, ...]) -> Tensor:
-    """Exchange two axes, `x.transpose(0, 1)` as in PyTorch; without arguments reverse all axes, and with a tuple of all
-    of them, or three and more, permute them, as in NumPy.
+def transpose(x: Tensor, *axes: builtins.int | tuple[builtins.int, ...], dim0: builtins.int | None = None, dim1: builtins.int | None = None) -> Tensor:
+    """Exchange two axes, `x.transpose(0, 1)` or `x.transpose(dim0=0, dim1=1)` as in PyTorch; without arguments reverse
+    all axes, and with a tuple of all of them, or three and more, permute them, as in NumPy.
 
     Raises:
         ValueError: an axis does not exist.
@@ -572,11 +590,11 @@ def type_as(x: Tensor, other: Tensor) -> Tensor:
 def unsqueeze(x: Tensor, axis: builtins.int = ..., *, dim: builtins.int = ...) -> Tensor:
     """Insert an axis of length 1 at position `axis`."""
 
-def var(x: Tensor, axis: Axis = None, keepdims: builtins.bool = False, correction: builtins.int = 1, *, dim: Axis = None, keepdim: builtins.bool = False) -> Tensor:
+def var(x: Tensor, axis: Axis = None, keepdims: builtins.bool = False, correction: builtins.int = 1, *, dim: Axis = None, keepdim: builtins.bool = False, unbiased: builtins.int = 1) -> Tensor:
     """Return the variance Σ(x − x̄)²/(n − correction), of all elements or along `axis`; arguments as `sum`.
 
-    As in PyTorch the default is the unbiased estimate; `correction=0` divides by n, as NumPy does and as normalisation
-    layers need.
+    As in PyTorch the default is the unbiased estimate; `correction=0`, or `unbiased=False`, divides by n, as NumPy
+    does and as normalisation layers need.
     """
 
 def where(condition: Tensor | Array | builtins.bool, a: Operand, b: Operand) -> Tensor:

@@ -17,6 +17,7 @@ from minigrad.ops.loss import check_reduction, of_one_shape, reduced
 from minigrad.ops.operands import beside, check_dtypes
 from minigrad.ops.order import gather
 from minigrad.ops.select import maximum, where
+from minigrad.ops.shape import broadcast_to
 from minigrad.ops.unary import softplus
 from minigrad.tensor import Tensor
 
@@ -96,7 +97,8 @@ def cross_entropy(
     weight: Tensor | Array | None = None,
     ignore_index: int = -100,
 ) -> Tensor:
-    """Return −ln softmax(logits)[target], as `torch.nn.functional.cross_entropy`.
+    """Return −ln softmax(logits)[target], as `torch.nn.functional.cross_entropy`. Give options by name: in PyTorch the
+    third argument is `weight`.
 
     Args:
         logits: scores, any real numbers: (N, C); with places, as in segmentation, (N, C, H, W); or (C,) alone.
@@ -147,7 +149,7 @@ def nll_loss(
     ignore_index: int = -100,
 ) -> Tensor:
     """Return −log_p[target], the cross-entropy of what `log_softmax` gave. Shapes, further arguments and errors as in
-    `cross_entropy`.
+    `cross_entropy`. Give options by name: in PyTorch the third argument is `weight`.
     """
     targets = beside(targets, log_p)
     check_dtypes("nll_loss", log_p=log_p)
@@ -258,32 +260,50 @@ class BinaryCrossEntropy(Function):
 
 
 @in_float32
-def binary_cross_entropy(p: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def binary_cross_entropy(
+    p: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | Array | None = None
+) -> Tensor:
     """Return −(y·ln p + (1 − y)·ln(1 − p)) for probabilities p and targets y in 0..1, which get no gradient.
 
-    Where p comes from a sigmoid, `binary_cross_entropy_with_logits` is more precise.
+    Where p comes from a sigmoid, `binary_cross_entropy_with_logits` is more precise. Give options by name: in PyTorch
+    the third argument is `weight`.
+
+    Args:
+        weight: what each loss is multiplied by, before the mean over their number; it broadcasts to the shape of p.
 
     Raises:
         ValueError: the shapes differ, or `reduction` is unknown.
     """
     p, target = of_one_shape("binary_cross_entropy", p, target)
-    return reduced("binary_cross_entropy", BinaryCrossEntropy.apply(p, target.detach()), reduction)
+    loss = BinaryCrossEntropy.apply(p, target.detach())
+    return reduced("binary_cross_entropy", _weighed(loss, weight), reduction)
 
 
 @in_float32
 def binary_cross_entropy_with_logits(
-    logits: Tensor, target: Tensor, reduction: str = "mean", pos_weight: Tensor | Array | None = None
+    logits: Tensor,
+    target: Tensor,
+    reduction: str = "mean",
+    pos_weight: Tensor | Array | None = None,
+    weight: Tensor | Array | None = None,
 ) -> Tensor:
     """Return −(w·y·ln p + (1 − y)·ln(1 − p)) with p = sigmoid(x), for targets y in 0..1.
 
-    Computed as (1 − y)·x + (1 + (w − 1)·y)·ln(1 + e⁻ˣ), in which nothing overflows.
+    Computed as (1 − y)·x + (1 + (w − 1)·y)·ln(1 + e⁻ˣ), in which nothing overflows. Give options by name: in PyTorch
+    the third argument is `weight`.
 
     Args:
         pos_weight: w, which broadcasts to the shape of the logits: above 1 it favours finding what is there.
+        weight: as in `binary_cross_entropy`.
 
     Raises:
         ValueError: the shapes differ, or `reduction` is unknown.
     """
     x, y = of_one_shape("binary_cross_entropy_with_logits", logits, target)
     share = 1.0 if pos_weight is None else (beside(pos_weight, x) - 1) * y + 1
-    return reduced("binary_cross_entropy_with_logits", (1 - y) * x + softplus(-x) * share, reduction)
+    loss = (1 - y) * x + softplus(-x) * share
+    return reduced("binary_cross_entropy_with_logits", _weighed(loss, weight), reduction)
+
+
+def _weighed(loss: Tensor, weight: Tensor | Array | None) -> Tensor:
+    return loss if weight is None else loss * broadcast_to(beside(weight, loss), loss.shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -88,11 +88,15 @@ def pad(x: Tensor, width: Sequence[tuple[int, int]], value: float = 0.0) -> Tens
     """Add a border of `value`.
 
     Args:
-        width: (before, after) for each axis, in NumPy's order.
+        width: (before, after) for each axis, in NumPy's order. Not as in PyTorch, where plain numbers begin with the
+            last axis: its `(1, 1)` for a matrix is `[(0, 0), (1, 1)]` here.
 
     Raises:
+        TypeError: `width` is not made of pairs of ints.
         ValueError: `width` does not have one non-negative pair for each axis.
     """
+    if not isinstance(width, Iterable) or not all(isinstance(pair, Iterable) for pair in width):
+        raise TypeError(f"pad: expected a pair (before, after) for each axis, first axis first, got {width}")
     width = tuple(ints("pad", "width", tuple(pair)) for pair in width)
     if len(width) != x.ndim or any(len(pair) != 2 or min(pair) < 0 for pair in width):
         raise ValueError(f"pad: expected {x.ndim} pairs (before, after) >= 0 for shape {x.shape}, got {width}")

@@ -92,8 +92,9 @@ def batch_norm(
     shortcut: Tensor | None = None,
     relu: bool = False,
 ) -> Tensor:
-    """Normalise each channel to mean 0 and variance 1, then scale and shift it, as `torch.nn.functional.batch_norm`.
-    float16 is computed in float32; only the result and the running statistics are rounded.
+    """Normalise each channel to mean 0 and variance 1, then scale and shift it, as `torch.nn.functional.batch_norm`;
+    but in PyTorch the running statistics stand before weight and bias. float16 is computed in float32; only the result
+    and the running statistics are rounded.
 
     The addition and the ReLU that often follow can be done in the same passes over the data.
 

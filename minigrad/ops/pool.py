@@ -101,7 +101,7 @@ def avg_pool2d(
     count_include_pad: bool = True,
 ) -> Tensor:
     """Return the mean of each window; padding counts as zeros, or with `count_include_pad=False` not at all. float16 is
-    added up in float32. Arguments as `max_pool2d`.
+    added up in float32. Arguments as `max_pool2d`. PyTorch has `ceil_mode` before `count_include_pad`.
     """
     window = _pool_window("avg_pool2d", x, kernel_size, stride, padding)
     y = AvgPool2d.apply(x, window=window)

@@ -122,7 +122,7 @@ class Truth(Function):
         return getattr(x != 0, pick)(axis=axes, keepdims=keepdims)
 
 
-WITHOUT_INDICES = "dim=, as PyTorch gives values and indices then; here amax(dim=…) gives values, argmax(dim=…) indices"
+WITHOUT_INDICES = "dim=, as PyTorch gives values and indices then; here a{0}(dim=…) gives values, arg{0}(dim=…) indices"
 
 
 @also(dim="axis", keepdim="keepdims")
@@ -150,13 +150,13 @@ def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return Sum.apply(x, axes=axes, keepdims=keepdims, scale=1 / count if count else math.nan)
 
 
-@also(dim="axis", keepdim="keepdims")
+@also(dim="axis", keepdim="keepdims", unbiased="correction")
 @in_float32
 def var(x: Tensor, axis: Axis = None, keepdims: bool = False, correction: int = 1) -> Tensor:
     """Return the variance Σ(x − x̄)²/(n − correction), of all elements or along `axis`; arguments as `sum`.
 
-    As in PyTorch the default is the unbiased estimate; `correction=0` divides by n, as NumPy does and as normalisation
-    layers need.
+    As in PyTorch the default is the unbiased estimate; `correction=0`, or `unbiased=False`, divides by n, as NumPy
+    does and as normalisation layers need.
     """
     x = floating(x)
     axes = axes_of("var", x, axis)
@@ -166,11 +166,12 @@ def var(x: Tensor, axis: Axis = None, keepdims: bool = False, correction: int = 
     return Sum.apply(centred * centred, axes=axes, keepdims=keepdims, scale=scale)
 
 
-@also(keepdim="keepdims", dim=WITHOUT_INDICES)
+@also(keepdim="keepdims", dim=WITHOUT_INDICES.format("max"))
 def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the largest element, of all or along `axis`; arguments as `sum`.
 
-    PyTorch's `max(dim=…)` gives indices, too, so that name is not taken: use `amax(dim=…)` and `argmax(dim=…)`.
+    PyTorch's `max(dim=…)` gives indices, too, so that name is not taken: use `amax(dim=…)` and `argmax(dim=…)`. So
+    `values, indices = x.max(1)` is not for here; of two rows it would take their maxima apart.
 
     Raises:
         ValueError: there are no elements along `axis`.
@@ -178,7 +179,7 @@ def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return Max.apply(x, axes=_nonempty_axes("max", x, axis), keepdims=keepdims)
 
 
-@also(keepdim="keepdims", dim=WITHOUT_INDICES)
+@also(keepdim="keepdims", dim=WITHOUT_INDICES.format("min"))
 def min(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the smallest element, of all or along `axis`; see `max`.
 

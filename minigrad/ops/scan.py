@@ -58,7 +58,7 @@ def _ones(x: Tensor, kept: list[int]) -> Tensor:
     return Tensor([1], device=x.device).astype(x.dtype).broadcast_to(1, *[x.shape[i] for i in kept])
 
 
-@also(dim="axis", keepdim="keepdims")
+@also(dim="axis", keepdim="keepdims", unbiased="correction")
 @in_float32
 def std(x: Tensor, axis: Axis = None, keepdims: bool = False, correction: int = 1) -> Tensor:
     """Return the standard deviation, the root of `var`."""

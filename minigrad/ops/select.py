@@ -164,6 +164,7 @@ greater_equal = _comparison("greater_equal", operator.ge, "≥")
 less = _comparison("less", operator.lt, "<")
 less_equal = _comparison("less_equal", operator.le, "≤")
 equal = _comparison("equal", operator.eq, "=")
+equal.__doc__ += " PyTorch's `equal` gives one answer for all: here `(a == b).all()`."  # type: ignore[operator]
 not_equal = _comparison("not_equal", operator.ne, "≠")
 
 

@@ -75,25 +75,28 @@ def reshape(x: Tensor, *shape: int | tuple[int, ...]) -> Tensor:
     return Reshape.apply(x, shape=new)
 
 
-def permute(x: Tensor, *axes: int | tuple[int, ...]) -> Tensor:
-    """Return `x` with its axes in the order `axes`.
+def permute(x: Tensor, *axes: int | tuple[int, ...], dims: tuple[int, ...] | None = None) -> Tensor:
+    """Return `x` with its axes in the order `axes`, or `dims`.
 
     Raises:
         ValueError: `axes` is not a permutation of the axes.
     """
+    if dims is not None:
+        axes = (*axes, dims)
     order = ints("permute", "an order of axes", axes[0] if len(axes) == 1 else axes)
     if sorted(a % x.ndim if -x.ndim <= a < x.ndim else a for a in order) != list(range(x.ndim)):
         raise ValueError(f"permute: {order} is no permutation of the {x.ndim} axes of shape {x.shape}")
     return Permute.apply(x, axes=tuple(a % x.ndim for a in order))
 
 
-def transpose(x: Tensor, *axes: int | tuple[int, ...]) -> Tensor:
-    """Exchange two axes, `x.transpose(0, 1)` as in PyTorch; without arguments reverse all axes, and with a tuple of all
-    of them, or three and more, permute them, as in NumPy.
+def transpose(x: Tensor, *axes: int | tuple[int, ...], dim0: int | None = None, dim1: int | None = None) -> Tensor:
+    """Exchange two axes, `x.transpose(0, 1)` or `x.transpose(dim0=0, dim1=1)` as in PyTorch; without arguments reverse
+    all axes, and with a tuple of all of them, or three and more, permute them, as in NumPy.
 
     Raises:
         ValueError: an axis does not exist.
     """
+    axes += tuple(a for a in (dim0, dim1) if a is not None)
     if len(axes) != 2:
         return permute(x, *axes) if axes else Permute.apply(x, axes=tuple(range(x.ndim))[::-1])
     i, j = axes = ints("transpose", "an axis", axes)
@@ -148,7 +151,7 @@ def flatten(x: Tensor, start: int = 0, end: int = -1) -> Tensor:
 
 @also(dim="axis")
 def squeeze(x: Tensor, axis: int | tuple[int, ...] | None = None) -> Tensor:
-    """Remove axes of length 1: all of them, or those in `axis`.
+    """Remove axes of length 1: all of them, or those in `axis`, where PyTorch passes over those that are longer.
 
     Raises:
         ValueError: an axis in `axis` does not exist or is longer than 1.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minigrad.history import direction
 from minigrad.plots.look import COLORS, NUMBERS, PathLike, new_figure, percent
 
 if TYPE_CHECKING:
@@ -76,12 +77,9 @@ def _draw_metric(ax: Axes, history: Sequence[Mapping[str, Any]], metric: str) ->
     hollow = {"fillstyle": "none", "markersize": 7.5, "label": "validation"}
     epochs, values = _draw_curve(ax, history, f"val_{metric}", "vermillion", "--", "s", **hollow)
     if values.size:
-        best = values.argmin() if metric.endswith("loss") else values.argmax()
-        text = (
-            f"{values[best]:.1%}"
-            if metric.endswith("accuracy")
-            else f"{values[best]:{'.3f' if abs(values[best]) < 10_000 else '.6g'}}"
-        )
+        best = (direction(metric)[1] * values).argmax()
+        digits = ".3f" if abs(values[best]) < 10_000 else ".6g"
+        text = f"{values[best]:.1%}" if metric.endswith("accuracy") else f"{values[best]:{digits}}"
         ax.lines[-1].set_label(f"validation (best {text}, epoch {epochs[best]:g})")
         ring = {"color": COLORS["vermillion"], "markersize": 14, "fillstyle": "none", "clip_on": False}
         ax.plot(epochs[best], values[best], "o", **ring)

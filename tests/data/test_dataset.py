@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigrad import backend
-from minigrad.data import Subset, TensorDataset, random_split
+from minigrad.data import DataLoader, Subset, TensorDataset, random_split
 from minigrad.tensor import Tensor
 from tests.data.helpers import Items, numbered
 
@@ -105,3 +105,9 @@ def test_random_split_depends_on_its_seed_only():
 def test_random_split_refuses(lengths):
     with pytest.raises(ValueError, match="random_split"):
         random_split(numbered(), lengths)
+
+
+def test_a_list_of_arrays_is_refused_with_advice():
+    x = np.zeros((2, 3), np.float32)
+    with pytest.raises(TypeError, match=r"items that are tuples, .*got ndarray; arrays, .* go into a tuple"):
+        next(iter(DataLoader([x, x], 2)))

@@ -33,6 +33,11 @@ def test_a_module_list_is_changed_as_a_list():
     del layers[0]
     assert list(layers) == [b, d, c] and list(layers.state_dict())[::2] == ["0.weight", "1.weight", "2.weight"]
     assert isinstance(layers[1:], nn.ModuleList) and list(layers[1:]) == [d, c]
+    assert layers.pop() is c and layers.pop(0) is b and list(layers.state_dict()) == ["0.weight", "0.bias"]
+    named = nn.ModuleDict({"a": a, "b": b})
+    assert named.pop("a") is a and named.keys() == ["b"]
+    with pytest.raises(KeyError, match="a"):
+        named.pop("a")
 
 
 def test_a_sequential_is_sliced_and_its_layers_replaced():

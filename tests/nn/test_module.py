@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import weakref
+from collections import deque
 
 import numpy as np
 import pytest
@@ -144,8 +145,10 @@ def test_a_buffer_that_was_deleted_is_gone():
 
 
 @pytest.mark.parametrize(
-    "hide", [lambda layer: [layer], lambda layer: (layer,), lambda layer: {"a": layer}, lambda layer: [1, [[layer]]]]
-)
+    "hide",
+    [lambda layer: [layer], lambda layer: (layer,), lambda layer: {"a": layer}, lambda layer: [1, [[layer]]],
+     lambda layer: {layer}, lambda layer: deque([layer])],
+)  # fmt: skip
 def test_layers_in_a_plain_list_are_not_found_and_that_is_said(hide):
     """As in PyTorch only attributes count; but there nothing is said."""
 
@@ -161,6 +164,26 @@ def test_layers_in_a_plain_list_are_not_found_and_that_is_said(hide):
         assert list(net.parameters()) == []
     inner.head = layer  # found now, so that the list may keep it, too
     assert len(list(net.parameters())) == 2
+
+
+@pytest.mark.parametrize("hide", [lambda w: [w], lambda w: {"a": (w,)}, lambda w: {w}, lambda w: deque([w])])
+def test_parameters_in_a_plain_container_are_not_found_and_that_is_said(hide):
+    net = nn.Module()
+    net.weights = hide(weight := nn.Parameter(np.zeros(2, np.float32)))
+    for look in (lambda: list(net.parameters()), net.state_dict):
+        with pytest.warns(UserWarning, match=r"Module.weights is a plain \w+, in which parameters .* nn.ParameterList"):
+            assert not look()
+    net.weight = weight  # found now
+    assert len(list(net.parameters())) == 1
+
+
+def test_a_tensor_that_would_learn_but_is_no_parameter_is_named():
+    net = nn.Module()
+    net.w = Tensor([1.0], requires_grad=True)
+    with pytest.warns(UserWarning, match="Module.w is a Tensor that requires a gradient, .* use nn.Parameter"):
+        assert list(net.parameters()) == []
+    net.w = net.w * 2  # a result that is only kept
+    assert list(net.parameters()) == []
 
 
 def test_a_module_without_forward_says_so():

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from minigrad import ops
+from minigrad import Tensor, nn, ops
 from tests.ops.helpers import gradients, leaf, show
 
 LN2 = math.log(2)
@@ -70,3 +70,14 @@ def test_binary_cross_entropy_of_extreme_scores_is_finite(device):
 def test_binary_targets_have_the_shape_of_the_scores(device, name):
     with pytest.raises(ValueError, match=rf"{name}: pred has shape \(2, 1\), target \(2,\)"):
         getattr(ops, name)(leaf([[0.5], [0.5]], device), [0.0, 1.0])
+
+
+def test_binary_cross_entropy_is_weighed_element_by_element(device):
+    p, weight = leaf([[0.5, 0.75]], device), [2.0, 0.0]
+    for loss in (ops.binary_cross_entropy(p, [[1.0, 0.0]], weight=weight),
+                 ops.binary_cross_entropy_with_logits(leaf([[0.0, 5.0]], device), [[1.0, 0.0]], weight=weight),
+                 nn.BCELoss(weight=np.array(weight, np.float32))(p.cpu(), Tensor([[1.0, 0.0]])),
+                 nn.BCEWithLogitsLoss(weight=Tensor(weight))(Tensor([[0.0, 5.0]]), Tensor([[1.0, 0.0]]))):  # fmt: skip
+        assert loss.item() == pytest.approx(math.log(2))  # 2·ln 2, over two elements
+    with pytest.raises(ValueError, match="broadcast"):
+        ops.binary_cross_entropy(p, [[1.0, 0.0]], weight=[[1.0], [1.0]])

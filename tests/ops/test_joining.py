@@ -66,3 +66,9 @@ def test_pad(device):
     assert gradients(y, x)[0].tolist() == [[1, 1]]
     assert show(ops.pad(x, [(0, 0), (1, 1)])) == [[0, 1, 2, 0]]
     assert show(ops.pad(x[:, :0], [(0, 0), (1, 1)])) == [[0, 0]]
+
+
+@pytest.mark.parametrize("width", [(1, 1), 1, (1, 1, 2, 2)])
+def test_padding_in_the_form_of_pytorch_is_refused(width):
+    with pytest.raises(TypeError, match=r"pad: expected a pair \(before, after\) for each axis"):
+        ops.pad(Tensor([[1, 2]]), width)

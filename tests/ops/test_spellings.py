@@ -7,7 +7,7 @@ import inspect
 import numpy as np
 import pytest
 
-from minigrad import Tensor
+from minigrad import Tensor, nn, ops, optim
 from minigrad.ops.spellings import also
 
 X = np.array([[3.0, -1.0, 2.0], [-4.0, 5.0, 0.5]], np.float32)
@@ -47,7 +47,7 @@ def test_what_means_something_else_in_pytorch_is_refused_with_advice():
     with pytest.raises(TypeError, match="required: does not take a thing"):
         required(1, 2, index=3)
     for name in ("max", "min"):
-        with pytest.raises(TypeError, match=rf"{name}: does not take dim=, .*amax\(dim=.*argmax\(dim="):
+        with pytest.raises(TypeError, match=rf"{name}: does not take dim=, .*a{name}\(dim=.*arg{name}\(dim="):
             getattr(Tensor(X), name)(dim=1)
 
 
@@ -60,6 +60,18 @@ LINES = [
     lambda x: x.amin(dim=-1),
     lambda x: x.var(dim=1, correction=0),
     lambda x: x.std(dim=0),
+    lambda x: x.std(dim=0, unbiased=False),
+    lambda x: x.var(dim=1, unbiased=True),
+    lambda x: x.transpose(dim0=0, dim1=1),
+    lambda x: x.permute(dims=(1, 0)),
+    lambda x: x.add(x).sub(1).mul(x).div(3.0).neg(),
+    lambda x: x.eq(x.neg()),
+    lambda x: x.ne(2.0),
+    lambda x: x.lt(0.5),
+    lambda x: x.le(0.5),
+    lambda x: x.gt(0.5),
+    lambda x: x.ge(0.5),
+    lambda x: x.maximum(x.neg()).minimum(x.square()),
     lambda x: x.norm(),
     lambda x: x.norm(p=1, dim=1),
     lambda x: x.norm(p=3, dim=0, keepdim=True),
@@ -138,6 +150,10 @@ def test_a_line_of_pytorch_gives_the_same(number):
         np.testing.assert_allclose(ours.grad.numpy(), theirs.grad.numpy(), rtol=1e-4, atol=1e-6)
 
 
+def test_further_names_for_the_same_things():
+    assert ops.cat is ops.concat and optim.lr_scheduler.StepLR is optim.StepLR
+
+
 def test_questions_to_a_tensor():
     x = Tensor(X, requires_grad=True)
     assert x.size == 6 and x.numel() == 6 and x.size() == (2, 3) and x.size(1) == x.size(dim=-1) == 3
@@ -157,3 +173,60 @@ def test_moving_by_dtype_and_by_example(device):
     assert x.to(np.float64).dtype == np.float64 and x.to("cpu", np.float16).dtype == np.float16
     other = Tensor([1.0]).double()
     assert x.to(other).device == "cpu" and x.to(other).dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: x.topk(4), "topk: expected k from 0 to 3"),
+        (lambda x: x.gather(0, [[0], [1], [2]]), None),
+        (lambda x: x.gather(0, [0]), r"gather: an index of shape \(1,\) does not fit shape \(2, 3\)"),
+        (lambda x: x.split([1, 1], dim=1), r"split: lengths \[1, 1\] do not add up to 3"),
+        (lambda x: x.split(0), "split: expected a length >= 1"),
+        (lambda x: x.chunk(0), "chunk: expected chunks >= 1"),
+        (lambda x: x.repeat(2), "repeat: expected at least 2 counts"),
+        (lambda x: x.roll((1, 2), 0), "roll: got 2 shifts for 1 axes"),
+        (lambda x: x.cumsum(2), r"cumsum: axis 2 does not fit shape \(2, 3\)"),
+        (lambda x: x.norm(0), "norm: expected p > 0"),
+        (lambda x: x.flatten(1, 0), "flatten: end 0 comes before start 1"),
+        (lambda x: x.view(1, 2, 3).t(), "t: expected a matrix"),
+    ],
+)
+def test_wrong_arguments_are_named(call, message):
+    with pytest.raises((ValueError, IndexError), match=message):
+        call(Tensor(X))
+
+
+def test_the_product_of_nothing_is_one():
+    assert Tensor(np.ones((0,))).prod().item() == 1 and Tensor(np.ones((2, 0))).prod(dim=1).tolist() == [1, 1]
+    assert ops.prod(Tensor([2, 3])).item() == 6 and ops.prod(Tensor([2, 3])).dtype == np.int64
+
+
+RENAMED = {"size_average", "reduce"}  # PyTorch's old names, which nobody gives
+PLACES = {"device", "dtype"}
+
+
+def places(function):
+    """The positions of the arguments that may be given without their names."""
+    names = [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    return {name: position for position, name in enumerate(name for name in names if name not in RENAMED)}
+
+
+def test_where_arguments_stand_elsewhere_than_in_pytorch_the_documentation_says_so():
+    torch = pytest.importorskip("torch")
+    homes = ((ops, torch.nn.functional), (nn, torch.nn), (optim, torch.optim), (optim, torch.optim.lr_scheduler))
+    differing = set()
+    for home, (ours, theirs) in enumerate(homes):
+        for name in ours.__all__:
+            try:
+                mine, others = places(getattr(ours, name)), places(getattr(theirs, name))
+            except (
+                AttributeError,
+                ValueError,
+                TypeError,
+            ):  # PyTorch has no such name, or says nothing of its arguments
+                continue
+            if any(mine[argument] != others[argument] for argument in mine.keys() & others.keys() - PLACES):
+                differing.add((home, name))
+                assert "PyTorch" in getattr(ours, name).__doc__, name
+    assert {(0, "batch_norm"), (2, "SGD"), (0, "cross_entropy")} <= differing
