@@ -61,7 +61,7 @@ def test_a_class_that_is_ruled_out(device):
     assert ops.cross_entropy(logits, [1]).item() == math.inf
 
 
-@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8"])
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "uint64"])
 def test_targets_are_integers_of_any_size(device, dtype):
     logits = random_leaf(device, 3, 4)
     loss = ops.cross_entropy(logits, Tensor(np.array([0, 3, 1], dtype), device=device))

@@ -24,6 +24,7 @@ def test_sorting_another_axis_backwards(device):
     values, indices = ops.sort(x, axis=0, descending=True)
     assert values.tolist() == [[3, 5, 2], [-4, -1, 0.5]] and indices.tolist() == [[0, 1, 0], [1, 0, 1]]
     assert ops.argsort(x, -2, True).tolist() == indices.tolist()
+    assert ops.sort(x, axis=0).values.tolist() == [[-4, -1, 0.5], [3, 5, 2]]
 
 
 def test_the_last_axis_is_meant_where_none_is_named(device):
