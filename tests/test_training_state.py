@@ -90,7 +90,7 @@ class Wandering(optim.LambdaLR):
 
 
 def change_history(trainer, row):
-    row |= {"note": "x", "val_f1": np.float32(0.5), "box": [1, None]}
+    trainer.history[-1] |= {"note": "x", "val_f1": np.float32(0.5), "box": [1, None]}
 
 
 CONFIG = {
