@@ -140,7 +140,16 @@ def build_trainer(config: dict[str, Any], pictures: Any, folder: Path | None, de
     val_loader = evaluation_loader(Subset(pictures, validation), normalize, device)
     epochs = config["epochs"]
     return Trainer(
-        model, optimizer, objective, train_loader, val_loader, epochs, folder, schedule, config, best=BEST_METRIC
+        model,
+        optimizer,
+        objective,
+        train_loader,
+        val_loader,
+        epochs,
+        folder,
+        schedule,
+        config,
+        best=None if folder is None else BEST_METRIC,
     )
 
 

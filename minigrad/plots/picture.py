@@ -30,7 +30,8 @@ class Picture(Figure):
 
     def savefig(self, fname: Any, **options: Any) -> None:
         with shared_look(), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", r"Glyph \d+")  # `fonts.py` said once what no font here has
+            # `fonts.py` said once what no font here has; Matplotlib before 3.11 also says which scripts it cannot join.
+            warnings.filterwarnings("ignore", r"Glyph \d+|Matplotlib currently does not support")
             super().savefig(fname, **options)
 
     def _repr_png_(self) -> bytes:

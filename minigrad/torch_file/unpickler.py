@@ -73,7 +73,7 @@ NAMES: dict[tuple[str, str], object] = {
 }
 
 
-MIN_INSTRUCTIONS, MAX_INSTRUCTIONS = 1_500_000, 2_500_000
+MIN_INSTRUCTIONS, MAX_INSTRUCTIONS = 1_500_000, 2_000_000
 
 
 class TensorUnpickler(PickleMachine):

@@ -51,14 +51,14 @@ def test_pickles(program):
 
 
 LARGE = {
-    "lists": b"]" * 2_490_000,
-    "values that are stored": b"N" + b"".join(b"r" + struct.pack("<I", i) for i in range(2_490_000)),
+    "lists": b"]" * 1_990_000,
+    "values that are stored": b"N" + b"".join(b"r" + struct.pack("<I", i) for i in range(1_990_000)),
     "wide texts": b"(" + b.text("\U0001f40d" * 499) * 20_000 + b"t",
     "one text": b.text("\U0001f40d" * 2_500_000),
     "dictionaries in dictionaries": b"}q\x00("
-    + b"".join(b"X\x06\0\0\0%06d}X\1\0\0\0ah\x00s" % i for i in range(240_000)) + b"u",
+    + b"".join(b"X\x06\0\0\0%06d}X\1\0\0\0ah\x00s" % i for i in range(190_000)) + b"u",
     "64 axes under many names": b"}(" + b.tensor("0", 6, (1,) * 64) + b"q\x01" + b"0"
-    + b"".join(b"X\x06\0\0\0%06dh\x01" % i for i in range(790_000)) + b"u",
+    + b"".join(b"X\x06\0\0\0%06dh\x01" % i for i in range(630_000)) + b"u",
 }  # fmt: skip
 
 
