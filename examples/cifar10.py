@@ -26,7 +26,7 @@ from datasets import CIFAR10, DatasetUnavailable, Digits, cifar10
 from datasets.transforms import Compose, Normalize, RandomCrop, RandomHorizontalFlip
 from examples import common
 from examples.data_folder import check_data_folder
-from examples.errors import UsageError, listed
+from examples.errors import UsageError, check_same_classes
 from examples.photos import Photo, draw_answers, read_photos
 from examples.report import classification_report, format_report, write_report
 from examples.run_folder import PREDICTIONS, open_run
@@ -207,9 +207,7 @@ def load_test(config: dict[str, Any], data_dir: Path | None) -> Any:
         UsageError: their classes are not the checkpoint's.
     """
     test = load_pictures(config["data"], data_dir, train=False)
-    if test.classes != config["classes"]:
-        classes = f"{listed(test.classes)}, the checkpoint has {listed(config['classes'])}"
-        raise UsageError(f"these data have the classes {classes}")
+    check_same_classes(test.classes, config["classes"])
     return test
 
 

@@ -18,6 +18,16 @@ def in_words(error: BaseException) -> str:
     return str(error)
 
 
+def check_same_classes(found: Sequence[str], expected: Sequence[str]) -> None:
+    """Check that data have the classes of a checkpoint, in its order.
+
+    Raises:
+        UsageError: they have others.
+    """
+    if found != expected:
+        raise UsageError(f"these data have the classes {listed(found)}, the checkpoint has {listed(expected)}")
+
+
 def listed(names: Sequence[str], most: int = 12) -> str:
     """Return names for a message, quoted, and no more of them than can be read."""
     more = f" and {len(names) - most} more" if len(names) > most else ""

@@ -12,7 +12,7 @@ from datasets.box_transforms import Compose, OnBatch, RandomHorizontalFlip, Rand
 from datasets.boxes import BoxDataset
 from datasets.transforms import Normalize
 from examples.data_folder import check_data_folder
-from examples.errors import UsageError, listed
+from examples.errors import UsageError, check_same_classes, listed
 from examples.features import feature_maps
 from minigrad import Tensor, nn, optim
 from minigrad.data import DataLoader, Dataset, Subset, TensorDataset
@@ -53,9 +53,8 @@ def load_pictures(config: dict[str, Any], data_dir: Path | None, train: bool) ->
                 f"{error}\nTo go on without it, run with --data digits (nothing to download), or with --data folder "
                 "--data-dir DIR (your own photos)."
             ) from None
-    if config["classes"] and pictures.classes != config["classes"]:
-        classes = f"{listed(pictures.classes)}, the checkpoint has {listed(config['classes'])}"
-        raise UsageError(f"these data have the classes {classes}")
+    if config["classes"]:
+        check_same_classes(pictures.classes, config["classes"])
     return pictures
 
 

@@ -2,8 +2,8 @@
 
 An operation is a small class in `ops/`. Its `forward` computes on plain arrays; its `backward` turns the gradient of
 the output into the gradients of the inputs. It is written with Tensor operations, so that a gradient can itself be
-differentiated; a few that small networks call most (`ops/matmul.py`, `loss.py`, `norm.py`) say the same a second time
-on bare arrays, for the usual sweep, which records nothing. Multiplication, for operands of one shape:
+differentiated; a few that small networks call most (`ops/matmul.py`, `cross_entropy.py`, `norm.py`) say the same a
+second time on bare arrays, for the usual sweep, which records nothing. Multiplication, for operands of one shape:
 
     class Mul(Function):
         '''y = a·b  ⇒  ∂L/∂a = g·b, ∂L/∂b = g·a'''
