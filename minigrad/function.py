@@ -1,12 +1,11 @@
 """`Function`: one differentiable operation, and the recording of operations as a graph.
 
 An operation is a small class in `ops/`. Its `forward` computes on plain arrays; its `backward` turns the gradient of
-the output into the gradients of the inputs. It is written with Tensor operations, so that a gradient can itself be
-differentiated; a few that small networks call most (`ops/matmul.py`, `cross_entropy.py`, `norm.py`) say the same a
-second time on bare arrays, for the usual sweep, which records nothing. Multiplication, for operands of one shape:
+the output into the gradients of the inputs. Multiplication, as `ops/elementwise.py` has it:
 
     class Mul(Function):
-        '''y = a·b  ⇒  ∂L/∂a = g·b, ∂L/∂b = g·a'''
+        '''y = a·b  ⇒  ∂L/∂a = g·b, ∂L/∂b = g·a.'''
+
         reads = {0: (1,), 1: (0,)}          # the gradient of input 0 needs input 1, and the other way round
 
         def forward(self, a, b):
@@ -16,7 +15,13 @@ second time on bare arrays, for the usual sweep, which records nothing. Multipli
             a, b = self.inputs
             return grad * b if self.needs[0] else None, grad * a if self.needs[1] else None
 
-`Mul.apply(x, y)` runs it. If an input requires a gradient, the instance stays behind as the *node* of the result.
+`Mul.apply(x, y)` on Tensors runs it. If one of them requires a gradient, the instance stays behind as the *node* of the
+result. On plain arrays `Mul.apply(x, y)` only computes, and returns a plain array.
+
+So `backward` is written once and runs in two ways. Usually the sweep gives it arrays, and all that it calls computes at
+once. With `create_graph=True` the sweep gives it Tensors, and the very same lines are recorded, so that a gradient can
+itself be differentiated. For this, whatever `backward` does must mean the same on both: `+ - * /`, comparisons, and
+`Cos.apply(x)`; but not `cos(x)`, which makes Tensors of arrays, nor an array's methods.
 """
 
 from __future__ import annotations
@@ -29,10 +34,12 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from minigrad import backend
+from minigrad import backend, hooks
 from minigrad.backend import Array
 from minigrad.grad_mode import grad_mode
 from minigrad.tensor import Tensor
+
+NUMBERS = frozenset({int, float, bool})
 
 _numbers = itertools.count()
 
@@ -79,30 +86,32 @@ _unsaved = functools.cache(_Unsaved)  # one for each operation and position
 class Function:
     """A differentiable operation with one output.
 
-    Class attributes, which say what memory backward keeps (`forward` may set `reads_output` on the instance, where it
-    depends on an option):
+    Class attributes, which say what memory backward keeps:
         reads: for each input, the inputs whose values its gradient needs. Only what some required gradient reads is
             saved.
         reads_output: whether backward needs the output's values.
+        constants: the inputs that never have a gradient, such as a mask.
         is_view: whether the output may show the memory of input 0.
         differentiable: False for operations such as comparisons, whose result never has a gradient.
 
     Instance attributes:
-        needs: for each input, whether it requires a gradient; all False when nothing is recorded. `forward` may
-            set further attributes for `backward` (a mask, a shape); they are dropped with the rest once the sweep has
-            passed.
+        needs: for each input, whether it requires a gradient; empty when nothing is recorded. `forward` may set further
+            attributes for `backward` (a shape, an axis); they are dropped with the rest once the sweep has passed.
         edges: for each input, where its gradient goes: a node, a leaf Tensor, or None.
+        places: for each input that has an edge, the shape and the dtype that its gradient must have.
         number: counts the nodes in the order in which they were made; so a node has a higher number than those that
             it was made from.
     """
 
     reads: ClassVar[dict[int, tuple[int, ...]]] = {}
     reads_output: ClassVar[bool] = False
+    constants: ClassVar[tuple[int, ...]] = ()
     is_view: ClassVar[bool] = False
     differentiable: ClassVar[bool] = True
 
     needs: tuple[bool, ...] = ()
     edges: tuple[Any, ...] = ()
+    places: tuple[tuple[tuple[int, ...], np.dtype] | None, ...] = ()
     number: int
     released = False
 
@@ -110,8 +119,13 @@ class Function:
         """Compute the result from plain arrays."""
         raise NotImplementedError(f"{self.name}.forward")
 
-    def backward(self, grad: Tensor) -> Tensor | tuple[Tensor | None, ...] | None:
-        """Return ∂L/∂input for each input, given `grad` = ∂L/∂output; None where there is none or `needs` is False."""
+    def backward(self, grad: Any) -> Any:
+        """Return ∂L/∂input for each input, in a tuple if there are several, given `grad` = ∂L/∂output.
+
+        None stands where there is no gradient, or `needs` is False. A gradient has the shape of its input; or that of
+        the output, if the input was broadcast to it: the sweep sums it. `grad` and what it returns are arrays, or with
+        `create_graph` Tensors.
+        """
         raise NotImplementedError(f"{self.name}.backward")
 
     @property
@@ -120,56 +134,80 @@ class Function:
         return type(self).__name__
 
     @classmethod
-    def apply(cls, *inputs: Any, **options: Any) -> Tensor:
-        """Run the operation and, if an input requires a gradient, record it.
+    def apply(cls, *inputs: Any, **options: Any) -> Any:
+        """Run the operation. On Tensors, record it if one of them requires a gradient; on arrays, only compute.
 
         Args:
-            inputs: Tensors; or Python numbers and None, which `forward` gets as they are and which have no gradient.
+            inputs: Tensors, or else arrays; and among them Python numbers and None, which `forward` gets as they are
+                and which have no gradient.
             options: everything else that `forward` takes, by keyword.
 
+        Returns:
+            A Tensor; an array, if the inputs are arrays.
+
         Raises:
-            TypeError: an input is something else.
+            TypeError: an input is something else, or Tensors and arrays are mixed.
             DeviceError: the inputs lie on different devices.
         """
         function = cls()
-        arrays, needs, on_cpu = [], [], True
+        arrays, needs, tensors, on_cpu = [], [], None, True
         for x in inputs:
-            if isinstance(x, Tensor):
-                arrays.append(x._array)
+            is_tensor = isinstance(x, Tensor)
+            if is_tensor:
                 needs.append(x._requires_grad)
-                on_cpu = on_cpu and type(x._array) is np.ndarray
-            elif x is None or isinstance(x, (int, float)):
+                x = x._array
+            elif x is None or type(x) in NUMBERS:
                 arrays.append(x)
                 needs.append(False)
-            else:
-                raise TypeError(f"{function.name}: expected Tensors, got {type(x).__name__}")
-        recording = cls.differentiable and True in needs and grad_mode.enabled
-        function.needs = tuple(needs) if recording else (False,) * len(needs)
+                continue
+            elif type(x) is not np.ndarray:
+                x = _as_array(function.name, x)
+            if tensors is None:
+                tensors = is_tensor
+            elif tensors is not is_tensor:
+                raise TypeError(f"{function.name}: got Tensors and arrays; a Tensor's array is in .data")
+            arrays.append(x)
+            on_cpu = on_cpu and type(x) is np.ndarray
+        recording = True in needs and cls.differentiable and grad_mode.enabled
+        if recording:
+            function.needs = tuple(needs)
+            if cls.constants:
+                function.needs = tuple([need and i not in cls.constants for i, need in enumerate(needs)])
+        watched = hooks.in_use and hooks.before_forward(function, arrays, options)
         if on_cpu:
-            result = Tensor._wrap(function.forward(*arrays, **options))
+            result = function.forward(*arrays, **options)
+            if isinstance(result, np.generic):  # as NumPy's reductions are, and what its operators make of 0-d arrays
+                result = np.asarray(result)
         else:
             with backend.use_device(_common_device(function.name, arrays)):
-                result = Tensor._wrap(function.forward(*arrays, **options))
-        if cls.is_view and backend.array_module(result._array).may_share_memory(result._array, arrays[0]):
-            result._version = inputs[0]._version
-        if recording:
-            function._record(inputs, result)
+                result = function.forward(*arrays, **options)
+        if tensors is not False:
+            array, result = result, Tensor._wrap(result)
+            if cls.is_view and backend.array_module(array).may_share_memory(array, arrays[0]):
+                result._version = inputs[0]._version
+            if recording:
+                function._record(inputs, result)
+        if watched:
+            hooks.after_forward(function, arrays, options, result)
         return result
 
     def _record(self, inputs: Sequence[Any], result: Tensor) -> None:
         self.number = next(_numbers)
-        kept, edges, saved, versions = _kept(type(self), self.needs), [], [], []
+        needs, kept = self.needs, _kept(type(self), self.needs)
+        edges, places, others, saved = [], [], [], []
         for i, x in enumerate(inputs):
-            edge = None
+            edge = place = None
             if isinstance(x, Tensor):
-                edge = edge_of(x)
+                if needs[i]:
+                    edge, place = edge_of(x), (x._array.shape, x._array.dtype)
                 if i in kept:
-                    versions.append((x, x._version[0]))
+                    saved.append((i, x, x._version[0]))
                 else:
                     x = _unsaved(type(self), i)
             edges.append(edge)
-            saved.append(x)
-        self.edges, self._saved, self._versions = tuple(edges), saved, versions
+            places.append(place)
+            others.append(x)
+        self.edges, self.places, self._others, self._saved = tuple(edges), tuple(places), others, saved
         if self.reads_output:
             # The bare array: node and Tensor must not keep each other alive.
             self._output = result._array, result._version, result._version[0]
@@ -178,54 +216,43 @@ class Function:
 
     @property
     def inputs(self) -> list[Any]:
-        """The saved inputs, in order: Tensors, numbers and None, as they were given. The values of Tensors that are not
-        in `reads`, or are read for gradients only that nobody needs, are not there: using them is an error.
+        """The saved inputs, in order: numbers and None as they were given; arrays; or with `create_graph` Tensors. The
+        values of inputs that are not in `reads`, or are read for gradients only that nobody needs, are not there: using
+        them is an error.
 
         Raises:
             RuntimeError: one of them was changed in place since.
         """
-        for x, version in self._versions:
-            self._check_unchanged("an input", x, version)
-        return self._saved
+        inputs, as_tensors = self._others.copy(), grad_mode.enabled
+        for i, x, version in self._saved:
+            if x._version[0] != version:
+                self._refuse_changed("an input", x.shape)
+            inputs[i] = x if as_tensors else x._array
+        return inputs
 
     @property
-    def output(self) -> Tensor:
-        """The saved output, as a Tensor that is still part of the graph."""
+    def output(self) -> Any:
+        """The saved output: an array; or with `create_graph` a Tensor that is still part of the graph.
+
+        Raises:
+            RuntimeError: it was changed in place since.
+        """
         if not self.reads_output:
             raise RuntimeError(f"backward of {self.name} uses its output; write reads_output = True in the class")
         array, counter, version = self._output
+        if counter[0] != version:
+            self._refuse_changed("the output", array.shape)
+        if not grad_mode.enabled:
+            return array
         output = Tensor._wrap(array)
         output._version, output.node, output._requires_grad = counter, self, True
-        self._check_unchanged("the output", output, version)
         return output
 
-    def _check_unchanged(self, what: str, x: Tensor, version: int) -> None:
-        if x._version[0] != version:
-            raise RuntimeError(
-                f"backward of {self.name}: {what} of shape {x.shape} was changed in place (by an optimizer step, "
-                "load_state_dict, +=, or an assignment to .data) or moved after the forward pass; run the forward pass "
-                "again"
-            )
-
-    def input_gradients(self, grad: Tensor) -> tuple[Tensor | None, ...]:
-        """Run `backward`, on the device of `grad`, and return one entry per input."""
-        if type(grad.data) is np.ndarray:
-            grads = self.backward(grad)
-        else:
-            with backend.use_device(grad.device):
-                grads = self.backward(grad)
-        grads = grads if isinstance(grads, tuple) else (grads,)
-        if len(grads) != len(self.edges):
-            self._refuse(grads)
-        for g in grads:
-            if g is not None and not isinstance(g, Tensor):
-                self._refuse(grads)
-        return grads
-
-    def _refuse(self, grads: tuple) -> NoReturn:
-        kinds, count = ", ".join(type(g).__name__ for g in grads), len(self.edges)
-        raise TypeError(
-            f"backward of {self.name} returned {kinds}; expected a Tensor or None for each of {count} inputs"
+    def _refuse_changed(self, what: str, shape: tuple[int, ...]) -> NoReturn:
+        raise RuntimeError(
+            f"backward of {self.name}: {what} of shape {shape} was changed in place (by an optimizer step, "
+            "load_state_dict, +=, or an assignment to .data) or moved after the forward pass; run the forward pass "
+            "again"
         )
 
     def release(self) -> None:
@@ -261,6 +288,15 @@ def edge_of(tensor: Tensor) -> Any:
     if tensor.node is not None:
         return tensor.node
     return tensor if tensor._requires_grad else None
+
+
+def _as_array(name: str, x: Any) -> Array:
+    """Return an array of any kind as it is, and as one what NumPy's operators make of 0-d arrays, its scalars."""
+    if backend.is_array(x):
+        return x
+    if isinstance(x, np.generic):
+        return np.asarray(x)
+    raise TypeError(f"{name}: expected Tensors, or arrays, got {type(x).__name__}")
 
 
 def _common_device(name: str, arrays: Sequence[Any]) -> str:

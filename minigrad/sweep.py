@@ -4,6 +4,8 @@ Nodes are numbered as they are made, so each has a higher number than all that i
 from the highest number down: exactly the forward pass in reverse. When it comes to a node, everything that used the
 node's output is done, and the gradient of that output is complete: the sum of what came back from its uses. The node
 turns it into the gradients of its inputs, and forgets what it had saved.
+
+Gradients are bare arrays on the way; or with `create_graph` Tensors, whose operations are recorded in their turn.
 """
 
 from __future__ import annotations
@@ -12,14 +14,17 @@ import os
 import threading
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from minigrad import backend
+from minigrad import backend, hooks
 from minigrad.backend import Array
 from minigrad.function import Function, edge_of
-from minigrad.grad_mode import enable_grad, no_grad
+from minigrad.grad_mode import enable_grad, grad_mode, no_grad
+from minigrad.ops.broadcasting import SumTo, broadcasts
+from minigrad.ops.casting import Clone
+from minigrad.ops.elementwise import Add
 from minigrad.tensor import Tensor
 
 RECORDING, SILENT = enable_grad(), no_grad()  # the sweep itself, for second derivatives or without them
@@ -104,6 +109,7 @@ def grad(
     return results
 
 
+@backend.quietly
 def _sweep(
     outputs: Sequence[Tensor], output_grads: Sequence[Any], targets: set[Any] | None, retain_graph: bool
 ) -> dict[Any, Tensor]:
@@ -111,66 +117,125 @@ def _sweep(
 
     With `targets=None` these are all leaves; otherwise only the part of the graph that leads to a target is walked.
     """
-    grads: dict[Any, Tensor] = {}  # what has come back so far, by node or leaf
-    taken: set[int] = set()  # memory that belongs to somebody else
+    grads: dict[Any, Any] = {}  # what has come back so far, by node or leaf
     for output, grad in zip(outputs, output_grads, strict=True):
         edge = edge_of(output)
         if edge is None:
             raise RuntimeError("backward: this Tensor has no graph: nothing it was made from requires gradients")
-        first = _first_gradient(output, grad)
-        taken.add(_memory(first._array))
-        _accumulate(grads, edge, first)
+        _accumulate(grads, edge, _first_gradient(output, grad))
+    taken = {_memory(_array(grad)) for grad in grads.values()}  # memory that belongs to somebody else
     nodes = _nodes_below(grads)
     if targets is not None:
         nodes = _leading_to(targets, nodes)
         wanted = targets.union(nodes)
+    leaves = hooks.LeafCounts(nodes) if hooks.watching() else None
     while nodes:
         node = nodes.pop()
-        if node not in grads:
-            continue
-        grad = grads.pop(node) if targets is None or node not in targets else grads[node]
-        for edge, input_grad in zip(node.edges, node.input_gradients(grad), strict=True):
-            if edge is not None and input_grad is not None and (targets is None or edge in wanted):
-                _accumulate(grads, edge, input_grad)
-        if not retain_graph:
-            node.release()
+        edges = node.edges
+        if node in grads:
+            grad = grads.pop(node) if targets is None or node not in targets else grads[node]
+            for edge, input_grad in zip(edges, _input_gradients(node, grad), strict=True):
+                if edge is not None and input_grad is not None and (targets is None or edge in wanted):
+                    _accumulate(grads, edge, input_grad)
+            if not retain_graph:
+                node.release()
+        if leaves is not None:
+            leaves.passed(edges, grads)
     return _owning_their_memory(grads, taken)
 
 
-def _owning_their_memory(grads: dict[Any, Tensor], taken: set[int]) -> dict[Any, Tensor]:
-    """Copy the gradients that share memory with another one, or show one number several times: whoever gets them may
-    write into them. The two gradients of a + b, for example, are the same array, and that of a sum is one number.
+def _input_gradients(node: Function, grad: Any) -> Sequence[Any]:
+    """Run a node's `backward` on the device of `grad`, and return a gradient, in its input's shape, or None for each
+    input.
     """
+    watched = hooks.in_use and hooks.before_backward(node, grad)
+    if type(grad) is np.ndarray:
+        found = node.backward(grad)
+    else:
+        with backend.use_device(backend.device_of(_array(grad))):
+            found = node.backward(grad)
+    found = found if isinstance(found, tuple) else (found,)
+    if len(found) != len(node.edges):
+        _refuse(node, found)
+    fitted = []
+    for g, place in zip(found, node.places, strict=True):
+        if g is None or place is None:
+            g = None
+        elif type(g) is not (Tensor if grad_mode.enabled else np.ndarray):
+            g = _of_one_kind(node, g, found)
+        if g is not None and (g.shape != place[0] or g.dtype != place[1]):
+            g = _fitted(node, g, place, grad.shape)
+        fitted.append(g)
+    if watched:
+        hooks.after_backward(node, grad, fitted)
+    return fitted
+
+
+def _of_one_kind(node: Function, g: Any, found: tuple) -> Any:
+    """Return a gradient as an array, or while the sweep is recorded as a Tensor."""
+    if grad_mode.enabled:
+        return g if isinstance(g, Tensor) else _refuse(node, found)
+    if isinstance(g, Tensor):  # of operations that a user's `backward` calls by their public names
+        return g._array
+    return g if backend.is_array(g) else np.asarray(g) if isinstance(g, np.generic) else _refuse(node, found)
+
+
+def _fitted(node: Function, g: Any, place: tuple[tuple[int, ...], np.dtype], output_shape: tuple[int, ...]) -> Any:
+    """Undo broadcasting: sum over the axes along which an input of this shape was repeated to the output's."""
+    shape, dtype = place
+    if g.dtype != dtype or g.shape != output_shape or not broadcasts(shape, output_shape):
+        raise RuntimeError(
+            f"backward of {node.name} returned a gradient of shape {g.shape} and dtype {g.dtype} for an input of shape "
+            f"{shape} and dtype {dtype}, the output's shape being {output_shape}: the operation has a wrong backward"
+        )
+    return SumTo.apply(g, shape=shape)
+
+
+def _refuse(node: Function, found: tuple) -> NoReturn:
+    kinds, count = ", ".join(type(g).__name__ for g in found), len(node.edges)
+    expected = "a Tensor, as the sweep is recorded," if grad_mode.enabled else "an array"
+    raise TypeError(f"backward of {node.name} returned {kinds}; expected {expected} or None for each of {count} inputs")
+
+
+def _owning_their_memory(grads: dict[Any, Any], taken: set[int]) -> dict[Any, Tensor]:
+    """Return the gradients as Tensors whose memory is nobody else's: whoever gets them may write into them. Those are
+    copied that share memory with another one or with a leaf, or show one number several times. The two gradients of
+    a + b, for example, are the same array, and that of a sum is one number.
+    """
+    taken.update([_memory(edge._array) for edge in grads if isinstance(edge, Tensor)])
+    owned = {}
     for edge, grad in grads.items():
-        array = grad._array
+        array = _array(grad)
         memory = id(array) if array.base is None else _memory(array)
-        if isinstance(edge, Tensor) and array.shape != edge._array.shape:
-            raise RuntimeError(
-                f"backward: the gradient of a leaf of shape {edge.shape} has shape {grad.shape}; an operation that "
-                "uses the leaf has a wrong backward"
-            )
-        if memory in taken or grad is edge or (array.base is not None and _is_repeated(array)):
-            grads[edge] = grad.clone()
+        if memory in taken or (array.base is not None and _is_repeated(array)):
+            grad = Clone.apply(grad, order="K")
         taken.add(memory)
-    return grads
+        owned[edge] = grad if isinstance(grad, Tensor) else Tensor._wrap(grad)
+    return owned
+
+
+def _array(grad: Any) -> Array:
+    return grad._array if isinstance(grad, Tensor) else grad
 
 
 def _memory(array: Array) -> int:
     """Return what identifies the memory that an array shows: the same number for all its views."""
-    while backend.is_array(array.base):
+    while array.base is not None and backend.is_array(array.base):
         array = array.base
     return id(array)
 
 
 def _is_repeated(array: Array) -> bool:
     """Whether one number in memory stands for several elements, as in what `broadcast_to` returns."""
+    if not getattr(array.flags, "writeable", True):  # NumPy marks it so, also where nothing is repeated
+        return True
     return any(step == 0 and n > 1 for step, n in zip(array.strides, array.shape, strict=True))
 
 
-def _accumulate(grads: dict[Any, Tensor], edge: Any, grad: Tensor) -> None:
+def _accumulate(grads: dict[Any, Any], edge: Any, grad: Any) -> None:
     """A value that is used several times receives the sum of what comes back from its uses."""
     known = grads.get(edge)
-    grads[edge] = grad if known is None else known + grad
+    grads[edge] = grad if known is None else Add.apply(known, grad)
 
 
 def _nodes_below(roots: Iterable[Any]) -> list[Function]:
@@ -200,15 +265,16 @@ def _leading_to(targets: set[Any], nodes: Sequence[Function]) -> list[Function]:
     return list(leading)
 
 
-def _first_gradient(output: Tensor, grad: Any) -> Tensor:
+def _first_gradient(output: Tensor, grad: Any) -> Any:
+    """Return ∂L/∂output, checked: as an array, or while the sweep is recorded as a Tensor."""
     if grad is None:
-        if output.size != 1:
+        if output._array.size != 1:
             raise ValueError(
                 f"backward: grad may be left out for one number only, this Tensor has shape {output.shape}"
             )
-        xp = backend.array_module(output.data)
         with backend.use_device(output.device):
-            return Tensor._wrap(xp.ones(output.shape, dtype=output.dtype))
+            ones = backend.array_module(output._array).ones(output.shape, dtype=output.dtype)
+        return Tensor._wrap(ones) if grad_mode.enabled else ones
     if not isinstance(grad, Tensor):
         grad = Tensor(np.asarray(grad, output.dtype) if not hasattr(grad, "dtype") else grad)
         grad = Tensor(grad, device=output.device)
@@ -216,7 +282,8 @@ def _first_gradient(output: Tensor, grad: Any) -> Tensor:
         raise ValueError(f"backward: grad has shape {grad.shape}, the Tensor {output.shape}")
     if grad.device != output.device:
         raise backend.DeviceError(f"backward: grad is on {grad.device}, the Tensor on {output.device}")
-    return grad if grad.dtype == output.dtype else grad.astype(output.dtype)
+    grad = grad if grad.dtype == output.dtype else grad.astype(output.dtype)
+    return grad if grad_mode.enabled else grad._array
 
 
 def _zeros_like(tensor: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import textwrap
 import threading
 from typing import ClassVar
@@ -42,7 +44,7 @@ def test_an_operation_as_the_documentation_writes_it(device):
     assert repr(Cube.apply(x)).endswith("node=Cube)")
 
 
-@pytest.mark.parametrize("wrong", ["1", [1.0], np.ones(2)])
+@pytest.mark.parametrize("wrong", ["1", [1.0], object()])
 def test_inputs_are_tensors_numbers_or_none(wrong):
     class First(Function):
         def forward(self, x, *others):
@@ -56,8 +58,31 @@ def test_inputs_are_tensors_numbers_or_none(wrong):
     y = First.apply(x, 2, 2.5, None)
     assert y.node.others == (2, 2.5, None) and y.node.inputs[1:] == [2, 2.5, None]
     check(mg.grad(y.sum(), x)[0], [1, 1])
-    with pytest.raises(TypeError, match=f"First: expected Tensors, got {type(wrong).__name__}"):
+    with pytest.raises(TypeError, match=f"First: expected Tensors, or arrays, got {type(wrong).__name__}"):
         First.apply(x, wrong)
+
+
+def test_on_arrays_an_operation_only_computes(device):
+    xp = backend.device_module(device)
+    a, b = xp.asarray([1.0, 2.0]), xp.asarray([3.0, 4.0])
+    assert mg.ops.elementwise.Mul.apply(a, b).tolist() == [3, 8]
+    assert mg.ops.elementwise.Mul.apply(2.0, b).tolist() == [6, 8]
+    for result in (Cube.apply(a), Cube.apply(a[1]), mg.ops.reduce.Sum.apply(a, axes=(0,), keepdims=False)):
+        assert backend.is_array(result) and backend.device_of(result) == backend.parse_device(device)
+
+
+def test_numpys_scalars_count_as_arrays():
+    result = Cube.apply(np.float32(2))
+    assert type(result) is np.ndarray and result.dtype == np.float32 and result.shape == () and result == 8
+    result = mg.ops.elementwise.Mul.apply(np.float64(2), np.ones(2, np.float32))  # which is a float to Python, too
+    assert result.dtype == np.float64
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_tensors_and_arrays_are_not_mixed(device, swapped):
+    inputs = [leaf([1.0, 2.0], device), backend.device_module(device).ones(2, dtype=np.float32)]
+    with pytest.raises(TypeError, match="Mul: got Tensors and arrays"):
+        mg.ops.elementwise.Mul.apply(*inputs[:: -1 if swapped else 1])
 
 
 def test_an_operation_has_to_say_both_ways(device):
@@ -102,7 +127,7 @@ def test_forward_knows_which_inputs_need_a_gradient(device):
     Watched.apply(y, x)
     with mg.no_grad():
         Watched.apply(x, x)
-    assert seen == [(True, False), (False, True), (False, False)]
+    assert seen == [(True, False), (False, True), ()]
 
 
 def test_no_device_is_switched_to_on_the_cpu(monkeypatch):
@@ -261,10 +286,28 @@ MISTAKES = {
         RuntimeError,
         r"uses the values of input 0, which were not saved.*: return None for input 1 where self.needs\[1\] is False",
     ),
-    "one gradient too few": (lambda self, g: g * self.inputs[1], TypeError, "returned Tensor; .* for each of 2 inputs"),
-    "an array": (lambda self, g: (g.data, None), TypeError, "returned ndarray, NoneType; expected a Tensor or None"),
+    "one gradient too few": (
+        lambda self, g: g * self.inputs[1],
+        TypeError,
+        "returned ndarray; .* for each of 2 inputs",
+    ),
+    "a list": (lambda self, g: (g.tolist(), None), TypeError, "returned list, NoneType; expected an array or None"),
     "the output": (lambda self, g: (self.output, None), RuntimeError, "uses its output; write reads_output = True"),
-    "another shape": (lambda self, g: (g.sum(), None), RuntimeError, r"leaf of shape \(2,\) has shape \(\)"),
+    "a smaller shape": (
+        lambda self, g: (g.sum(), None),
+        RuntimeError,
+        r"of shape \(\) .* for an input of shape \(2,\)",
+    ),
+    "a larger shape": (
+        lambda self, g: (g.reshape(2, 1) * g, None),
+        RuntimeError,
+        r"backward of Wrong returned a gradient of shape \(2, 2\) .* for an input of shape \(2,\)",
+    ),
+    "another dtype": (
+        lambda self, g: (g.astype(np.float64), None),
+        RuntimeError,
+        "dtype float64 for an input .* float32",
+    ),
 }
 
 
@@ -277,9 +320,18 @@ def test_a_wrong_backward_is_told_what_is_wrong(device, backward, error, message
 
 
 def test_the_example_of_the_documentation_runs():
-    code = textwrap.dedent(function.__doc__.split("one shape:\n")[1].split("`Mul.apply")[0])
+    code = textwrap.dedent(function.__doc__.split("has it:\n")[1].split("`Mul.apply")[0])
     names = {"Function": Function}
     exec(code, names)
+    theirs, ours = (
+        ast.parse(code).body[0],
+        ast.parse(textwrap.dedent(inspect.getsource(mg.ops.elementwise.Mul))).body[0],
+    )
+    for method in (node for node in ast.walk(ours) if isinstance(node, ast.FunctionDef)):  # but for the annotations
+        method.returns = None
+        for argument in method.args.args:
+            argument.annotation = None
+    assert ast.dump(theirs) == ast.dump(ours)
     a, b = leaf([1.0, 2.0]), leaf([3.0, 4.0])
     for inputs in ((a, b), (a, b.detach()), (a.detach(), b), (a, 3.0)):
         leaves = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]

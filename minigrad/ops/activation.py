@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from minigrad import kernels
@@ -9,8 +11,11 @@ from minigrad.backend import Array, array_module, on_cpu, quietly
 from minigrad.function import Function
 from minigrad.kernels.precision import in_float32
 from minigrad.kernels.reduce import total
+from minigrad.ops.elementwise import Exp
 from minigrad.ops.operands import floating, is_int
-from minigrad.ops.select import Keep, where
+from minigrad.ops.reduce import Sum
+from minigrad.ops.select import Keep, Where
+from minigrad.ops.shape import Reshape
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
@@ -23,8 +28,8 @@ class ReLU(Function):
     def forward(self, x: Array) -> Array:
         return kernels.activation.relu(x)
 
-    def backward(self, grad: Tensor) -> Tensor:
-        return Keep.apply(grad, mask=self.output.data)
+    def backward(self, grad: Array) -> Array:
+        return Keep.apply(grad, self.output)
 
 
 class Sigmoid(Function):
@@ -38,7 +43,7 @@ class Sigmoid(Function):
         small = xp.exp(-abs(x))
         return xp.where(x >= 0, 1, small) / (1 + small)
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         y = self.output
         return grad * (y * (1 - y))
 
@@ -51,7 +56,7 @@ class Tanh(Function):
     def forward(self, x: Array) -> Array:
         return array_module(x).tanh(x)
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         y = self.output
         return grad * (1 - y * y)
 
@@ -69,9 +74,9 @@ class Softmax(Function):
         y /= total(y, (axis,), keepdims=True)
         return y
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         y = self.output
-        return y * (grad - (grad * y).sum(axis=self.axis, keepdims=True))
+        return y * (grad - Sum.apply(grad * y, axes=(self.axis,), keepdims=True))
 
 
 class LogSoftmax(Function):
@@ -87,8 +92,8 @@ class LogSoftmax(Function):
         y -= xp.log(total(xp.exp(y), (axis,), keepdims=True))
         return y
 
-    def backward(self, grad: Tensor) -> Tensor:
-        return grad - self.output.exp() * grad.sum(axis=self.axis, keepdims=True)
+    def backward(self, grad: Array) -> Array:
+        return grad - Exp.apply(self.output) * Sum.apply(grad, axes=(self.axis,), keepdims=True)
 
 
 class LogSumExp(Function):
@@ -98,25 +103,27 @@ class LogSumExp(Function):
     """
 
     reads = {0: (0,)}
+    reads_output = True
 
     @quietly
     def forward(self, x: Array, axis: int, keepdims: bool) -> Array:
         self.axis, self.keepdims = axis, keepdims
         xp = array_module(x)
-        self.largest = x.max(axis=axis, keepdims=True)
-        largest = xp.where(xp.isfinite(self.largest), self.largest, 0).astype(x.dtype)
+        largest = x.max(axis=axis, keepdims=True)
+        largest = xp.where(xp.isfinite(largest), largest, 0).astype(x.dtype)
         y = xp.log(total(xp.exp(x - largest), (axis,), keepdims=True)) + largest
         return y if keepdims else y.squeeze(axis)
 
-    def backward(self, grad: Tensor) -> Tensor:
-        (x,) = self.inputs
-        grad = grad if self.keepdims else grad.unsqueeze(self.axis)
-        xp, largest = array_module(x.data), self.largest
-        if on_cpu(largest) and not np.isinf(largest).any():  # a GPU would have to be waited for
-            return grad * softmax(x, self.axis)
-        winners = xp.where((x.data == largest) & (largest > 0), 0, -xp.inf).astype(x.dtype)  # their softmax: the shares
-        finite = where(Tensor._wrap(xp.isinf(largest)), Tensor._wrap(winners), x)
-        return Keep.apply(grad * softmax(finite, self.axis), mask=largest != -xp.inf)
+    def backward(self, grad: Array) -> Array:
+        (x,), y = self.inputs, self.output
+        if not self.keepdims:
+            shape = y.shape[: self.axis] + (1,) + y.shape[self.axis :]
+            grad, y = Reshape.apply(grad, shape=shape), Reshape.apply(y, shape=shape)
+        if not (on_cpu(y) and not np.isinf(y).any()):  # a GPU would have to be waited for
+            winners = Where.apply(x == y, 0.0, -abs(y))  # their softmax: the shares
+            x = Where.apply(abs(y) == math.inf, winners, x)
+            grad = Keep.apply(grad, y != -math.inf)
+        return grad * Softmax.apply(x, axis=self.axis)
 
 
 def relu(x: Tensor) -> Tensor:

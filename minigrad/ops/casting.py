@@ -18,7 +18,7 @@ class Clone(Function):
     def forward(self, x: Array, order: str) -> Array:
         return x.astype(x.dtype, order=order, copy=True)
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         return grad
 
 
@@ -30,8 +30,8 @@ class AsType(Function):
         self.dtype = x.dtype
         return x.astype(dtype)
 
-    def backward(self, grad: Tensor) -> Tensor:
-        return astype(grad, self.dtype)
+    def backward(self, grad: Array) -> Array:
+        return AsType.apply(grad, dtype=self.dtype)
 
 
 class ToDevice(Function):
@@ -41,8 +41,8 @@ class ToDevice(Function):
         self.device = backend.device_of(x)
         return backend.to_device(x, device)
 
-    def backward(self, grad: Tensor) -> Tensor:
-        return to(grad, self.device)
+    def backward(self, grad: Array) -> Array:
+        return ToDevice.apply(grad, device=self.device)
 
 
 def clone(x: Tensor) -> Tensor:

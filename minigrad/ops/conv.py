@@ -18,34 +18,42 @@ from minigrad.backend import Array, array_module
 from minigrad.function import Function
 from minigrad.kernels.conv import Pair, Window
 from minigrad.kernels.precision import accumulator, in_float32
+from minigrad.ops.broadcasting import BroadcastTo
 from minigrad.ops.joining import pad
 from minigrad.ops.operands import check_dtypes, is_int
 from minigrad.ops.select import Keep
+from minigrad.ops.shape import Reshape
 from minigrad.ops.windows import named_padding, window_for
 from minigrad.tensor import Tensor
 
 
 class Conv2d(Function):
-    """y = ∂T/∂g + b  ⇒  ∂L/∂x = ∂T/∂x, ∂L/∂w = ∂T/∂w, ∂L/∂b = Σ g over pictures and positions.
-
-    A ReLU may follow, y = relu(∂T/∂g + b): then g is first set to 0 where y is.
-    """
+    """y = ∂T/∂g + b  ⇒  ∂L/∂x = ∂T/∂x, ∂L/∂w = ∂T/∂w, ∂L/∂b = Σ g over pictures and positions."""
 
     reads = {0: (1,), 1: (0,)}
+    relu = False
 
-    def forward(self, x: Array, w: Array, b: Array | None, window: Window, relu: bool = False) -> Array:
-        self.window, self.size, self.reads_output = window, x.shape[2:], relu
-        return kernels.conv.conv2d(x, w, b, window, relu=relu, frozen=not any(self.needs))
+    def forward(self, x: Array, w: Array, b: Array | None, window: Window) -> Array:
+        self.window, self.size = window, x.shape[2:]
+        return kernels.conv.conv2d(x, w, b, window, relu=self.relu, frozen=not any(self.needs))
 
-    def backward(self, grad: Tensor) -> tuple:
+    def backward(self, grad: Array) -> tuple:
         x, w, _ = self.inputs
-        if self.reads_output:
-            grad = Keep.apply(grad, mask=self.output.data)
         return (
             Conv2dInputGrad.apply(grad, w, window=self.window, size=self.size) if self.needs[0] else None,
             Conv2dWeightGrad.apply(x, grad, window=self.window) if self.needs[1] else None,
             ChannelSum.apply(grad) if self.needs[2] else None,
         )
+
+
+class Conv2dReLU(Conv2d):
+    """y = relu(∂T/∂g + b)  ⇒  as for the convolution, with g set to 0 where y is."""
+
+    reads_output = True
+    relu = True
+
+    def backward(self, grad: Array) -> tuple:
+        return super().backward(Keep.apply(grad, self.output))
 
 
 class Conv2dInputGrad(Function):
@@ -57,7 +65,7 @@ class Conv2dInputGrad(Function):
         self.window = window
         return kernels.conv.conv2d_input_grad(g, w, window, size)
 
-    def backward(self, grad: Tensor) -> tuple:
+    def backward(self, grad: Array) -> tuple:
         g, w = self.inputs
         return (
             Conv2d.apply(grad, w, None, window=self.window) if self.needs[0] else None,
@@ -74,7 +82,7 @@ class Conv2dWeightGrad(Function):
         self.window, self.size = window, x.shape[2:]
         return kernels.conv.conv2d_weight_grad(x, g, window)
 
-    def backward(self, grad: Tensor) -> tuple:
+    def backward(self, grad: Array) -> tuple:
         x, g = self.inputs
         return (
             Conv2dInputGrad.apply(g, grad, window=self.window, size=self.size) if self.needs[0] else None,
@@ -89,8 +97,8 @@ class ChannelSum(Function):
         self.shape = x.shape
         return kernels.reduce.total(x.transpose(0, 2, 3, 1), (0, 1, 2))  # as it lies in memory
 
-    def backward(self, grad: Tensor) -> Tensor:
-        return grad.reshape(1, -1, 1, 1).broadcast_to(self.shape)
+    def backward(self, grad: Array) -> Array:
+        return BroadcastTo.apply(Reshape.apply(grad, shape=(1, -1, 1, 1)), shape=self.shape)
 
 
 class ConvNorm(Function):
@@ -156,7 +164,7 @@ def conv2d(
         padding, (below, right) = named_padding("conv2d", padding, w.shape[2:], stride, dilation)
         x = pad(x, ((0, 0), (0, 0), (0, below), (0, right))) if below or right else x
     window = checked_window(x, w, b, stride, padding, dilation, groups)
-    return Conv2d.apply(x, w, b, window=window, relu=relu)
+    return (Conv2dReLU if relu else Conv2d).apply(x, w, b, window=window)
 
 
 def checked_window(

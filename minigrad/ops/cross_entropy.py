@@ -9,15 +9,15 @@ import numpy as np
 
 from minigrad.backend import Array, array_module, on_cpu, quietly
 from minigrad.function import Function
-from minigrad.grad_mode import is_grad_enabled
 from minigrad.kernels.precision import in_float32
 from minigrad.kernels.reduce import total
-from minigrad.ops.activation import log_softmax, softmax
+from minigrad.ops.activation import Softmax, log_softmax
 from minigrad.ops.loss import check_reduction, of_one_shape, reduced
 from minigrad.ops.operands import beside, check_dtypes
 from minigrad.ops.order import gather
-from minigrad.ops.select import maximum, where
-from minigrad.ops.shape import broadcast_to
+from minigrad.ops.reduce import Sum
+from minigrad.ops.select import Keep, Maximum, where
+from minigrad.ops.shape import Reshape, broadcast_to
 from minigrad.ops.unary import softplus
 from minigrad.tensor import Tensor
 
@@ -37,46 +37,73 @@ class CrossEntropy(Function):
     ) -> Array:
         xp = array_module(logits)
         n, classes = logits.shape
-        self.smoothing, self.rows = smoothing, xp.arange(n)
-        self.kept = None if ignore_index is None else targets != ignore_index
-        if self.kept is None:
-            self.scale = _scale(reduction, n, logits)
-        else:
-            self.scale = _scale(reduction, self.kept.sum(), logits)
-            targets = self._without_ignored(targets)
+        kept = None if ignore_index is None else targets != ignore_index
+        scale = _scale(reduction, n if kept is None else kept.sum(), logits)
+        targets = targets if kept is None else xp.where(kept, targets, 0)
         log_p = logits - logits.max(axis=1, keepdims=True)
         exponentials = xp.exp(log_p)
         sums = total(exponentials, (1,), keepdims=True)
         log_p -= xp.log(sums)
-        self.exponentials, self.sums = (exponentials, sums) if self.needs[0] else (None, None)
-        loss = -log_p[self.rows, targets]
+        if self.needs:
+            self.softmax = exponentials, sums
+            self.options = {"smoothing": smoothing, "scale": scale, "ignore_index": ignore_index}
+        loss = -log_p[xp.arange(n), targets]
         if smoothing:
             loss = (1 - smoothing) * loss - (smoothing / classes) * total(log_p, (1,))
         if xp is not np:  # a GPU takes any index; reading the targets back to check them would make it wait
             loss = xp.where((targets >= 0) & (targets < classes), loss, xp.nan).astype(logits.dtype)
-        if self.kept is not None:
-            loss = xp.where(self.kept, loss, 0)
-        return loss if self.scale is None else total(loss, (0,), scale=self.scale)
+        if kept is not None:
+            loss = xp.where(kept, loss, 0)
+        return loss if scale is None else total(loss, (0,), scale=scale)
 
-    def backward(self, grad: Tensor) -> tuple:
+    def backward(self, grad: Array) -> tuple:
         logits, targets = self.inputs
-        floor = self.smoothing / logits.shape[1]
-        xp, targets = array_module(logits.data), self._without_ignored(targets.data)
-        if not is_grad_enabled():  # the same on bare arrays, with p at hand
-            change = self.exponentials / self.sums
-            if floor:
-                change -= floor
-            change[self.rows, targets] -= 1 - self.smoothing
-            change *= grad.data[:, None] if self.scale is None else grad.data * self.scale
-            return Tensor._wrap(change if self.kept is None else xp.where(self.kept[:, None], change, 0)), None
-        q = xp.full(logits.shape, floor, dtype=logits.dtype)
-        q[self.rows, targets] = 1 - self.smoothing + floor
-        grad = grad.unsqueeze(1) if self.scale is None else grad * self.scale
-        change = (softmax(logits, axis=1) - Tensor._wrap(q)) * grad
-        return change if self.kept is None else where(self.kept[:, None], change, 0.0), None
+        if self.options["scale"] is None:
+            grad = Reshape.apply(grad, shape=(-1, 1))
+        return CrossEntropyGrad.apply(logits, targets, grad, softmax=self.softmax, **self.options), None
 
-    def _without_ignored(self, targets: Array) -> Array:
-        return targets if self.kept is None else array_module(targets).where(self.kept, targets, 0)
+
+class CrossEntropyGrad(Function):
+    """y = g·s·(p − q), and 0 in rows to be ignored, as a function of x and of g, which is a number or (N, 1)  ⇒  with
+    upstream gradient h and u = h·g·s: ∂L/∂x = p·(u − Σ_c u·p), as that of the softmax; ∂L/∂g = h·s·(p − q).
+
+    `softmax` is what the loss has at hand, p as a quotient.
+    """
+
+    reads = {0: (0, 1, 2), 2: (0, 1)}
+
+    @quietly
+    def forward(
+        self,
+        logits: Array,
+        targets: Array,
+        grad: Array | float,
+        smoothing: float,
+        scale: Any,
+        ignore_index: int | None,
+        softmax: tuple[Array, Array],
+    ) -> Array:
+        self.options = {"smoothing": smoothing, "scale": scale, "ignore_index": ignore_index, "softmax": softmax}
+        xp, (n, classes) = array_module(logits), logits.shape
+        kept = None if ignore_index is None else (targets != ignore_index)[:, None]
+        change = softmax[0] / softmax[1]
+        if smoothing:
+            change -= smoothing / classes
+        change[xp.arange(n), targets if kept is None else xp.where(kept[:, 0], targets, 0)] -= 1 - smoothing
+        change *= grad if scale is None else grad * scale
+        return change if kept is None else xp.where(kept, change, 0)
+
+    def backward(self, grad: Array) -> tuple:
+        (logits, targets, g), scale, ignore_index = self.inputs, self.options["scale"], self.options["ignore_index"]
+        grad_x = grad_g = None
+        if self.needs[2]:
+            grad_g = grad * CrossEntropyGrad.apply(logits, targets, 1.0, **self.options)
+        if self.needs[0]:
+            p, u = Softmax.apply(logits, axis=1), grad * (g if scale is None else g * scale)
+            if ignore_index is not None:
+                u = Keep.apply(u, Reshape.apply(targets != ignore_index, shape=(-1, 1)))
+            grad_x = p * (u - Sum.apply(u * p, axes=(1,), keepdims=True))
+        return grad_x, None, grad_g
 
 
 def _scale(reduction: str, count: Any, like: Array) -> Any:
@@ -254,9 +281,9 @@ class BinaryCrossEntropy(Function):
         xp = array_module(p)
         return -(y * xp.maximum(xp.log(p), -100) + (1 - y) * xp.maximum(xp.log1p(-p), -100))
 
-    def backward(self, grad: Tensor) -> tuple:
+    def backward(self, grad: Array) -> tuple:
         p, y = self.inputs
-        return grad * (p - y) / maximum(p * (1 - p), 1e-12), None
+        return grad * (p - y) / Maximum.apply(p * (1 - p), 1e-12), None
 
 
 @in_float32

@@ -26,5 +26,5 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
         return x
     with backend.use_device(x.device):
         kept = backend.generator(x.device).random(x.shape, dtype=np.float32) >= p
-    kept = Keep.apply(x, mask=kept)
+    kept = Keep.apply(x, Tensor._wrap(kept))
     return kept * (1 / (1 - float(p))) if p < 1 else kept

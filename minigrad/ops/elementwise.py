@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from minigrad.backend import Array, array_module, on_cpu, quietly
 from minigrad.function import Function
-from minigrad.ops.operands import Operand, floating, operands, shape_of, sum_to
-from minigrad.ops.select import Keep, where
+from minigrad.ops.operands import Operand, floating, operands
+from minigrad.ops.select import Keep, Where
 from minigrad.tensor import Tensor
 
 # ---- arithmetic --------------------------------------------------------------------------------------------------
@@ -15,26 +17,20 @@ class Add(Function):
     """y = a + b  ⇒  ∂L/∂a = g, ∂L/∂b = g."""
 
     def forward(self, a: Array, b: Array) -> Array:
-        self.shapes = shape_of(a), shape_of(b)
         return a + b
 
-    def backward(self, grad: Tensor) -> tuple:
-        return tuple(sum_to(grad, shape) if need else None for shape, need in zip(self.shapes, self.needs, strict=True))
+    def backward(self, grad: Array) -> tuple:
+        return grad, grad
 
 
 class Sub(Function):
     """y = a − b  ⇒  ∂L/∂a = g, ∂L/∂b = −g."""
 
     def forward(self, a: Array, b: Array) -> Array:
-        self.shapes = shape_of(a), shape_of(b)
         return a - b
 
-    def backward(self, grad: Tensor) -> tuple:
-        a_shape, b_shape = self.shapes
-        return (
-            sum_to(grad, a_shape) if self.needs[0] else None,
-            -sum_to(grad, b_shape) if self.needs[1] else None,
-        )
+    def backward(self, grad: Array) -> tuple:
+        return grad, -grad if self.needs[1] else None
 
 
 class Mul(Function):
@@ -43,15 +39,11 @@ class Mul(Function):
     reads = {0: (1,), 1: (0,)}
 
     def forward(self, a: Array, b: Array) -> Array:
-        self.shapes = shape_of(a), shape_of(b)
         return a * b
 
-    def backward(self, grad: Tensor) -> tuple:
-        (a, b), (a_shape, b_shape) = self.inputs, self.shapes
-        return (
-            sum_to(grad * b, a_shape) if self.needs[0] else None,
-            sum_to(grad * a, b_shape) if self.needs[1] else None,
-        )
+    def backward(self, grad: Array) -> tuple:
+        a, b = self.inputs
+        return grad * b if self.needs[0] else None, grad * a if self.needs[1] else None
 
 
 class Div(Function):
@@ -61,16 +53,12 @@ class Div(Function):
 
     @quietly
     def forward(self, a: Array, b: Array) -> Array:
-        self.shapes = shape_of(a), shape_of(b)
         return a / b
 
-    def backward(self, grad: Tensor) -> tuple:
-        (a, b), (a_shape, b_shape) = self.inputs, self.shapes
+    def backward(self, grad: Array) -> tuple:
+        a, b = self.inputs
         grad_a = grad / b
-        return (
-            sum_to(grad_a, a_shape) if self.needs[0] else None,
-            sum_to(-grad_a * (a / b), b_shape) if self.needs[1] else None,
-        )
+        return grad_a if self.needs[0] else None, -grad_a * (a / b) if self.needs[1] else None
 
 
 class Neg(Function):
@@ -79,7 +67,7 @@ class Neg(Function):
     def forward(self, x: Array) -> Array:
         return -x
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         return -grad
 
 
@@ -92,27 +80,27 @@ class Pow(Function):
 
     @quietly
     def forward(self, a: Array, b: Array) -> Array:
-        self.shapes = shape_of(a), shape_of(b)
         return a**b
 
-    def backward(self, grad: Tensor) -> tuple:
-        (a, b), (a_shape, b_shape) = self.inputs, self.shapes
-        base, exponent = (x.data if isinstance(x, Tensor) else x for x in (a, b))  # for the masks
-        grad_a = grad_b = None
-        if self.needs[0]:
-            if isinstance(b, Tensor) or b == 0:
-                sloped = (exponent != 0) | (array_module(base).isfinite(base) & (base != 0))
-                safe = where(Tensor._wrap(sloped), a, 1.0)
-                grad_a = Keep.apply(grad * (b * safe ** (b - 1)), mask=sloped)
-            else:
-                grad_a = grad * (b * a ** (b - 1))
-            grad_a = sum_to(grad_a, a_shape)
-        if self.needs[1]:
-            a = a if isinstance(a, Tensor) else Tensor(a, device=b.device).astype(b.dtype)
-            at_zero = (a.data == 0) & (exponent >= 0)
-            safe = where(Tensor._wrap(at_zero), 1.0, a)
-            grad_b = sum_to(Keep.apply(grad * (safe**b * log(safe)), mask=~at_zero), b_shape)
-        return grad_a, grad_b
+    def backward(self, grad: Array) -> tuple:
+        a, b = self.inputs
+        return self._of_base(grad, a, b) if self.needs[0] else None, self._of_exponent(grad, a, b) if self.needs[
+            1
+        ] else None
+
+    @staticmethod
+    def _of_base(grad: Array, a: Array, b: Array) -> Array:
+        if isinstance(b, (int, float)) and b != 0:
+            return grad * (b * a ** (b - 1))
+        sloped = (b != 0) | ((a != 0) & (abs(a) < math.inf))
+        safe = Where.apply(sloped, a, 1.0)
+        return Keep.apply(grad * (b * safe ** (b - 1)), sloped)
+
+    @staticmethod
+    def _of_exponent(grad: Array, a: Array, b: Array) -> Array:
+        at_zero = (a == 0) & (b >= 0)
+        safe = Where.apply(at_zero, 1.0, a)
+        return Keep.apply(grad * (safe**b * Log.apply(safe)), ~at_zero)
 
 
 def add(a: Operand, b: Operand) -> Tensor:
@@ -142,7 +130,10 @@ def neg(x: Tensor) -> Tensor:
 
 def pow(a: Operand, b: Operand) -> Tensor:
     """Return a raised to the power b. For a < 0 the gradient with respect to b is nan, as the logarithm is."""
-    return Pow.apply(*operands("pow", a, b))
+    base, exponent = operands("pow", a, b)
+    if not isinstance(base, Tensor):
+        base = Tensor(base, device=exponent.device).astype(exponent.dtype)
+    return Pow.apply(base, exponent)
 
 
 # ---- functions of one variable -----------------------------------------------------------------------------------
@@ -157,7 +148,7 @@ class Exp(Function):
     def forward(self, x: Array) -> Array:
         return array_module(x).exp(x)
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         return grad * self.output
 
 
@@ -170,7 +161,7 @@ class Log(Function):
     def forward(self, x: Array) -> Array:
         return array_module(x).log(x)
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         (x,) = self.inputs
         return grad / x
 
@@ -184,7 +175,7 @@ class Sqrt(Function):
     def forward(self, x: Array) -> Array:
         return array_module(x).sqrt(x)
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         return grad * 0.5 / self.output
 
 
@@ -196,9 +187,9 @@ class Sin(Function):
     def forward(self, x: Array) -> Array:
         return array_module(x).sin(x)
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         (x,) = self.inputs
-        return grad * cos(x)
+        return grad * Cos.apply(x)
 
 
 class Cos(Function):
@@ -209,9 +200,9 @@ class Cos(Function):
     def forward(self, x: Array) -> Array:
         return array_module(x).cos(x)
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         (x,) = self.inputs
-        return -grad * sin(x)
+        return -grad * Sin.apply(x)
 
 
 class Abs(Function):
@@ -222,12 +213,21 @@ class Abs(Function):
     def forward(self, x: Array) -> Array:
         return abs(x)
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         (x,) = self.inputs
-        sign = array_module(x.data).sign(x.data)
+        sign = Sign.apply(x)
         if not (on_cpu(sign) and sign.all()):  # at 0, where an infinite slope may arrive
-            grad = Keep.apply(grad, mask=sign)
-        return grad * Tensor._wrap(sign)
+            grad = Keep.apply(grad, sign)
+        return grad * sign
+
+
+class Sign(Function):
+    """−1, 0 or 1, and nan where x is nan; no gradient."""
+
+    differentiable = False
+
+    def forward(self, x: Array) -> Array:
+        return array_module(x).sign(x)
 
 
 def exp(x: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ class GetItem(Function):
             self.index = parts if isinstance(index, tuple) else parts[0]
         return x[index]
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         return ScatterAdd.apply(grad, shape=self.shape, index=self.index)
 
 
@@ -44,7 +44,7 @@ class ScatterAdd(Function):
         xp.add.at(y, index, x.astype(wide, copy=False))
         return y.astype(x.dtype, copy=False)
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         return GetItem.apply(grad, index=self.index)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
 from minigrad.ops.casting import astype
+from minigrad.ops.indexing import GetItem
 from minigrad.ops.operands import common_dtype, ints, one_int
 from minigrad.ops.shape import unsqueeze
 from minigrad.ops.spellings import also
@@ -22,11 +23,14 @@ class Concat(Function):
         self.axis, self.lengths = axis, [x.shape[axis] for x in arrays]
         return array_module(arrays[0]).concatenate(arrays, axis=axis)
 
-    def backward(self, grad: Tensor) -> tuple:
+    def backward(self, grad: Array) -> tuple:
         ends = np.cumsum(self.lengths).tolist()
         parts = [slice(end - n, end) for end, n in zip(ends, self.lengths, strict=True)]
         before = (slice(None),) * self.axis
-        return tuple(grad[(*before, part)] if need else None for part, need in zip(parts, self.needs, strict=True))
+        return tuple(
+            GetItem.apply(grad, index=(*before, part)) if need else None
+            for part, need in zip(parts, self.needs, strict=True)
+        )
 
 
 class Pad(Function):
@@ -36,8 +40,8 @@ class Pad(Function):
         self.inside = tuple(slice(before, before + n) for (before, _), n in zip(width, x.shape, strict=True))
         return array_module(x).pad(x, width, mode="constant", constant_values=value)
 
-    def backward(self, grad: Tensor) -> Tensor:
-        return grad[self.inside]
+    def backward(self, grad: Array) -> Array:
+        return GetItem.apply(grad, index=self.inside)
 
 
 @also(dim="axis")

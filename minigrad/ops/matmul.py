@@ -7,8 +7,10 @@ import math
 from minigrad import kernels
 from minigrad.backend import Array
 from minigrad.function import Function
-from minigrad.grad_mode import is_grad_enabled
-from minigrad.ops.operands import check_broadcast, check_dtypes, sum_to
+from minigrad.ops.broadcasting import SumTo
+from minigrad.ops.operands import check_broadcast, check_dtypes
+from minigrad.ops.reduce import Sum
+from minigrad.ops.shape import Permute
 from minigrad.tensor import Tensor
 
 
@@ -21,12 +23,21 @@ class MatMul(Function):
         self.shapes = a.shape, b.shape
         return kernels.matmul.matmul(a, b)
 
-    def backward(self, grad: Tensor) -> tuple:
+    def backward(self, grad: Array) -> tuple:
         (a, b), (a_shape, b_shape) = self.inputs, self.shapes
         return (
-            sum_to(grad @ b.transpose(-1, -2), a_shape) if self.needs[0] else None,
-            sum_to(a.transpose(-1, -2) @ grad, b_shape) if self.needs[1] else None,
+            _summed(MatMul.apply(grad, _transposed(b)), a_shape) if self.needs[0] else None,
+            _summed(MatMul.apply(_transposed(a), grad), b_shape) if self.needs[1] else None,
         )
+
+
+def _transposed(x: Array) -> Array:
+    return Permute.apply(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+
+
+def _summed(x: Array, shape: tuple[int, ...]) -> Array:
+    """Sum over the axes along which a stack of matrices was repeated."""
+    return x if x.shape == shape else SumTo.apply(x, shape=shape)
 
 
 class Linear(Function):
@@ -40,19 +51,12 @@ class Linear(Function):
             y += b
         return y
 
-    def backward(self, grad: Tensor) -> tuple:
+    def backward(self, grad: Array) -> tuple:
         x, w, _ = self.inputs
-        if not is_grad_enabled():  # the same on bare arrays: a third of the time, where layers are small
-            g, product = grad.data, kernels.matmul.matmul
-            return (
-                Tensor._wrap(product(g, w.data)) if self.needs[0] else None,
-                Tensor._wrap(product(g.T, x.data)) if self.needs[1] else None,
-                Tensor._wrap(kernels.reduce.total(g, (0,))) if self.needs[2] else None,
-            )
         return (
-            grad @ w if self.needs[0] else None,
-            grad.T @ x if self.needs[1] else None,
-            grad.sum(axis=0) if self.needs[2] else None,
+            MatMul.apply(grad, w) if self.needs[0] else None,
+            MatMul.apply(grad.T, x) if self.needs[1] else None,
+            Sum.apply(grad, axes=(0,), keepdims=False) if self.needs[2] else None,
         )
 
 

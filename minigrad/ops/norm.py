@@ -2,81 +2,154 @@
 
 from __future__ import annotations
 
-import math
+from typing import NamedTuple
 
 from minigrad import backend, kernels
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
-from minigrad.grad_mode import is_grad_enabled
 from minigrad.kernels.precision import accumulator
+from minigrad.ops.indexing import GetItem
 from minigrad.ops.operands import check_dtypes
+from minigrad.ops.reduce import Sum
 from minigrad.ops.select import Keep
+from minigrad.ops.shape import Reshape
 from minigrad.tensor import Tensor
 
 AXES = (0, 2, 3)
 
 
+class Statistics(NamedTuple):
+    """What a batch is normalised with: μ and 1/√(σ² + ε), both (C,), and whether they are constants, or else the
+    batch's own.
+    """
+
+    mean: Array
+    inverse_deviation: Array
+    fixed: bool
+
+
 class BatchNorm(Function):
-    """x̂ = (x − μ)·r with r = 1/√(σ² + ε), y = w·x̂ + b, where μ and σ² are the batch's own.
+    """x̂ = (x − μ)·r with r = 1/√(σ² + ε), y = w·x̂ + b + s, where μ and σ² are the batch's own, and the shortcut s may
+    be missing.
 
-    With M elements per channel, G = Σ g and H = Σ g·x̂ over them:
-        ∂L/∂b = G,   ∂L/∂w = H,   ∂L/∂x = w·r·(g − G/M − x̂·H/M);
+    With M elements per channel, G = Σ g and H = Σ g·x̂ over them (`BatchNormSums`):
+        ∂L/∂b = G,   ∂L/∂w = H,   ∂L/∂s = g,   ∂L/∂x = w·r·(g − G/M − x̂·H/M)  (`BatchNormInputGrad`);
     the last two terms are what μ and σ² pass on. They are missing when μ and σ² are constants (`fixed`).
-
-    A shortcut s and a ReLU may follow, y = relu(w·x̂ + b + s): then g is first set to 0 where y is, and is ∂L/∂s.
     """
 
     reads = {0: (0, 1), 1: (0,), 2: (0,)}  # for ∂L/∂b alone x is not needed, but its sums are made together
+    relu = False
 
-    def forward(
-        self,
-        x: Array,
-        w: Array,
-        b: Array,
-        shortcut: Array | None,
-        mean: Array,
-        variance: Array,
-        fixed: bool,
-        eps: float,
-        relu: bool,
-    ) -> Array:
-        self.mean, self.fixed, self.eps, self.reads_output = mean, fixed, eps, relu
-        self.inverse_deviation = 1 / array_module(x).sqrt(variance + eps)
-        scale = w * self.inverse_deviation
-        return kernels.norm.scale_and_shift(x, scale, b - mean * scale, shortcut, relu)
+    def forward(self, x: Array, w: Array, b: Array, shortcut: Array | None, statistics: Statistics) -> Array:
+        self.statistics = statistics
+        scale = w * statistics.inverse_deviation
+        shift = b - statistics.mean * scale
+        return kernels.norm.scale_and_shift(x, scale, shift, shortcut, self.relu)
 
-    def backward(self, grad: Tensor) -> tuple:
+    def backward(self, grad: Array) -> tuple:
         x, w, *_ = self.inputs
-        y = self.output.data if self.reads_output else None
-        if is_grad_enabled() or not any(self.needs[:3]):  # the shortcut alone has no use for the sums
-            grad = grad if y is None else Keep.apply(grad, mask=y)
-            return *(self._differentiable_backward(grad, x, w) if any(self.needs[:3]) else (None,) * 3), grad
-        mean, r = self.mean, self.inverse_deviation
-        sum_g, sum_gx, g = kernels.norm.batch_norm_sums(grad.data, x.data, mean, r, y)
-        grad_x = None
-        if self.needs[0] and self.fixed:
-            grad_x = Tensor._wrap(kernels.norm.scale_and_shift(g, w.data * r, None))
-        elif self.needs[0]:
-            count = x.size // x.shape[1]
-            means = sum_g / count, sum_gx / count
-            grad_x = Tensor._wrap(kernels.norm.batch_norm_input_grad(g, x.data, w.data, mean, r, *means))
-        return grad_x, Tensor._wrap(sum_gx), Tensor._wrap(sum_g), Tensor._wrap(g)
+        if not any(self.needs[:3]):  # the shortcut alone has no use for the sums
+            return None, None, None, grad
+        sums = BatchNormSums.apply(grad, x, statistics=self.statistics)
+        grad_x = BatchNormInputGrad.apply(grad, x, w, sums, statistics=self.statistics) if self.needs[0] else None
+        return grad_x, GetItem.apply(sums, index=1), GetItem.apply(sums, index=0), grad
 
-    def _differentiable_backward(self, grad: Tensor, x: Tensor, w: Tensor) -> tuple:
-        """The same formulas in Tensor operations, with μ and r as functions of x: for derivatives of the gradient."""
-        if self.fixed:
-            mean, r = (Tensor._wrap(v.reshape(1, -1, 1, 1)) for v in (self.mean, self.inverse_deviation))
-            count = math.inf
-        else:
-            mean = x.mean(AXES, keepdims=True)
-            r = (x.var(AXES, keepdims=True, correction=0) + self.eps) ** -0.5
-            count = x.size // x.shape[1]
-        normal = (x - mean) * r
-        sum_g, sum_gx = grad.sum(AXES, keepdims=True), (grad * normal).sum(AXES, keepdims=True)
-        grad_x = None
+
+class BatchNormReLU(BatchNorm):
+    """y = relu(w·x̂ + b + s)  ⇒  as for batch norm, with g set to 0 where y is."""
+
+    reads_output = True
+    relu = True
+
+    def backward(self, grad: Array) -> tuple:
+        return super().backward(Keep.apply(grad, self.output))
+
+
+class BatchNormSums(Function):
+    """y = (G, H) = (Σ g, Σ g·x̂) per channel, of shape (2, C), as a function of g and x  ⇒  with upstream gradient
+    (a, b): ∂L/∂g = a + b·x̂, ∂L/∂x = b·r·(g − G/M − x̂·H/M), what batch norm's own gradient is with w = b.
+    """
+
+    reads = {0: (1,), 1: (0, 1)}
+    reads_output = True
+
+    def forward(self, g: Array, x: Array, statistics: Statistics) -> Array:
+        self.statistics = statistics
+        sum_g, sum_gx, _ = kernels.norm.batch_norm_sums(g, x, statistics.mean, statistics.inverse_deviation)
+        return array_module(g).stack((sum_g, sum_gx))
+
+    def backward(self, grad: Array) -> tuple:
+        (g, x), options = self.inputs, {"statistics": self.statistics}
+        a, b = (GetItem.apply(grad, index=i) for i in (0, 1))
+        return (
+            BatchNorm.apply(x, b, a, None, **options) if self.needs[0] else None,
+            BatchNormInputGrad.apply(g, x, b, self.output, **options) if self.needs[1] else None,
+        )
+
+
+class BatchNormInputGrad(Function):
+    """y = w·r·(g − G/M − x̂·H/M), as a function of g, x, w and the sums (G, H)  ⇒  with upstream gradient h:
+
+        ∂L/∂g = w·r·h        ∂L/∂w = Σ h·y/w        ∂L/∂(G, H) = −w·r/M·(Σ h, Σ h·x̂)
+        ∂L/∂x = −r·(x̂·Σ h·y/M + H/M·D(h)), where D(h) = w·r·(h − Σ h/M − x̂·Σ h·x̂/M):
+
+    y depends on x by r, with ∂r/∂x = −r²·x̂/M, and by x̂, whose gradient is that of batch norm. With constant
+    statistics y = w·r·g.
+    """
+
+    reads = {0: (1, 2), 1: (0, 1, 2, 3), 2: (0, 1, 3), 3: (1, 2)}
+    reads_output = True
+
+    def forward(self, g: Array, x: Array, w: Array | float, sums: Array, statistics: Statistics) -> Array:
+        self.statistics = statistics
+        mean, r, fixed = statistics
+        if fixed:
+            return kernels.norm.scale_and_shift(g, w * r, None)
+        means = sums / (x.size // x.shape[1])
+        return kernels.norm.batch_norm_input_grad(g, x, w, mean, r, *means)
+
+    def backward(self, grad: Array) -> tuple:
+        (g, x, w, sums), options = self.inputs, {"statistics": self.statistics}
+        grad_g = grad_x = grad_w = grad_sums = None
+        r = InverseDeviation.apply(x, **options)
         if self.needs[0]:
-            grad_x = w.reshape(1, -1, 1, 1) * r * (grad - sum_g * (1 / count) - normal * sum_gx * (1 / count))
-        return grad_x, sum_gx.flatten(), sum_g.flatten()
+            grad_g = grad * _per_channel(w * r)
+        if self.needs[2]:
+            grad_w = Sum.apply(grad * BatchNormInputGrad.apply(g, x, 1.0, sums, **options), axes=AXES, keepdims=False)
+        if not self.statistics.fixed and (self.needs[1] or self.needs[3]):
+            share = 1 / (grad.size // grad.shape[1])
+            sums_h = BatchNormSums.apply(grad, x, **options)
+            if self.needs[1]:
+                normal = BatchNorm.apply(x, 1.0, 0.0, None, **options)
+                slopes = Sum.apply(grad * self.output, axes=AXES, keepdims=False, scale=share)
+                through_normal = BatchNormInputGrad.apply(grad, x, w, sums_h, **options)
+                mean_gx = GetItem.apply(sums, index=1) * share
+                grad_x = (normal * _per_channel(slopes) + through_normal * _per_channel(mean_gx)) * _per_channel(-r)
+            grad_sums = sums_h * (w * r * -share)
+        return grad_g, grad_x, grad_w, grad_sums
+
+
+class InverseDeviation(Function):
+    """y = r = 1/√(σ² + ε) of each channel, (C,), as a function of x  ⇒  ∂L/∂x = −g·r²·x̂/M; 0 if it is a constant."""
+
+    reads = {0: (0,)}
+    reads_output = True
+
+    def forward(self, x: Array, statistics: Statistics) -> Array:
+        self.statistics = statistics
+        return statistics.inverse_deviation
+
+    def backward(self, grad: Array) -> Array | None:
+        if self.statistics.fixed:
+            return None
+        (x,), r = self.inputs, self.output
+        share = 1 / (x.size // x.shape[1])
+        normal = BatchNorm.apply(x, 1.0, 0.0, None, statistics=self.statistics)
+        return normal * _per_channel(grad * r * r * -share)
+
+
+def _per_channel(values: Array) -> Array:
+    return Reshape.apply(values, shape=(1, -1, 1, 1))
 
 
 def batch_norm(
@@ -150,9 +223,9 @@ def batch_norm(
         else:
             mean, variance = zeros, ones  # an empty batch has no statistics, and needs none
         fixed = not (training and count)
-        y = BatchNorm.apply(
-            pictures, weight, bias, added, mean=mean, variance=variance, fixed=fixed, eps=float(eps), relu=relu
-        ).astype(x.dtype)
+        statistics = Statistics(mean, 1 / xp.sqrt(variance + float(eps)), fixed)
+        operation = BatchNormReLU if relu else BatchNorm
+        y = operation.apply(pictures, weight, bias, added, statistics=statistics).astype(x.dtype)
     return y if x.ndim == 4 else y.reshape(x.shape)
 
 

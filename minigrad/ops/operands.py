@@ -126,17 +126,3 @@ def floating(x: Any) -> Tensor:
     """Return `x` as a floating point Tensor: integers become float32."""
     x = x if isinstance(x, Tensor) else Tensor(x)
     return x if x.dtype.kind == "f" else x.astype(np.float32)
-
-
-def sum_to(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Undo broadcasting: sum `grad` over the axes along which an operand of `shape` was repeated."""
-    if grad.shape == shape:
-        return grad
-    added = grad.ndim - len(shape)
-    repeated = [i + added for i, n in enumerate(shape) if n == 1 and grad.shape[i + added] != 1]
-    return grad.sum(axis=(*range(added), *repeated), keepdims=True).reshape(shape)
-
-
-def shape_of(x: Any) -> tuple[int, ...] | None:
-    """Return an operand's shape, or None for a number: what `sum_to` needs when the values need not be kept."""
-    return getattr(x, "shape", None)

@@ -28,7 +28,7 @@ class MaxPool2d(Function):
         y, self.winners = kernels.pool.max_pool2d(x, window, with_winners=any(self.needs))
         return y
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         return PlaceAtWinners.apply(grad, winners=self.winners, window=self.window, size=self.size)
 
 
@@ -39,7 +39,7 @@ class PlaceAtWinners(Function):
         self.winners, self.window, self.size = winners, window, size
         return kernels.pool.place_at_winners(x, winners, window, size)
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         return TakeFromWinners.apply(grad, winners=self.winners, window=self.window)
 
 
@@ -50,7 +50,7 @@ class TakeFromWinners(Function):
         self.winners, self.window, self.size = winners, window, x.shape[2:]
         return kernels.pool.take_from_winners(x, winners, window)
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         return PlaceAtWinners.apply(grad, winners=self.winners, window=self.window, size=self.size)
 
 
@@ -61,7 +61,7 @@ class AvgPool2d(Function):
         self.window, self.size = window, x.shape[2:]
         return kernels.pool.avg_pool2d(x, window)
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         return SpreadEvenly.apply(grad, window=self.window, size=self.size)
 
 
@@ -72,7 +72,7 @@ class SpreadEvenly(Function):
         self.window = window
         return kernels.pool.spread_evenly(x, window, size)
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         return AvgPool2d.apply(grad, window=self.window)
 
 

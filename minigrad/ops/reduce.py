@@ -13,6 +13,8 @@ from minigrad import kernels
 from minigrad.backend import Array, on_cpu
 from minigrad.function import Function
 from minigrad.kernels.precision import accumulator, in_float32
+from minigrad.ops.broadcasting import BroadcastTo
+from minigrad.ops.casting import AsType
 from minigrad.ops.operands import floating, ints
 from minigrad.ops.select import Keep
 from minigrad.ops.shape import Reshape
@@ -57,10 +59,10 @@ class Sum(Function):
         self.shape, self.axes, self.scale = x.shape, axes, scale
         return kernels.reduce.total(x, axes, keepdims, scale)
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         if self.scale is not None:  # float16 has no such small numbers as 1/n
             grad = (grad.astype(accumulator(grad.dtype)) * self.scale).astype(grad.dtype)
-        return _with_kept_axes(grad, self.shape, self.axes).broadcast_to(self.shape)
+        return BroadcastTo.apply(_with_kept_axes(grad, self.shape, self.axes), shape=self.shape)
 
 
 class Max(Function):
@@ -76,22 +78,31 @@ class Max(Function):
         self.axes = axes
         return getattr(x, self.pick)(axis=axes, keepdims=keepdims)
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         (x,) = self.inputs
-        largest = _with_kept_axes(self.output, x.shape, self.axes).data
-        winners = x.data == largest
-        if not on_cpu(largest) or np.isnan(largest).any():  # a GPU would have to be waited for
-            winners = winners | _first_nans(x.data, self.axes)
-        counts = kernels.reduce.total(winners.astype(accumulator(grad.dtype)), self.axes, keepdims=True)
-        each = (1 / counts).astype(grad.dtype)
-        share = _with_kept_axes(grad, x.shape, self.axes) * Tensor._wrap(each)
-        return Keep.apply(share.broadcast_to(x.shape), mask=winners)
+        grad, largest = (_with_kept_axes(v, x.shape, self.axes) for v in (grad, self.output))
+        winners = Winners.apply(x, largest, axes=self.axes)
+        counts = Sum.apply(AsType.apply(winners, dtype=accumulator(grad.dtype)), axes=self.axes, keepdims=True)
+        each = AsType.apply(grad / counts, dtype=grad.dtype)
+        return Keep.apply(BroadcastTo.apply(each, shape=x.shape), winners)
 
 
 class Min(Max):
     """y = min x  ⇒  g goes to the smallest element; ties and nan as for the maximum."""
 
     pick = "min"
+
+
+class Winners(Function):
+    """Which elements are the largest; where there is a nan, the first one. No gradient."""
+
+    differentiable = False
+
+    def forward(self, x: Array, largest: Array, axes: tuple[int, ...]) -> Array:
+        winners = x == largest
+        if not on_cpu(largest) or np.isnan(largest).any():  # a GPU would have to be waited for
+            winners = winners | _first_nans(x, axes)
+        return winners
 
 
 def _first_nans(x: Array, axes: tuple[int, ...]) -> Array:

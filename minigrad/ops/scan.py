@@ -5,9 +5,8 @@ from __future__ import annotations
 from minigrad.backend import Array
 from minigrad.function import Function
 from minigrad.kernels.precision import in_float32, running_total
-from minigrad.ops.arrange import flip
 from minigrad.ops.elementwise import mul, sqrt
-from minigrad.ops.indexing import getitem
+from minigrad.ops.indexing import GetItem, getitem
 from minigrad.ops.joining import concat
 from minigrad.ops.operands import floating
 from minigrad.ops.reduce import Axis, amax, axes_of, one_axis, var
@@ -26,8 +25,9 @@ class CumSum(Function):
             return x.cumsum(axis=axis)
         return x.cumsum(axis=axis, dtype=running_total(x.dtype, x.shape[axis])).astype(x.dtype, copy=False)
 
-    def backward(self, grad: Tensor) -> Tensor:
-        return flip(cumsum(flip(grad, self.axis), self.axis), self.axis)
+    def backward(self, grad: Array) -> Array:
+        backwards = (slice(None),) * self.axis + (slice(None, None, -1),)
+        return GetItem.apply(CumSum.apply(GetItem.apply(grad, index=backwards), axis=self.axis), index=backwards)
 
 
 @also(dim="axis")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from minigrad import kernels
 from minigrad.backend import Array, array_module, is_array, on_cpu
 from minigrad.function import Function
-from minigrad.ops.operands import Number, Operand, floating, operands, shape_of, sum_to
+from minigrad.ops.operands import Number, Operand, floating, operands
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
@@ -22,26 +23,29 @@ class Keep(Function):
     Masks select and never multiply: where they hide an infinite slope, as that of √x at 0, 0·∞ would be nan.
     """
 
+    reads = {0: (1,)}
+    constants = (1,)
+
     def forward(self, g: Array, mask: Array) -> Array:
-        self.mask = mask
         return kernels.select.keep(g, mask)
 
-    def backward(self, grad: Tensor) -> Tensor:
-        return Keep.apply(grad, mask=self.mask)
+    def backward(self, grad: Array) -> tuple:
+        _, mask = self.inputs
+        return Keep.apply(grad, mask), None
 
 
 class Clip(Function):
     """y = min(max(x, low), high)  ⇒  ∂L/∂x = g where low ≤ x ≤ high, else 0 (also where x is nan, as in PyTorch)."""
 
+    reads = {0: (0,)}
+
     def forward(self, x: Array, low: Number | None, high: Number | None) -> Array:
-        if any(self.needs):
-            inside = array_module(x).ones(x.shape, dtype=bool)
-            inside = inside & (x >= low) if low is not None else inside
-            self.inside = inside & (x <= high) if high is not None else inside
+        self.low, self.high = -math.inf if low is None else low, math.inf if high is None else high
         return x.clip(low, high)
 
-    def backward(self, grad: Tensor) -> Tensor:
-        return Keep.apply(grad, mask=self.inside)
+    def backward(self, grad: Array) -> Array:
+        (x,) = self.inputs
+        return Keep.apply(grad, (x >= self.low) & (x <= self.high))
 
 
 class Maximum(Function):
@@ -54,21 +58,18 @@ class Maximum(Function):
     wins = staticmethod(operator.gt)
 
     def forward(self, a: Array, b: Array) -> Array:
-        self.shapes = shape_of(a), shape_of(b)
-        xp = array_module(a if self.shapes[0] is not None else b)
+        xp = array_module(a if is_array(a) else b)
         return self.choose(xp, a, b)
 
-    def backward(self, grad: Tensor) -> tuple:
-        (a, b), (a_shape, b_shape) = self.inputs, self.shapes
-        a, b = (x.data if isinstance(x, Tensor) else x for x in (a, b))
+    def backward(self, grad: Array) -> tuple:
+        a, b = self.inputs
         to_a, to_b = self.wins(a, b), self.wins(b, a)
-        if not on_cpu(grad.data) or (to_a == to_b).any():  # a GPU would have to be waited for
+        if not (on_cpu(grad) and (to_a != to_b).all()):  # a GPU would have to be waited for
             to_a, to_b = to_a | ((a != a) & (b == b)), to_b | ((b != b) & (a == a))
-            shares = array_module(grad.data).where(to_a | to_b, 1, 0.5)
-            grad = grad * Tensor._wrap(shares.astype(grad.dtype))
+            grad = Where.apply(to_a | to_b, grad, grad * 0.5)
         return (
-            sum_to(Keep.apply(grad, mask=~to_b), a_shape) if self.needs[0] else None,
-            sum_to(Keep.apply(grad, mask=~to_a), b_shape) if self.needs[1] else None,
+            Keep.apply(grad, ~to_b) if self.needs[0] else None,
+            Keep.apply(grad, ~to_a) if self.needs[1] else None,
         )
 
 
@@ -85,15 +86,14 @@ class Where(Function):
     reads = {1: (0,), 2: (0,)}
 
     def forward(self, condition: Array, a: Array, b: Array) -> Array:
-        self.shapes = shape_of(a), shape_of(b)
         return array_module(condition).where(condition, a, b)
 
-    def backward(self, grad: Tensor) -> tuple:
-        (condition, _, _), (a_shape, b_shape) = self.inputs, self.shapes
+    def backward(self, grad: Array) -> tuple:
+        condition, _, _ = self.inputs
         return (
             None,
-            sum_to(Keep.apply(grad, mask=condition.data), a_shape) if self.needs[1] else None,
-            sum_to(Keep.apply(grad, mask=~condition.data), b_shape) if self.needs[2] else None,
+            Keep.apply(grad, condition) if self.needs[1] else None,
+            Keep.apply(grad, ~condition) if self.needs[2] else None,
         )
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import Array, array_module
+from minigrad.backend import Array
 from minigrad.function import Function
-from minigrad.ops.operands import ints, one_int, sum_to
+from minigrad.ops.broadcasting import BroadcastTo
+from minigrad.ops.operands import ints, one_int
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
@@ -26,8 +27,8 @@ class Reshape(Function):
         self.shape = x.shape
         return x.reshape(shape)
 
-    def backward(self, grad: Tensor) -> Tensor:
-        return grad.reshape(self.shape)
+    def backward(self, grad: Array) -> Array:
+        return Reshape.apply(grad, shape=self.shape)
 
 
 class Permute(Function):
@@ -39,21 +40,8 @@ class Permute(Function):
         self.axes = axes
         return x.transpose(axes)
 
-    def backward(self, grad: Tensor) -> Tensor:
-        return permute(grad, tuple(np.argsort(self.axes).tolist()))
-
-
-class BroadcastTo(Function):
-    """Repeat along axes of length 1 and new leading axes  ⇒  sum over the repetitions."""
-
-    is_view = True
-
-    def forward(self, x: Array, shape: tuple[int, ...]) -> Array:
-        self.shape = x.shape
-        return array_module(x).broadcast_to(x, shape)
-
-    def backward(self, grad: Tensor) -> Tensor:
-        return sum_to(grad, self.shape)
+    def backward(self, grad: Array) -> Array:
+        return Permute.apply(grad, axes=tuple(np.argsort(self.axes).tolist()))
 
 
 def shape_argument(name: str, shape: tuple[Any, ...]) -> tuple[int, ...]:

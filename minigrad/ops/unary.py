@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minigrad.backend import Array, array_module, quietly
 from minigrad.function import Function
-from minigrad.ops.activation import sigmoid
+from minigrad.ops.activation import Sigmoid, sigmoid
 from minigrad.ops.elementwise import div, mul, sqrt
 from minigrad.ops.operands import Number, floating
 from minigrad.ops.select import where
@@ -17,8 +17,17 @@ class Steps(Function):
     def forward(self, x: Array, of: str) -> Array:
         return getattr(array_module(x), of)(x)
 
-    def backward(self, grad: Tensor) -> Tensor:
-        return Tensor._wrap(array_module(grad.data).zeros_like(grad.data))
+    def backward(self, grad: Array) -> Array:
+        return Zeros.apply(grad)
+
+
+class Zeros(Function):
+    """0 for each element; no gradient."""
+
+    differentiable = False
+
+    def forward(self, x: Array) -> Array:
+        return array_module(x).zeros_like(x)
 
 
 class Test(Function):
@@ -39,7 +48,7 @@ class Log1p(Function):
     def forward(self, x: Array) -> Array:
         return array_module(x).log1p(x)
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         (x,) = self.inputs
         return grad / (1 + x)
 
@@ -53,7 +62,7 @@ class Expm1(Function):
     def forward(self, x: Array) -> Array:
         return array_module(x).expm1(x)
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         return grad * (self.output + 1)
 
 
@@ -67,9 +76,9 @@ class Softplus(Function):
         xp = array_module(x)
         return xp.maximum(x, 0) + xp.log1p(xp.exp(-abs(x)))
 
-    def backward(self, grad: Tensor) -> Tensor:
+    def backward(self, grad: Array) -> Array:
         (x,) = self.inputs
-        return grad * sigmoid(x)
+        return grad * Sigmoid.apply(x)
 
 
 def sign(x: Tensor) -> Tensor:

@@ -194,7 +194,7 @@ def test_a_relu_after_a_convolution(device, arguments):
     together = nn.Sequential(conv, nn.ReLU())(x)
     apart = conv(x).relu()
     np.testing.assert_allclose(together.numpy(), apart.numpy(), rtol=1e-5, atol=1e-6)
-    assert together.node.name == "Conv2d"
+    assert together.node.name == "Conv2dReLU"
     inputs = [x, *conv.parameters()]
     found = (mg.grad((y * y).sum(), inputs) for y in (together, apart))
     for ours, expected in zip(*found, strict=True):

@@ -1,0 +1,40 @@
+"""Repeating along an axis, and its transpose, summing over the repetitions.
+
+Operations broadcast their inputs without a word, as NumPy does, and their `backward` returns gradients in the output's
+shape: the sweep calls `SumTo` on them, here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from minigrad import kernels
+from minigrad.backend import Array, array_module
+from minigrad.function import Function
+
+
+class BroadcastTo(Function):
+    """x repeated along axes of length 1 and new leading axes  ⇒  ∂L/∂x = Σ g over the repetitions."""
+
+    is_view = True
+
+    def forward(self, x: Array, shape: tuple[int, ...]) -> Array:
+        return array_module(x).broadcast_to(x, shape)
+
+    def backward(self, grad: Array) -> Array:
+        return grad  # in the output's shape
+
+
+class SumTo(Function):
+    """Σ x over the axes along which `shape` was repeated to become x's  ⇒  ∂L/∂x = g, repeated again."""
+
+    def forward(self, x: Array, shape: tuple[int, ...]) -> Array:
+        self.shape, added = x.shape, x.ndim - len(shape)
+        repeated = [i + added for i, n in enumerate(shape) if n == 1 and x.shape[i + added] != 1]
+        return kernels.reduce.total(x, (*range(added), *repeated), keepdims=True).reshape(shape)
+
+    def backward(self, grad: Array) -> Array:
+        return BroadcastTo.apply(grad, shape=self.shape)
+
+
+def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether an array of `shape` can be repeated to the shape `to`."""
+    return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False))
