@@ -40,6 +40,7 @@ from minigrad.grad_mode import grad_mode
 from minigrad.tensor import Tensor
 
 NUMBERS = frozenset({int, float, bool})
+PLAIN = frozenset({np.ndarray, type(None), *NUMBERS})  # what needs no look at devices
 
 _numbers = itertools.count()
 
@@ -98,7 +99,7 @@ class Function:
         needs: for each input, whether it requires a gradient; empty when nothing is recorded. `forward` may set further
             attributes for `backward` (a shape, an axis); they are dropped with the rest once the sweep has passed.
         edges: for each input, where its gradient goes: a node, a leaf Tensor, or None.
-        places: for each input that has an edge, the shape and the dtype that its gradient must have.
+        shape, dtype: of the output, and so of its gradient.
         number: counts the nodes in the order in which they were made; so a node has a higher number than those that
             it was made from.
     """
@@ -110,8 +111,9 @@ class Function:
     differentiable: ClassVar[bool] = True
 
     needs: tuple[bool, ...] = ()
-    edges: tuple[Any, ...] = ()
-    places: tuple[tuple[tuple[int, ...], np.dtype] | None, ...] = ()
+    edges: Sequence[Any] = ()
+    shape: tuple[int, ...]
+    dtype: np.dtype
     number: int
     released = False
 
@@ -150,64 +152,51 @@ class Function:
             DeviceError: the inputs lie on different devices.
         """
         function = cls()
-        arrays, needs, tensors, on_cpu = [], [], None, True
-        for x in inputs:
-            is_tensor = isinstance(x, Tensor)
-            if is_tensor:
-                needs.append(x._requires_grad)
-                x = x._array
-            elif x is None or type(x) in NUMBERS:
-                arrays.append(x)
-                needs.append(False)
-                continue
-            elif type(x) is not np.ndarray:
-                x = _as_array(function.name, x)
-            if tensors is None:
-                tensors = is_tensor
-            elif tensors is not is_tensor:
-                raise TypeError(f"{function.name}: got Tensors and arrays; a Tensor's array is in .data")
-            arrays.append(x)
-            on_cpu = on_cpu and type(x) is np.ndarray
-        recording = True in needs and cls.differentiable and grad_mode.enabled
-        if recording:
-            function.needs = tuple(needs)
-            if cls.constants:
-                function.needs = tuple([need and i not in cls.constants for i, need in enumerate(needs)])
-        watched = hooks.in_use and hooks.before_forward(function, arrays, options)
-        if on_cpu:
-            result = function.forward(*arrays, **options)
-            if isinstance(result, np.generic):  # as NumPy's reductions are, and what its operators make of 0-d arrays
-                result = np.asarray(result)
+        return hooks.around_forward(function, inputs, options) if hooks.in_use else function.run(inputs, options)
+
+    def run(self, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
+        """Do what `apply` says, which has made this instance."""
+        kinds = set(map(type, inputs))
+        if kinds <= PLAIN:  # arrays on the CPU
+            array = self.forward(*inputs, **options)
+            return array if type(array) is np.ndarray else _array(array)
+        if grad_mode.enabled and self.differentiable:
+            needs = [isinstance(x, Tensor) and x._requires_grad for x in inputs]
+            for i in self.constants:
+                needs[i] = False
+            self.needs = tuple(needs) if True in needs else ()
+        arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
+        if np.ndarray not in kinds and PLAIN.issuperset(map(type, arrays)):
+            array = _array(self.forward(*arrays, **options))
         else:
-            with backend.use_device(_common_device(function.name, arrays)):
-                result = function.forward(*arrays, **options)
-        if tensors is not False:
-            array, result = result, Tensor._wrap(result)
-            if cls.is_view and backend.array_module(array).may_share_memory(array, arrays[0]):
-                result._version = inputs[0]._version
-            if recording:
-                function._record(inputs, result)
-        if watched:
-            hooks.after_forward(function, arrays, options, result)
+            arrays = [_checked(self.name, x) for x in arrays]
+            with backend.use_device(_common_device(self.name, arrays)):
+                array = _array(self.forward(*arrays, **options))
+            if not _are_tensors(self.name, inputs):
+                return array
+        result = Tensor._wrap(array)
+        if self.is_view and backend.array_module(array).may_share_memory(array, arrays[0]):
+            result._version = inputs[0]._version
+        if self.needs:
+            self._record(inputs, result)
         return result
 
     def _record(self, inputs: Sequence[Any], result: Tensor) -> None:
-        self.number = next(_numbers)
-        needs, kept = self.needs, _kept(type(self), self.needs)
-        edges, places, others, saved = [], [], [], []
+        self.number, self.shape, self.dtype = next(_numbers), result._array.shape, result._array.dtype
+        kept = _kept(type(self), self.needs)
+        edges, others, saved = [], [], []
         for i, x in enumerate(inputs):
-            edge = place = None
+            edge = None
             if isinstance(x, Tensor):
-                if needs[i]:
-                    edge, place = edge_of(x), (x._array.shape, x._array.dtype)
+                if self.needs[i]:
+                    edge = x if x.node is None else x.node
                 if i in kept:
                     saved.append((i, x, x._version[0]))
                 else:
                     x = _unsaved(type(self), i)
             edges.append(edge)
-            places.append(place)
             others.append(x)
-        self.edges, self.places, self._others, self._saved = tuple(edges), tuple(places), others, saved
+        self.edges, self._others, self._saved = edges, others, saved
         if self.reads_output:
             # The bare array: node and Tensor must not keep each other alive.
             self._output = result._array, result._version, result._version[0]
@@ -290,13 +279,26 @@ def edge_of(tensor: Tensor) -> Any:
     return tensor if tensor._requires_grad else None
 
 
-def _as_array(name: str, x: Any) -> Array:
-    """Return an array of any kind as it is, and as one what NumPy's operators make of 0-d arrays, its scalars."""
-    if backend.is_array(x):
+def _array(result: Any) -> Any:
+    """Return what a `forward` returned, NumPy's scalars, which its operators make of 0-d arrays, as arrays."""
+    return np.asarray(result) if isinstance(result, np.generic) else result
+
+
+def _checked(name: str, x: Any) -> Any:
+    """Return an input other than a Tensor: an array, as which NumPy's scalars count, a number, or None."""
+    if x is None or type(x) in NUMBERS or backend.is_array(x):
         return x
     if isinstance(x, np.generic):
         return np.asarray(x)
     raise TypeError(f"{name}: expected Tensors, or arrays, got {type(x).__name__}")
+
+
+def _are_tensors(name: str, inputs: Sequence[Any]) -> bool:
+    """Whether there are Tensors among the inputs; TypeError, if there are arrays, too."""
+    kinds = [isinstance(x, Tensor) for x in inputs if x is not None and type(x) not in NUMBERS]
+    if len(set(kinds)) > 1:
+        raise TypeError(f"{name}: got Tensors and arrays; Tensor(array) makes a Tensor of an array")
+    return True in kinds
 
 
 def _common_device(name: str, arrays: Sequence[Any]) -> str:

@@ -117,14 +117,15 @@ def _shown(x: Any) -> Any:
     return view
 
 
-def before_forward(node: Function, arrays: Sequence[Any], options: dict[str, Any]) -> bool:
-    """Tell the hooks of this thread; return whether there are any."""
-    return watching() and _call("before_forward", node, [_shown(x) for x in arrays], options)
-
-
-def after_forward(node: Function, arrays: Sequence[Any], options: dict[str, Any], result: Any) -> None:
-    """Tell the hooks of this thread."""
-    _call("after_forward", node, [_shown(x) for x in arrays], options, _shown(result))
+def around_forward(node: Function, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
+    """Return `node.run(inputs, options)`, with the hooks of this thread called before and after it."""
+    if not _watchers.hooks:
+        return node.run(inputs, options)
+    shown = [_shown(x) for x in inputs]
+    _call("before_forward", node, shown, options)
+    result = node.run(inputs, options)
+    _call("after_forward", node, shown, options, _shown(result))
+    return result
 
 
 def before_backward(node: Function, grad: Any) -> bool:

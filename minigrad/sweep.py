@@ -10,6 +10,7 @@ Gradients are bare arrays on the way; or with `create_graph` Tensors, whose oper
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Iterable, Sequence
@@ -122,21 +123,24 @@ def _sweep(
         edge = edge_of(output)
         if edge is None:
             raise RuntimeError("backward: this Tensor has no graph: nothing it was made from requires gradients")
-        _accumulate(grads, edge, _first_gradient(output, grad))
+        first = _first_gradient(output, grad)
+        grads[edge] = Add.apply(grads[edge], first) if edge in grads else first
     taken = {_memory(_array(grad)) for grad in grads.values()}  # memory that belongs to somebody else
     nodes = _nodes_below(grads)
     if targets is not None:
         nodes = _leading_to(targets, nodes)
         wanted = targets.union(nodes)
+    kind = Tensor if grad_mode.enabled else np.ndarray
     leaves = hooks.LeafCounts(nodes) if hooks.watching() else None
     while nodes:
         node = nodes.pop()
         edges = node.edges
         if node in grads:
             grad = grads.pop(node) if targets is None or node not in targets else grads[node]
-            for edge, input_grad in zip(edges, _input_gradients(node, grad), strict=True):
-                if edge is not None and input_grad is not None and (targets is None or edge in wanted):
-                    _accumulate(grads, edge, input_grad)
+            for edge, input_grad in zip(edges, _input_gradients(node, grad, kind), strict=True):
+                if input_grad is not None and (targets is None or edge in wanted):
+                    known = grads.get(edge)  # a value that is used several times receives a gradient from each use
+                    grads[edge] = input_grad if known is None else Add.apply(known, input_grad)
             if not retain_graph:
                 node.release()
         if leaves is not None:
@@ -144,9 +148,9 @@ def _sweep(
     return _owning_their_memory(grads, taken)
 
 
-def _input_gradients(node: Function, grad: Any) -> Sequence[Any]:
-    """Run a node's `backward` on the device of `grad`, and return a gradient, in its input's shape, or None for each
-    input.
+def _input_gradients(node: Function, grad: Any, kind: type) -> list[Any]:
+    """Run a node's `backward` on the device of `grad`, and return for each input a gradient of this kind and of the
+    input's shape, or None.
     """
     watched = hooks.in_use and hooks.before_backward(node, grad)
     if type(grad) is np.ndarray:
@@ -154,44 +158,43 @@ def _input_gradients(node: Function, grad: Any) -> Sequence[Any]:
     else:
         with backend.use_device(backend.device_of(_array(grad))):
             found = node.backward(grad)
-    found = found if isinstance(found, tuple) else (found,)
+    found = list(found) if isinstance(found, tuple) else [found]
     if len(found) != len(node.edges):
         _refuse(node, found)
-    fitted = []
-    for g, place in zip(found, node.places, strict=True):
-        if g is None or place is None:
-            g = None
-        elif type(g) is not (Tensor if grad_mode.enabled else np.ndarray):
-            g = _of_one_kind(node, g, found)
-        if g is not None and (g.shape != place[0] or g.dtype != place[1]):
-            g = _fitted(node, g, place, grad.shape)
-        fitted.append(g)
+    for i, (g, edge) in enumerate(zip(found, node.edges, strict=True)):
+        if edge is None:
+            found[i] = None
+        elif g is not None and not (type(g) is kind and g.shape == edge.shape and g.dtype == edge.dtype):
+            found[i] = _fitted(node, i, found)
     if watched:
-        hooks.after_backward(node, grad, fitted)
-    return fitted
+        hooks.after_backward(node, grad, found)
+    return found
 
 
-def _of_one_kind(node: Function, g: Any, found: tuple) -> Any:
-    """Return a gradient as an array, or while the sweep is recorded as a Tensor."""
+def _fitted(node: Function, i: int, found: list[Any]) -> Any:
+    """Return gradient i as an array, or while the sweep is recorded as a Tensor, and undo broadcasting: sum over the
+    axes along which the input was repeated to the output's shape.
+    """
+    g, shape, dtype = found[i], node.edges[i].shape, node.edges[i].dtype
     if grad_mode.enabled:
-        return g if isinstance(g, Tensor) else _refuse(node, found)
-    if isinstance(g, Tensor):  # of operations that a user's `backward` calls by their public names
-        return g._array
-    return g if backend.is_array(g) else np.asarray(g) if isinstance(g, np.generic) else _refuse(node, found)
-
-
-def _fitted(node: Function, g: Any, place: tuple[tuple[int, ...], np.dtype], output_shape: tuple[int, ...]) -> Any:
-    """Undo broadcasting: sum over the axes along which an input of this shape was repeated to the output's."""
-    shape, dtype = place
-    if g.dtype != dtype or g.shape != output_shape or not broadcasts(shape, output_shape):
+        g = g if isinstance(g, Tensor) else _refuse(node, found)
+    elif isinstance(g, np.generic):
+        g = np.asarray(g)
+    elif isinstance(g, Tensor):  # of operations that a user's `backward` calls by their public names
+        g = g._array
+    elif not backend.is_array(g):
+        _refuse(node, found)
+    if g.shape == shape and g.dtype == dtype:
+        return g
+    if g.dtype != dtype or g.shape != node.shape or not broadcasts(shape, node.shape):
         raise RuntimeError(
             f"backward of {node.name} returned a gradient of shape {g.shape} and dtype {g.dtype} for an input of shape "
-            f"{shape} and dtype {dtype}, the output's shape being {output_shape}: the operation has a wrong backward"
+            f"{shape} and dtype {dtype}, the output's shape being {node.shape}: the operation has a wrong backward"
         )
     return SumTo.apply(g, shape=shape)
 
 
-def _refuse(node: Function, found: tuple) -> NoReturn:
+def _refuse(node: Function, found: list[Any]) -> NoReturn:
     kinds, count = ", ".join(type(g).__name__ for g in found), len(node.edges)
     expected = "a Tensor, as the sweep is recorded," if grad_mode.enabled else "an array"
     raise TypeError(f"backward of {node.name} returned {kinds}; expected {expected} or None for each of {count} inputs")
@@ -202,16 +205,17 @@ def _owning_their_memory(grads: dict[Any, Any], taken: set[int]) -> dict[Any, Te
     copied that share memory with another one or with a leaf, or show one number several times. The two gradients of
     a + b, for example, are the same array, and that of a sum is one number.
     """
-    taken.update([_memory(edge._array) for edge in grads if isinstance(edge, Tensor)])
-    owned = {}
+    for edge in grads:
+        if isinstance(edge, Tensor):
+            taken.add(_memory(edge._array))
     for edge, grad in grads.items():
         array = _array(grad)
-        memory = id(array) if array.base is None else _memory(array)
+        memory = _memory(array)
         if memory in taken or (array.base is not None and _is_repeated(array)):
             grad = Clone.apply(grad, order="K")
         taken.add(memory)
-        owned[edge] = grad if isinstance(grad, Tensor) else Tensor._wrap(grad)
-    return owned
+        grads[edge] = grad if isinstance(grad, Tensor) else Tensor._wrap(grad)
+    return grads
 
 
 def _array(grad: Any) -> Array:
@@ -230,12 +234,6 @@ def _is_repeated(array: Array) -> bool:
     if not getattr(array.flags, "writeable", True):  # NumPy marks it so, also where nothing is repeated
         return True
     return any(step == 0 and n > 1 for step, n in zip(array.strides, array.shape, strict=True))
-
-
-def _accumulate(grads: dict[Any, Any], edge: Any, grad: Any) -> None:
-    """A value that is used several times receives the sum of what comes back from its uses."""
-    known = grads.get(edge)
-    grads[edge] = grad if known is None else Add.apply(known, grad)
 
 
 def _nodes_below(roots: Iterable[Any]) -> list[Function]:
@@ -272,8 +270,7 @@ def _first_gradient(output: Tensor, grad: Any) -> Any:
             raise ValueError(
                 f"backward: grad may be left out for one number only, this Tensor has shape {output.shape}"
             )
-        with backend.use_device(output.device):
-            ones = backend.array_module(output._array).ones(output.shape, dtype=output.dtype)
+        ones = _ones_like(output._array)
         return Tensor._wrap(ones) if grad_mode.enabled else ones
     if not isinstance(grad, Tensor):
         grad = Tensor(np.asarray(grad, output.dtype) if not hasattr(grad, "dtype") else grad)
@@ -284,6 +281,18 @@ def _first_gradient(output: Tensor, grad: Any) -> Any:
         raise backend.DeviceError(f"backward: grad is on {grad.device}, the Tensor on {output.device}")
     grad = grad if grad.dtype == output.dtype else grad.astype(output.dtype)
     return grad if grad_mode.enabled else grad._array
+
+
+@functools.cache
+def _one(dtype: np.dtype) -> np.ndarray:
+    return np.ones((), dtype)
+
+
+def _ones_like(array: Array) -> Array:
+    if type(array) is np.ndarray:
+        return _one(array.dtype) if array.ndim == 0 else np.ones(array.shape, array.dtype)
+    with backend.use_device(backend.device_of(array)):
+        return backend.array_module(array).ones(array.shape, dtype=array.dtype)
 
 
 def _zeros_like(tensor: Tensor) -> Tensor:

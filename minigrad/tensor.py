@@ -79,7 +79,7 @@ class Tensor(Operators):
     def _wrap(array: Array) -> Tensor:
         """Make a Tensor around an existing array, without copying it."""
         tensor = Tensor.__new__(Tensor)
-        tensor._init(np.asarray(array) if isinstance(array, np.generic) else array)  # NumPy's reductions give scalars
+        tensor._init(array)
         return tensor
 
     # ---- what it is ----------------------------------------------------------------------------------------------

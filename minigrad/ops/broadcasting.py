@@ -27,12 +27,12 @@ class SumTo(Function):
     """Σ x over the axes along which `shape` was repeated to become x's  ⇒  ∂L/∂x = g, repeated again."""
 
     def forward(self, x: Array, shape: tuple[int, ...]) -> Array:
-        self.shape, added = x.shape, x.ndim - len(shape)
+        added = x.ndim - len(shape)
         repeated = [i + added for i, n in enumerate(shape) if n == 1 and x.shape[i + added] != 1]
         return kernels.reduce.total(x, (*range(added), *repeated), keepdims=True).reshape(shape)
 
     def backward(self, grad: Array) -> Array:
-        return BroadcastTo.apply(grad, shape=self.shape)
+        return BroadcastTo.apply(grad, shape=self.edges[0].shape)
 
 
 def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:

@@ -27,11 +27,10 @@ class AsType(Function):
 
     @quietly
     def forward(self, x: Array, dtype: Any) -> Array:
-        self.dtype = x.dtype
         return x.astype(dtype)
 
     def backward(self, grad: Array) -> Array:
-        return AsType.apply(grad, dtype=self.dtype)
+        return AsType.apply(grad, dtype=self.edges[0].dtype)
 
 
 class ToDevice(Function):

@@ -94,11 +94,10 @@ class ChannelSum(Function):
     """y[c] = Σ x[n,c,i,j]  ⇒  ∂L/∂x = g, repeated for every picture and position."""
 
     def forward(self, x: Array) -> Array:
-        self.shape = x.shape
         return kernels.reduce.total(x.transpose(0, 2, 3, 1), (0, 1, 2))  # as it lies in memory
 
     def backward(self, grad: Array) -> Array:
-        return BroadcastTo.apply(Reshape.apply(grad, shape=(1, -1, 1, 1)), shape=self.shape)
+        return BroadcastTo.apply(Reshape.apply(grad, shape=(1, -1, 1, 1)), shape=self.edges[0].shape)
 
 
 class ConvNorm(Function):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,8 +25,8 @@ from minigrad.tensor import Tensor
 class CrossEntropy(Function):
     """Lₙ = −Σ_c q_c·ln p_c with p = softmax(x) and q = (1 − ε)·[c is the target] + ε/C  ⇒  ∂Lₙ/∂xₙ = p − q.
 
-    Where the target is to be ignored, Lₙ = 0. The result is s·ΣLₙ, with s = 1/(number of those that are not) for the
-    mean; or, with s = None, each Lₙ.
+    With m = max x and S = Σ_c e^(x_c−m), ln p = x − m − ln S. Where the target is to be ignored, Lₙ = 0. The result is
+    s·ΣLₙ, with s = 1/(number of those that are not) for the mean; or, with s = None, each Lₙ.
     """
 
     reads = {0: (0, 1)}
@@ -35,21 +35,19 @@ class CrossEntropy(Function):
     def forward(
         self, logits: Array, targets: Array, smoothing: float, reduction: str, ignore_index: int | None
     ) -> Array:
-        xp = array_module(logits)
-        n, classes = logits.shape
+        xp, (n, classes) = array_module(logits), logits.shape
         kept = None if ignore_index is None else targets != ignore_index
         scale = _scale(reduction, n if kept is None else kept.sum(), logits)
-        targets = targets if kept is None else xp.where(kept, targets, 0)
-        log_p = logits - logits.max(axis=1, keepdims=True)
-        exponentials = xp.exp(log_p)
+        places = xp.arange(n), targets if kept is None else xp.where(kept, targets, 0)
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        exponentials = xp.exp(shifted)
         sums = total(exponentials, (1,), keepdims=True)
-        log_p -= xp.log(sums)
         if self.needs:
-            self.softmax = exponentials, sums
-            self.options = {"smoothing": smoothing, "scale": scale, "ignore_index": ignore_index}
-        loss = -log_p[xp.arange(n), targets]
+            self.given = _Given(exponentials, sums, places, ignore_index, kept, smoothing, scale)
+        loss = xp.log(sums[:, 0])
         if smoothing:
-            loss = (1 - smoothing) * loss - (smoothing / classes) * total(log_p, (1,))
+            loss -= (smoothing / classes) * total(shifted, (1,))
+        loss -= (1 - smoothing) * shifted[places] if smoothing else shifted[places]
         if xp is not np:  # a GPU takes any index; reading the targets back to check them would make it wait
             loss = xp.where((targets >= 0) & (targets < classes), loss, xp.nan).astype(logits.dtype)
         if kept is not None:
@@ -58,50 +56,52 @@ class CrossEntropy(Function):
 
     def backward(self, grad: Array) -> tuple:
         logits, targets = self.inputs
-        if self.options["scale"] is None:
+        if self.given.scale is None:
             grad = Reshape.apply(grad, shape=(-1, 1))
-        return CrossEntropyGrad.apply(logits, targets, grad, softmax=self.softmax, **self.options), None
+        return CrossEntropyGrad.apply(logits, targets, grad, given=self.given), None
+
+
+class _Given(NamedTuple):
+    """What a loss has at hand for its gradient: p = exponentials/sums, the places of the targets, the target that is to
+    be ignored and which rows are not (None for all), ε, and s.
+    """
+
+    exponentials: Array
+    sums: Array
+    places: tuple[Array, Array]
+    ignore_index: int | None
+    kept: Array | None
+    smoothing: float
+    scale: Any
 
 
 class CrossEntropyGrad(Function):
     """y = g·s·(p − q), and 0 in rows to be ignored, as a function of x and of g, which is a number or (N, 1)  ⇒  with
     upstream gradient h and u = h·g·s: ∂L/∂x = p·(u − Σ_c u·p), as that of the softmax; ∂L/∂g = h·s·(p − q).
-
-    `softmax` is what the loss has at hand, p as a quotient.
     """
 
     reads = {0: (0, 1, 2), 2: (0, 1)}
 
-    @quietly
-    def forward(
-        self,
-        logits: Array,
-        targets: Array,
-        grad: Array | float,
-        smoothing: float,
-        scale: Any,
-        ignore_index: int | None,
-        softmax: tuple[Array, Array],
-    ) -> Array:
-        self.options = {"smoothing": smoothing, "scale": scale, "ignore_index": ignore_index, "softmax": softmax}
-        xp, (n, classes) = array_module(logits), logits.shape
-        kept = None if ignore_index is None else (targets != ignore_index)[:, None]
-        change = softmax[0] / softmax[1]
+    def forward(self, logits: Array, targets: Array, grad: Array | float, given: _Given) -> Array:
+        self.given = given
+        exponentials, sums, places, _, kept, smoothing, scale = given
+        change = exponentials / sums
         if smoothing:
-            change -= smoothing / classes
-        change[xp.arange(n), targets if kept is None else xp.where(kept[:, 0], targets, 0)] -= 1 - smoothing
+            change -= smoothing / change.shape[1]
+        change[places] -= 1 - smoothing
         change *= grad if scale is None else grad * scale
-        return change if kept is None else xp.where(kept, change, 0)
+        return change if kept is None else array_module(change).where(kept[:, None], change, 0)
 
     def backward(self, grad: Array) -> tuple:
-        (logits, targets, g), scale, ignore_index = self.inputs, self.options["scale"], self.options["ignore_index"]
+        (logits, targets, g), scale = self.inputs, self.given.scale
         grad_x = grad_g = None
         if self.needs[2]:
-            grad_g = grad * CrossEntropyGrad.apply(logits, targets, 1.0, **self.options)
+            grad_g = grad * CrossEntropyGrad.apply(logits, targets, 1.0, given=self.given)
         if self.needs[0]:
-            p, u = Softmax.apply(logits, axis=1), grad * (g if scale is None else g * scale)
-            if ignore_index is not None:
-                u = Keep.apply(u, Reshape.apply(targets != ignore_index, shape=(-1, 1)))
+            p = Softmax.apply(logits, axis=1)
+            u = grad * (g if scale is None else g * scale)
+            if self.given.kept is not None:
+                u = Keep.apply(u, Reshape.apply(targets != self.given.ignore_index, shape=(-1, 1)))
             grad_x = p * (u - Sum.apply(u * p, axes=(1,), keepdims=True))
         return grad_x, None, grad_g
 
@@ -205,7 +205,7 @@ def _checked_targets(name: str, targets: Array, classes: int, ignore_index: int)
     """Return the number to be ignored, or None where there is none; raise ValueError for a target out of range."""
     if not targets.size:
         return None
-    smallest, largest = targets.min(), targets.max()
+    smallest, largest = np.minimum.reduce(targets), np.maximum.reduce(targets)
     if smallest >= 0 and largest < classes and ignore_index < 0:
         return None
     if smallest <= ignore_index <= largest:

@@ -19,14 +19,13 @@ class GetItem(Function):
     is_view = True
 
     def forward(self, x: Array, index: Any) -> Array:
-        self.shape = x.shape
         if any(self.needs):  # whoever owns an index array may write into it before backward needs it
             parts = tuple(part.copy() if hasattr(part, "copy") else part for part in _parts(index))
             self.index = parts if isinstance(index, tuple) else parts[0]
         return x[index]
 
     def backward(self, grad: Array) -> Array:
-        return ScatterAdd.apply(grad, shape=self.shape, index=self.index)
+        return ScatterAdd.apply(grad, shape=self.edges[0].shape, index=self.index)
 
 
 class ScatterAdd(Function):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from minigrad import kernels
 from minigrad.backend import Array
@@ -20,14 +21,13 @@ class MatMul(Function):
     reads = {0: (1,), 1: (0,)}
 
     def forward(self, a: Array, b: Array) -> Array:
-        self.shapes = a.shape, b.shape
         return kernels.matmul.matmul(a, b)
 
     def backward(self, grad: Array) -> tuple:
-        (a, b), (a_shape, b_shape) = self.inputs, self.shapes
+        a, b = self.inputs
         return (
-            _summed(MatMul.apply(grad, _transposed(b)), a_shape) if self.needs[0] else None,
-            _summed(MatMul.apply(_transposed(a), grad), b_shape) if self.needs[1] else None,
+            _summed(MatMul.apply(grad, _transposed(b)), self.edges[0]) if self.needs[0] else None,
+            _summed(MatMul.apply(_transposed(a), grad), self.edges[1]) if self.needs[1] else None,
         )
 
 
@@ -35,9 +35,9 @@ def _transposed(x: Array) -> Array:
     return Permute.apply(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
-def _summed(x: Array, shape: tuple[int, ...]) -> Array:
+def _summed(grad: Array, edge: Any) -> Array:
     """Sum over the axes along which a stack of matrices was repeated."""
-    return x if x.shape == shape else SumTo.apply(x, shape=shape)
+    return grad if grad.shape == edge.shape else SumTo.apply(grad, shape=edge.shape)
 
 
 class Linear(Function):

@@ -56,13 +56,13 @@ class Sum(Function):
     """y = s·Σ x, with s = None for 1  ⇒  ∂L/∂x = s·g, repeated along the summed axes."""
 
     def forward(self, x: Array, axes: tuple[int, ...], keepdims: bool, scale: float | None = None) -> Array:
-        self.shape, self.axes, self.scale = x.shape, axes, scale
+        self.axes, self.scale = axes, scale
         return kernels.reduce.total(x, axes, keepdims, scale)
 
     def backward(self, grad: Array) -> Array:
         if self.scale is not None:  # float16 has no such small numbers as 1/n
             grad = (grad.astype(accumulator(grad.dtype)) * self.scale).astype(grad.dtype)
-        return BroadcastTo.apply(_with_kept_axes(grad, self.shape, self.axes), shape=self.shape)
+        return BroadcastTo.apply(_with_kept_axes(grad, self.edges[0].shape, self.axes), shape=self.edges[0].shape)
 
 
 class Max(Function):

@@ -24,11 +24,10 @@ class Reshape(Function):
     is_view = True
 
     def forward(self, x: Array, shape: tuple[int, ...]) -> Array:
-        self.shape = x.shape
         return x.reshape(shape)
 
     def backward(self, grad: Array) -> Array:
-        return Reshape.apply(grad, shape=self.shape)
+        return Reshape.apply(grad, shape=self.edges[0].shape)
 
 
 class Permute(Function):
