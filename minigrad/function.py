@@ -81,9 +81,6 @@ class _Unsaved(Tensor):
     _requires_grad = _version = node = grad = _array  # whatever a Tensor does begins with one of these
 
 
-_unsaved = functools.cache(_Unsaved)  # one for each operation and position
-
-
 class Function:
     """A differentiable operation with one output.
 
@@ -156,23 +153,30 @@ class Function:
 
     def run(self, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
         """Do what `apply` says, which has made this instance."""
-        kinds = set(map(type, inputs))
-        if kinds <= PLAIN:  # arrays on the CPU
+        if PLAIN.issuperset(map(type, inputs)):  # arrays on the CPU
             array = self.forward(*inputs, **options)
             return array if type(array) is np.ndarray else _array(array)
-        if grad_mode.enabled and self.differentiable:
-            needs = [isinstance(x, Tensor) and x._requires_grad for x in inputs]
+        arrays, needs, are_tensors = [], [], True
+        for x in inputs:
+            if isinstance(x, Tensor):
+                arrays.append(x._array)
+                needs.append(x._requires_grad)
+            else:
+                arrays.append(x)
+                needs.append(False)
+                are_tensors = are_tensors and (x is None or type(x) in NUMBERS)
+        if True in needs and self.differentiable and grad_mode.enabled:
             for i in self.constants:
                 needs[i] = False
-            self.needs = tuple(needs) if True in needs else ()
-        arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
-        if np.ndarray not in kinds and PLAIN.issuperset(map(type, arrays)):
-            array = _array(self.forward(*arrays, **options))
+            self.needs = tuple(needs)
+        if are_tensors and PLAIN.issuperset(map(type, arrays)):
+            array = self.forward(*arrays, **options)
+            array = array if type(array) is np.ndarray else _array(array)
         else:
-            arrays = [_checked(self.name, x) for x in arrays]
+            arrays = _checked(self.name, inputs, arrays)
             with backend.use_device(_common_device(self.name, arrays)):
                 array = _array(self.forward(*arrays, **options))
-            if not _are_tensors(self.name, inputs):
+            if not are_tensors:
                 return array
         result = Tensor._wrap(array)
         if self.is_view and backend.array_module(array).may_share_memory(array, arrays[0]):
@@ -183,20 +187,15 @@ class Function:
 
     def _record(self, inputs: Sequence[Any], result: Tensor) -> None:
         self.number, self.shape, self.dtype = next(_numbers), result._array.shape, result._array.dtype
-        kept = _kept(type(self), self.needs)
-        edges, others, saved = [], [], []
-        for i, x in enumerate(inputs):
-            edge = None
+        edges, saved = [], []
+        for x, need, stand_in in zip(inputs, self.needs, _stand_ins(type(self), self.needs), strict=True):
             if isinstance(x, Tensor):
-                if self.needs[i]:
-                    edge = x if x.node is None else x.node
-                if i in kept:
-                    saved.append((i, x, x._version[0]))
-                else:
-                    x = _unsaved(type(self), i)
-            edges.append(edge)
-            others.append(x)
-        self.edges, self._others, self._saved = edges, others, saved
+                edges.append(edge_of(x) if need else None)
+                saved.append((x, x._version[0]) if stand_in is None else stand_in)
+            else:
+                edges.append(None)
+                saved.append(x)
+        self.edges, self._saved = edges, saved
         if self.reads_output:
             # The bare array: node and Tensor must not keep each other alive.
             self._output = result._array, result._version, result._version[0]
@@ -212,11 +211,14 @@ class Function:
         Raises:
             RuntimeError: one of them was changed in place since.
         """
-        inputs, as_tensors = self._others.copy(), grad_mode.enabled
-        for i, x, version in self._saved:
-            if x._version[0] != version:
-                self._refuse_changed("an input", x.shape)
-            inputs[i] = x if as_tensors else x._array
+        inputs, as_tensors = [], grad_mode.enabled
+        for x in self._saved:
+            if type(x) is tuple:
+                x, version = x
+                if x._version[0] != version:
+                    self._refuse_changed("an input", x.shape)
+                x = x if as_tensors else x._array
+            inputs.append(x)
         return inputs
 
     @property
@@ -267,9 +269,10 @@ class Function:
 
 
 @functools.cache
-def _kept(operation: type[Function], needs: tuple[bool, ...]) -> frozenset[int]:
-    """Return which inputs are read by the gradients that are needed."""
-    return frozenset([k for i, read in operation.reads.items() if needs[i] for k in read])
+def _stand_ins(operation: type[Function], needs: tuple[bool, ...]) -> list[_Unsaved | None]:
+    """Return for each input None, if the gradients that are needed read it, or else what is saved in its place."""
+    read = {k for i, some in operation.reads.items() if needs[i] for k in some}
+    return [None if i in read else _Unsaved(operation, i) for i in range(len(needs))]
 
 
 def edge_of(tensor: Tensor) -> Any:
@@ -284,21 +287,19 @@ def _array(result: Any) -> Any:
     return np.asarray(result) if isinstance(result, np.generic) else result
 
 
-def _checked(name: str, x: Any) -> Any:
-    """Return an input other than a Tensor: an array, as which NumPy's scalars count, a number, or None."""
-    if x is None or type(x) in NUMBERS or backend.is_array(x):
-        return x
-    if isinstance(x, np.generic):
-        return np.asarray(x)
-    raise TypeError(f"{name}: expected Tensors, or arrays, got {type(x).__name__}")
-
-
-def _are_tensors(name: str, inputs: Sequence[Any]) -> bool:
-    """Whether there are Tensors among the inputs; TypeError, if there are arrays, too."""
-    kinds = [isinstance(x, Tensor) for x in inputs if x is not None and type(x) not in NUMBERS]
-    if len(set(kinds)) > 1:
+def _checked(name: str, inputs: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
+    """Return arrays, as which NumPy's scalars count, numbers and None; raise TypeError, if there is something else, or
+    if Tensors and arrays are mixed.
+    """
+    kinds = set()
+    for x in inputs:
+        if isinstance(x, (Tensor, np.generic)) or backend.is_array(x):
+            kinds.add(isinstance(x, Tensor))
+        elif x is not None and type(x) not in NUMBERS:
+            raise TypeError(f"{name}: expected Tensors, or arrays, got {type(x).__name__}")
+    if len(kinds) > 1:
         raise TypeError(f"{name}: got Tensors and arrays; Tensor(array) makes a Tensor of an array")
-    return True in kinds
+    return [_array(x) for x in arrays]
 
 
 def _common_device(name: str, arrays: Sequence[Any]) -> str:

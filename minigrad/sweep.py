@@ -161,7 +161,8 @@ def _input_gradients(node: Function, grad: Any, kind: type) -> list[Any]:
     found = list(found) if isinstance(found, tuple) else [found]
     if len(found) != len(node.edges):
         _refuse(node, found)
-    for i, (g, edge) in enumerate(zip(found, node.edges, strict=True)):
+    for i, edge in enumerate(node.edges):
+        g = found[i]
         if edge is None:
             found[i] = None
         elif g is not None and not (type(g) is kind and g.shape == edge.shape and g.dtype == edge.dtype):
@@ -205,9 +206,7 @@ def _owning_their_memory(grads: dict[Any, Any], taken: set[int]) -> dict[Any, Te
     copied that share memory with another one or with a leaf, or show one number several times. The two gradients of
     a + b, for example, are the same array, and that of a sum is one number.
     """
-    for edge in grads:
-        if isinstance(edge, Tensor):
-            taken.add(_memory(edge._array))
+    taken.update([_memory(edge._array) for edge in grads if isinstance(edge, Tensor)])
     for edge, grad in grads.items():
         array = _array(grad)
         memory = _memory(array)
@@ -224,8 +223,8 @@ def _array(grad: Any) -> Array:
 
 def _memory(array: Array) -> int:
     """Return what identifies the memory that an array shows: the same number for all its views."""
-    while array.base is not None and backend.is_array(array.base):
-        array = array.base
+    while (base := array.base) is not None and backend.is_array(base):
+        array = base
     return id(array)
 
 
@@ -242,7 +241,7 @@ def _nodes_below(roots: Iterable[Any]) -> list[Function]:
     stack = list(roots)
     while stack:  # no recursion: graphs are deep
         node = stack.pop()
-        if node in nodes or not isinstance(node, Function):  # a leaf, or an input without gradient
+        if not isinstance(node, Function) or node in nodes:  # a leaf, or an input without gradient
             continue
         if node.released:
             raise RuntimeError(

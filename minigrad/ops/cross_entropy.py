@@ -189,8 +189,8 @@ def nll_loss(
 def _rows(name: str, logits: Tensor, targets: Tensor, ignore_index: int) -> tuple[Tensor, Tensor, int | None]:
     """Return scores (M, C), checked class numbers (M,), and the number to be ignored, None where there is none."""
     shape, kind = logits.shape, targets.dtype.kind
-    *places, classes = shape if len(shape) < 2 else (shape[0], *shape[2:], shape[1])
-    if classes == 0 or targets.shape != tuple(places):
+    places, classes = (shape[:1] + shape[2:], shape[1]) if len(shape) > 1 else ((), len(shape) and shape[0])
+    if classes == 0 or targets.shape != places:
         raise ValueError(f"{name}: expected logits (N, C) and targets (N,), got {shape} and {targets.shape}")
     if kind not in "iu":
         raise TypeError(f"{name}: expected integer class numbers as targets, got {targets.dtype}")
