@@ -149,13 +149,15 @@ class Function:
             DeviceError: the inputs lie on different devices.
         """
         function = cls()
-        return hooks.around_forward(function, inputs, options) if hooks.in_use else function.run(inputs, options)
+        if hooks.in_use:
+            return hooks.around_forward(function, inputs, options)
+        if PLAIN.issuperset(map(type, inputs)):  # arrays on the CPU, in a hurry
+            array = function.forward(*inputs, **options)
+            return array if type(array) is np.ndarray else _array(array)
+        return function.run(inputs, options)
 
     def run(self, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
         """Do what `apply` says, which has made this instance."""
-        if PLAIN.issuperset(map(type, inputs)):  # arrays on the CPU
-            array = self.forward(*inputs, **options)
-            return array if type(array) is np.ndarray else _array(array)
         arrays, needs, are_tensors = [], [], True
         for x in inputs:
             if isinstance(x, Tensor):

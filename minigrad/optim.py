@@ -225,7 +225,7 @@ def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> Tensor:
             wide = accumulator(p.grad.dtype)
             clipped = xp.multiply(p.grad.data, scale.astype(wide), dtype=wide)
             p.grad = Tensor._wrap(clipped.astype(p.grad.dtype, copy=False))
-        return Tensor._wrap(norm.astype(np.result_type(*[accumulator(g.dtype) for g in grads])))
+        return Tensor(norm.astype(np.result_type(*[accumulator(g.dtype) for g in grads])))
 
 
 def _common_norm(grads: list[Array]) -> Array:

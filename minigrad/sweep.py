@@ -206,10 +206,12 @@ def _owning_their_memory(grads: dict[Any, Any], taken: set[int]) -> dict[Any, Te
     copied that share memory with another one or with a leaf, or show one number several times. The two gradients of
     a + b, for example, are the same array, and that of a sum is one number.
     """
-    taken.update([_memory(edge._array) for edge in grads if isinstance(edge, Tensor)])
+    for edge in grads:
+        if isinstance(edge, Tensor):
+            taken.add(id(edge._array) if edge._array.base is None else _memory(edge._array))
     for edge, grad in grads.items():
-        array = _array(grad)
-        memory = _memory(array)
+        array = grad if type(grad) is np.ndarray else _array(grad)
+        memory = id(array) if array.base is None else _memory(array)
         if memory in taken or (array.base is not None and _is_repeated(array)):
             grad = Clone.apply(grad, order="K")
         taken.add(memory)

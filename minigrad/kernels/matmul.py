@@ -30,8 +30,10 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
         out[...] = product
         return out
     task_bytes = a.size * b.shape[-1] // MULTIPLY_ADDS_PER_BYTE
-    if not worth_splitting(task_bytes) or not on_cpu(a) or not _alike(a, b):
+    if not on_cpu(a):
         return array_module(a).matmul(a, b, out=out)
+    if not worth_splitting(task_bytes) or not _alike(a, b):
+        return np.matmul(a, b, out=out)
     *stack, rows, _ = a.shape
     columns = b.shape[-1]
     product = np.empty((*stack, rows, columns), dtype=np.result_type(a, b)) if out is None else out
