@@ -33,8 +33,10 @@ def array_module(x: Any) -> ModuleType:
     Raises:
         TypeError: `x` is neither.
     """
-    if isinstance(x, np.ndarray):
-        return np
+    return np if isinstance(x, np.ndarray) else _other_array_module(x)
+
+
+def _other_array_module(x: Any) -> ModuleType:
     cupy = sys.modules.get("cupy")
     if cupy is not None and isinstance(x, cupy.ndarray):
         return cupy

@@ -151,58 +151,60 @@ class Function:
         function = cls()
         if hooks.in_use:
             return hooks.around_forward(function, inputs, options)
-        if PLAIN.issuperset(map(type, inputs)):  # arrays on the CPU, in a hurry
+        if PLAIN.issuperset(map(type, inputs)):  # arrays on the CPU, without further ado
             array = function.forward(*inputs, **options)
             return array if type(array) is np.ndarray else _array(array)
         return function.run(inputs, options)
 
     def run(self, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
-        """Do what `apply` says, which has made this instance."""
-        arrays, needs, are_tensors = [], [], True
+        """Do what `apply` says."""
+        arrays, needs, on_cpu = [], [], True
         for x in inputs:
             if isinstance(x, Tensor):
-                arrays.append(x._array)
                 needs.append(x._requires_grad)
+                x = x._array
+                on_cpu = on_cpu and type(x) is np.ndarray
             else:
-                arrays.append(x)
                 needs.append(False)
-                are_tensors = are_tensors and (x is None or type(x) in NUMBERS)
+                on_cpu = on_cpu and (x is None or type(x) in NUMBERS)
+            arrays.append(x)
+        for i in self.constants:
+            needs[i] = False
         if True in needs and self.differentiable and grad_mode.enabled:
-            for i in self.constants:
-                needs[i] = False
             self.needs = tuple(needs)
-        if are_tensors and PLAIN.issuperset(map(type, arrays)):
+        if on_cpu:
             array = self.forward(*arrays, **options)
-            array = array if type(array) is np.ndarray else _array(array)
         else:
-            arrays = _checked(self.name, inputs, arrays)
-            with backend.use_device(_common_device(self.name, arrays)):
-                array = _array(self.forward(*arrays, **options))
+            array, are_tensors = self._forward_elsewhere(inputs, arrays, options)
             if not are_tensors:
                 return array
-        result = Tensor._wrap(array)
+        result = Tensor._wrap(array if type(array) is np.ndarray else _array(array))
         if self.is_view and backend.array_module(array).may_share_memory(array, arrays[0]):
             result._version = inputs[0]._version
         if self.needs:
             self._record(inputs, result)
         return result
 
+    def _forward_elsewhere(
+        self, inputs: Sequence[Any], arrays: Sequence[Any], options: dict[str, Any]
+    ) -> tuple[Array, bool]:
+        """Call `forward` on the GPU that the arrays lie on; return also whether the inputs are Tensors."""
+        arrays, are_tensors = _checked(self.name, inputs, arrays)
+        with backend.use_device(_common_device(self.name, arrays)):
+            return _array(self.forward(*arrays, **options)), are_tensors
+
     def _record(self, inputs: Sequence[Any], result: Tensor) -> None:
         self.number, self.shape, self.dtype = next(_numbers), result._array.shape, result._array.dtype
-        edges, saved = [], []
-        for x, need, stand_in in zip(inputs, self.needs, _stand_ins(type(self), self.needs), strict=True):
+        self.edges, self._saved = [], []
+        for x, need, unsaved in zip(inputs, self.needs, _unsaved(type(self), self.needs), strict=True):
+            self.edges.append(edge_of(x) if need else None)
             if isinstance(x, Tensor):
-                edges.append(edge_of(x) if need else None)
-                saved.append((x, x._version[0]) if stand_in is None else stand_in)
-            else:
-                edges.append(None)
-                saved.append(x)
-        self.edges, self._saved = edges, saved
+                x = (x, x._version[0]) if unsaved is None else unsaved
+            self._saved.append(x)
         if self.reads_output:
             # The bare array: node and Tensor must not keep each other alive.
             self._output = result._array, result._version, result._version[0]
-        result.node = self
-        result._requires_grad = True
+        result.node, result._requires_grad = self, True
 
     @property
     def inputs(self) -> list[Any]:
@@ -253,25 +255,28 @@ class Function:
         self.__dict__.clear()
         self.released = True
 
-    def __del__(self, dying: _Dying = _dying) -> None:
-        """Let go of the graph link by link. A node is all that holds the node before it; Python would free that one
-        inside the freeing of this one, and so on: a long chain would overflow the stack.
-        """
-        if not self.edges:
-            return
-        dying.held.append(list(self.__dict__.values()))
-        self.__dict__.clear()
-        if not dying.busy:  # otherwise this node dies in the loop below
-            dying.busy = True
-            try:
-                while dying.held:
-                    dying.held.pop()
-            finally:
-                dying.busy = False
+    def __del__(self) -> None:
+        if self.edges:
+            _let_go(self, _dying)
+
+
+def _let_go(node: Function, dying: _Dying) -> None:
+    """Let go of the graph below a node link by link. A node is all that holds the node before it; Python would free
+    that one inside the freeing of this one, and so on: a long chain would overflow the stack.
+    """
+    dying.held.append(list(node.__dict__.values()))
+    node.__dict__.clear()
+    if not dying.busy:  # otherwise this node dies in the loop below
+        dying.busy = True
+        try:
+            while dying.held:
+                dying.held.pop()
+        finally:
+            dying.busy = False
 
 
 @functools.cache
-def _stand_ins(operation: type[Function], needs: tuple[bool, ...]) -> list[_Unsaved | None]:
+def _unsaved(operation: type[Function], needs: tuple[bool, ...]) -> list[_Unsaved | None]:
     """Return for each input None, if the gradients that are needed read it, or else what is saved in its place."""
     read = {k for i, some in operation.reads.items() if needs[i] for k in some}
     return [None if i in read else _Unsaved(operation, i) for i in range(len(needs))]
@@ -289,9 +294,9 @@ def _array(result: Any) -> Any:
     return np.asarray(result) if isinstance(result, np.generic) else result
 
 
-def _checked(name: str, inputs: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
-    """Return arrays, as which NumPy's scalars count, numbers and None; raise TypeError, if there is something else, or
-    if Tensors and arrays are mixed.
+def _checked(name: str, inputs: Sequence[Any], arrays: Sequence[Any]) -> tuple[list[Any], bool]:
+    """Return the arrays, as which NumPy's scalars count, numbers and None, and whether the inputs are Tensors; raise
+    TypeError, if there is something else, or if Tensors and arrays are mixed.
     """
     kinds = set()
     for x in inputs:
@@ -301,7 +306,7 @@ def _checked(name: str, inputs: Sequence[Any], arrays: Sequence[Any]) -> list[An
             raise TypeError(f"{name}: expected Tensors, or arrays, got {type(x).__name__}")
     if len(kinds) > 1:
         raise TypeError(f"{name}: got Tensors and arrays; Tensor(array) makes a Tensor of an array")
-    return [_array(x) for x in arrays]
+    return [_array(x) for x in arrays], True in kinds
 
 
 def _common_device(name: str, arrays: Sequence[Any]) -> str:
@@ -310,4 +315,4 @@ def _common_device(name: str, arrays: Sequence[Any]) -> str:
         raise backend.DeviceError(
             f"{name}: inputs on different devices, {' and '.join(devices)}; move one of them with .to(device)"
         )
-    return devices[0]
+    return devices[0] if devices else "cpu"

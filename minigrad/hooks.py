@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,9 @@ class Hook:
     def after_module(self, module: Any, inputs: tuple[Any, ...], output: Any) -> None:
         """Called after it."""
 
+    def failed(self, owner: Any) -> None:
+        """Called in place of what would come after, where a node's or a module's pass raised an exception."""
+
     def __enter__(self) -> Any:
         global in_use
         _watchers.hooks = (*_watchers.hooks, self)
@@ -93,18 +96,14 @@ def watching() -> bool:
     return bool(in_use and _watchers.hooks)
 
 
-def _call(event: str, *arguments: Any) -> bool:
-    """Call one method of all hooks of this thread; return whether there are any."""
-    hooks = _watchers.hooks
-    if not hooks:
-        return False
-    _watchers.hooks = ()
+def _call(event: str, *arguments: Any) -> None:
+    """Call one method of all hooks of this thread; the operations that these call are not watched."""
+    hooks, _watchers.hooks = _watchers.hooks, ()
     try:
         for hook in hooks:
             getattr(hook, event)(*arguments)
     finally:
         _watchers.hooks = hooks
-    return True
 
 
 def _shown(x: Any) -> Any:
@@ -123,19 +122,41 @@ def around_forward(node: Function, inputs: Sequence[Any], options: dict[str, Any
         return node.run(inputs, options)
     shown = [_shown(x) for x in inputs]
     _call("before_forward", node, shown, options)
-    result = node.run(inputs, options)
+    try:
+        result = node.run(inputs, options)
+    except BaseException:
+        _call("failed", node)
+        raise
     _call("after_forward", node, shown, options, _shown(result))
     return result
 
 
-def before_backward(node: Function, grad: Any) -> bool:
-    """Tell the hooks of this thread; return whether there are any."""
-    return watching() and _call("before_backward", node, _shown(grad))
+def around_backward(run: Callable[[Function, Any], Sequence[Any]], node: Function, grad: Any) -> Sequence[Any]:
+    """Return `run(node, grad)`, the gradients of the node's inputs, in the same way."""
+    if not _watchers.hooks:
+        return run(node, grad)
+    _call("before_backward", node, _shown(grad))
+    try:
+        found = run(node, grad)
+    except BaseException:
+        _call("failed", node)
+        raise
+    _call("after_backward", node, _shown(grad), tuple([_shown(g) for g in found]))
+    return found
 
 
-def after_backward(node: Function, grad: Any, input_grads: Sequence[Any]) -> None:
-    """Tell the hooks of this thread."""
-    _call("after_backward", node, _shown(grad), tuple([_shown(g) for g in input_grads]))
+def around_module(module: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """Return `module.run(inputs, options)`, in the same way."""
+    if not _watchers.hooks:
+        return module.run(inputs, options)
+    _call("before_module", module, inputs)
+    try:
+        output = module.run(inputs, options)
+    except BaseException:
+        _call("failed", module)
+        raise
+    _call("after_module", module, inputs, output)
+    return output
 
 
 class LeafCounts:
@@ -144,20 +165,10 @@ class LeafCounts:
     def __init__(self, nodes: Sequence[Function]) -> None:
         self._left = Counter(edge for node in nodes for edge in node.edges if hasattr(edge, "grad"))
 
-    def passed(self, edges: Sequence[Any], grads: dict[Any, Any]) -> None:
-        """Note that the sweep has passed a node with these edges; tell the hooks about leaves that are complete."""
-        for edge in edges:
+    def passed(self, node: Function, grads: dict[Any, Any]) -> None:
+        """Note that the sweep has passed a node; tell the hooks about leaves that are complete."""
+        for edge in node.edges:
             if edge in self._left:
                 self._left[edge] -= 1
                 if not self._left[edge] and edge in grads:
                     _call("leaf_done", edge, _shown(grads[edge]))
-
-
-def before_module(module: Any, inputs: tuple[Any, ...]) -> bool:
-    """Tell the hooks of this thread; return whether there are any."""
-    return watching() and _call("before_module", module, inputs)
-
-
-def after_module(module: Any, inputs: tuple[Any, ...], output: Any) -> None:
-    """Tell the hooks of this thread."""
-    _call("after_module", module, inputs, output)

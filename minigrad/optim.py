@@ -224,7 +224,7 @@ def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> Tensor:
         for p in params:
             wide = accumulator(p.grad.dtype)
             clipped = xp.multiply(p.grad.data, scale.astype(wide), dtype=wide)
-            p.grad = Tensor._wrap(clipped.astype(p.grad.dtype, copy=False))
+            p.grad = Tensor._wrap(xp.asarray(clipped.astype(p.grad.dtype, copy=False)))
         return Tensor(norm.astype(np.result_type(*[accumulator(g.dtype) for g in grads])))
 
 

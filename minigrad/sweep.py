@@ -10,7 +10,6 @@ Gradients are bare arrays on the way; or with `create_graph` Tensors, whose oper
 
 from __future__ import annotations
 
-import functools
 import os
 import threading
 from collections.abc import Iterable, Sequence
@@ -23,7 +22,7 @@ from minigrad import backend, hooks
 from minigrad.backend import Array
 from minigrad.function import Function, edge_of
 from minigrad.grad_mode import enable_grad, grad_mode, no_grad
-from minigrad.ops.broadcasting import SumTo, broadcasts
+from minigrad.ops.broadcasting import OnesLike, SumTo, ZerosLike, broadcasts
 from minigrad.ops.casting import Clone
 from minigrad.ops.elementwise import Add
 from minigrad.tensor import Tensor
@@ -104,7 +103,7 @@ def grad(
         found = _sweep(outputs, grad_outputs, set(targets), retain_graph or create_graph)
     results, given = [], set()
     for x, edge in zip(inputs, targets, strict=True):
-        result = found[edge] if edge in found else _zeros_like(x)
+        result = found[edge] if edge in found else ZerosLike.apply(x)
         results.append(result.clone() if edge in given else result)  # an input that is given twice gets two gradients
         given.add(edge)
     return results
@@ -120,63 +119,55 @@ def _sweep(
     """
     grads: dict[Any, Any] = {}  # what has come back so far, by node or leaf
     for output, grad in zip(outputs, output_grads, strict=True):
-        edge = edge_of(output)
-        if edge is None:
-            raise RuntimeError("backward: this Tensor has no graph: nothing it was made from requires gradients")
-        first = _first_gradient(output, grad)
+        edge, first = edge_of(output), _first_gradient(output, grad)
         grads[edge] = Add.apply(grads[edge], first) if edge in grads else first
     taken = {_memory(_array(grad)) for grad in grads.values()}  # memory that belongs to somebody else
     nodes = _nodes_below(grads)
-    if targets is not None:
-        nodes = _leading_to(targets, nodes)
-        wanted = targets.union(nodes)
-    kind = Tensor if grad_mode.enabled else np.ndarray
-    leaves = hooks.LeafCounts(nodes) if hooks.watching() else None
+    nodes, wanted = (nodes, None) if targets is None else _leading_to(targets, nodes)
+    leaves = hooks.LeafCounts(nodes) if hooks.in_use else None
     while nodes:
         node = nodes.pop()
-        edges = node.edges
         if node in grads:
-            grad = grads.pop(node) if targets is None or node not in targets else grads[node]
-            for edge, input_grad in zip(edges, _input_gradients(node, grad, kind), strict=True):
-                if input_grad is not None and (targets is None or edge in wanted):
+            grad = grads[node] if targets and node in targets else grads.pop(node)
+            found = hooks.around_backward(_run, node, grad) if hooks.in_use else _run(node, grad)
+            for edge, input_grad in zip(node.edges, found, strict=True):
+                if input_grad is not None and (wanted is None or edge in wanted):
                     known = grads.get(edge)  # a value that is used several times receives a gradient from each use
                     grads[edge] = input_grad if known is None else Add.apply(known, input_grad)
-            if not retain_graph:
-                node.release()
-        if leaves is not None:
-            leaves.passed(edges, grads)
+        if leaves:
+            leaves.passed(node, grads)
+        if not retain_graph:
+            node.release()
     return _owning_their_memory(grads, taken)
 
 
-def _input_gradients(node: Function, grad: Any, kind: type) -> list[Any]:
-    """Run a node's `backward` on the device of `grad`, and return for each input a gradient of this kind and of the
-    input's shape, or None.
-    """
-    watched = hooks.in_use and hooks.before_backward(node, grad)
-    if type(grad) is np.ndarray:
-        found = node.backward(grad)
-    else:
-        with backend.use_device(backend.device_of(_array(grad))):
-            found = node.backward(grad)
-    found = list(found) if isinstance(found, tuple) else [found]
+def _run(node: Function, grad: Any) -> list[Any]:
+    """Run a node's `backward` on the device of `grad`, and return for each input a gradient of its shape, or None."""
+    found = node.backward(grad) if type(grad) is np.ndarray else _run_elsewhere(node, grad)
+    found = found if isinstance(found, tuple) else (found,)
     if len(found) != len(node.edges):
         _refuse(node, found)
-    for i, edge in enumerate(node.edges):
-        g = found[i]
-        if edge is None:
-            found[i] = None
-        elif g is not None and not (type(g) is kind and g.shape == edge.shape and g.dtype == edge.dtype):
-            found[i] = _fitted(node, i, found)
-    if watched:
-        hooks.after_backward(node, grad, found)
-    return found
+    fitted = []
+    for g, edge in zip(found, node.edges, strict=True):
+        if g is None or edge is None:
+            fitted.append(None)
+        elif type(g) is np.ndarray and g.shape == edge.shape and g.dtype == edge.dtype and not grad_mode.enabled:
+            fitted.append(g)
+        else:
+            fitted.append(_fitted(node, edge, g, found))
+    return fitted
 
 
-def _fitted(node: Function, i: int, found: list[Any]) -> Any:
-    """Return gradient i as an array, or while the sweep is recorded as a Tensor, and undo broadcasting: sum over the
+def _run_elsewhere(node: Function, grad: Any) -> Any:
+    with backend.use_device(backend.device_of(_array(grad))):
+        return node.backward(grad)
+
+
+def _fitted(node: Function, edge: Any, g: Any, found: tuple) -> Any:
+    """Return a gradient as an array, or while the sweep is recorded as a Tensor, and undo broadcasting: sum over the
     axes along which the input was repeated to the output's shape.
     """
-    g, shape, dtype = found[i], node.edges[i].shape, node.edges[i].dtype
+    shape, dtype = edge.shape, edge.dtype
     if grad_mode.enabled:
         g = g if isinstance(g, Tensor) else _refuse(node, found)
     elif isinstance(g, np.generic):
@@ -195,7 +186,7 @@ def _fitted(node: Function, i: int, found: list[Any]) -> Any:
     return SumTo.apply(g, shape=shape)
 
 
-def _refuse(node: Function, found: list[Any]) -> NoReturn:
+def _refuse(node: Function, found: tuple) -> NoReturn:
     kinds, count = ", ".join(type(g).__name__ for g in found), len(node.edges)
     expected = "a Tensor, as the sweep is recorded," if grad_mode.enabled else "an array"
     raise TypeError(f"backward of {node.name} returned {kinds}; expected {expected} or None for each of {count} inputs")
@@ -239,40 +230,46 @@ def _is_repeated(array: Array) -> bool:
 
 def _nodes_below(roots: Iterable[Any]) -> list[Function]:
     """Return the nodes among `roots` and all that they were made from, by their number."""
-    nodes: set[Function] = set()
-    stack = list(roots)
+    nodes, stack = set(), list(roots)
     while stack:  # no recursion: graphs are deep
         node = stack.pop()
-        if not isinstance(node, Function) or node in nodes:  # a leaf, or an input without gradient
-            continue
-        if node.released:
-            raise RuntimeError(
-                f"backward: the graph below {node.name} was released by an earlier backward; "
-                "pass retain_graph=True there to walk it again"
-            )
-        nodes.add(node)
-        stack.extend(node.edges)
+        if isinstance(node, Function) and node not in nodes:  # no leaf, and no input without gradient
+            nodes.add(node if not node.released else _refuse_released(node))
+            stack.extend(node.edges)
     return sorted(nodes, key=attrgetter("number"))
 
 
-def _leading_to(targets: set[Any], nodes: Sequence[Function]) -> list[Function]:
-    """Return those of `nodes`, in the same order, from whose inputs a target can be reached."""
-    leading: dict[Function, None] = {}  # a set that remembers the order
+def _refuse_released(node: Function) -> NoReturn:
+    raise RuntimeError(
+        f"backward: the graph below {node.name} was released by an earlier backward; "
+        "pass retain_graph=True there to walk it again"
+    )
+
+
+def _leading_to(targets: set[Any], nodes: Sequence[Function]) -> tuple[list[Function], set[Any]]:
+    """Return those of `nodes`, in the same order, from whose inputs a target can be reached, and the same with the
+    targets and without an order.
+    """
+    leading, found = [], set(targets)
     for node in nodes:
-        if any(edge in targets or edge in leading for edge in node.edges):
-            leading[node] = None
-    return list(leading)
+        if not found.isdisjoint(node.edges):
+            leading.append(node)
+            found.add(node)
+    return leading, found
 
 
 def _first_gradient(output: Tensor, grad: Any) -> Any:
     """Return ∂L/∂output, checked: as an array, or while the sweep is recorded as a Tensor."""
-    if grad is None:
-        if output._array.size != 1:
-            raise ValueError(
-                f"backward: grad may be left out for one number only, this Tensor has shape {output.shape}"
-            )
-        ones = _ones_like(output._array)
-        return Tensor._wrap(ones) if grad_mode.enabled else ones
+    if edge_of(output) is None:
+        raise RuntimeError("backward: this Tensor has no graph: nothing it was made from requires gradients")
+    if grad is not None:
+        return _given_gradient(output, grad)
+    if output._array.size != 1:
+        raise ValueError(f"backward: grad may be left out for one number only, this Tensor has shape {output.shape}")
+    return OnesLike.apply(output if grad_mode.enabled else output._array)
+
+
+def _given_gradient(output: Tensor, grad: Any) -> Any:
     if not isinstance(grad, Tensor):
         grad = Tensor(np.asarray(grad, output.dtype) if not hasattr(grad, "dtype") else grad)
         grad = Tensor(grad, device=output.device)
@@ -282,20 +279,3 @@ def _first_gradient(output: Tensor, grad: Any) -> Any:
         raise backend.DeviceError(f"backward: grad is on {grad.device}, the Tensor on {output.device}")
     grad = grad if grad.dtype == output.dtype else grad.astype(output.dtype)
     return grad if grad_mode.enabled else grad._array
-
-
-@functools.cache
-def _one(dtype: np.dtype) -> np.ndarray:
-    return np.ones((), dtype)
-
-
-def _ones_like(array: Array) -> Array:
-    if type(array) is np.ndarray:
-        return _one(array.dtype) if array.ndim == 0 else np.ones(array.shape, array.dtype)
-    with backend.use_device(backend.device_of(array)):
-        return backend.array_module(array).ones(array.shape, dtype=array.dtype)
-
-
-def _zeros_like(tensor: Tensor) -> Tensor:
-    with backend.use_device(tensor.device):
-        return Tensor._wrap(backend.array_module(tensor.data).zeros_like(tensor.data))

@@ -68,12 +68,9 @@ class Tensor(Operators):
         self._init(_as_array(data, device))
         self.requires_grad = requires_grad
 
-    def _init(self, array: Array) -> None:
-        self._array = array
-        self.grad: Tensor | None = None
-        self.node: Any = None
-        self._requires_grad = False
-        self._version = [0]  # a list, so that views share one counter with the Tensor whose memory they show
+    def _init(self, array: Array, grad: Tensor | None = None, node: Any = None) -> None:
+        # The version is a list, so that views share one counter with the Tensor whose memory they show.
+        self._array, self.grad, self.node, self._requires_grad, self._version = array, grad, node, False, [0]
 
     @staticmethod
     def _wrap(array: Array) -> Tensor:

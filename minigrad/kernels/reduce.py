@@ -49,6 +49,10 @@ def total(x: Array, axes: tuple[int, ...], keepdims: bool = False, scale: float 
     if x.size <= FEW and on_cpu(x) and x.dtype in NATIVE:  # as small networks have
         y = np.add.reduce(x, axes, keepdims=keepdims)
         return y if scale is None else y * scale
+    return _total_of_many(x, axes, keepdims, scale)
+
+
+def _total_of_many(x: Array, axes: tuple[int, ...], keepdims: bool, scale: float | None) -> Array:
     if x.dtype.kind != "f":
         return x.sum(axis=axes, keepdims=keepdims, dtype=None if x.dtype == np.uint64 else np.int64)
     dtype = accumulator(x.dtype)

@@ -35,6 +35,24 @@ class SumTo(Function):
         return BroadcastTo.apply(grad, shape=self.edges[0].shape)
 
 
+class OnesLike(Function):
+    """1 for each element of x; no gradient."""
+
+    differentiable = False
+
+    def forward(self, x: Array) -> Array:
+        return array_module(x).ones(x.shape, x.dtype)
+
+
+class ZerosLike(Function):
+    """0 for each element of x; no gradient."""
+
+    differentiable = False
+
+    def forward(self, x: Array) -> Array:
+        return array_module(x).zeros_like(x)
+
+
 def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
     """Whether an array of `shape` can be repeated to the shape `to`."""
     return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape[::-1], to[::-1], strict=False))

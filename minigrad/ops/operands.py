@@ -27,6 +27,12 @@ def operands(name: str, a: Any, b: Any, to_float: bool = False) -> tuple[Any, An
         TypeError: an operand is neither a Tensor nor an array nor a number.
         ValueError: the shapes do not broadcast.
     """
+    if isinstance(a, Tensor) and isinstance(b, Tensor) and a.shape == b.shape and a.dtype == b.dtype and not to_float:
+        return a, b
+    return _promoted(name, a, b, to_float)
+
+
+def _promoted(name: str, a: Any, b: Any, to_float: bool) -> tuple[Any, Any]:
     a, b = _operand(name, a), _operand(name, b)
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
         a = Tensor(a)

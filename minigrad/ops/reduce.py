@@ -31,8 +31,10 @@ def axes_of(name: str, x: Tensor, axis: Axis) -> tuple[int, ...]:
         TypeError: it is no int, and not several.
         ValueError: x has no such axis, or one is given twice.
     """
-    if axis is None:
-        return tuple(range(x.ndim))
+    return tuple(range(x.ndim)) if axis is None else _some_axes(name, x, axis)
+
+
+def _some_axes(name: str, x: Tensor, axis: int | tuple[int, ...]) -> tuple[int, ...]:
     given = (axis,) if type(axis) is int else ints(name, "axis", axis)
     axes = tuple(sorted({a % x.ndim for a in given if -x.ndim <= a < x.ndim}))
     if len(axes) != len(given):

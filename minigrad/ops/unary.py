@@ -5,6 +5,7 @@ from __future__ import annotations
 from minigrad.backend import Array, array_module, quietly
 from minigrad.function import Function
 from minigrad.ops.activation import Sigmoid, sigmoid
+from minigrad.ops.broadcasting import ZerosLike
 from minigrad.ops.elementwise import div, mul, sqrt
 from minigrad.ops.operands import Number, floating
 from minigrad.ops.select import where
@@ -18,16 +19,7 @@ class Steps(Function):
         return getattr(array_module(x), of)(x)
 
     def backward(self, grad: Array) -> Array:
-        return Zeros.apply(grad)
-
-
-class Zeros(Function):
-    """0 for each element; no gradient."""
-
-    differentiable = False
-
-    def forward(self, x: Array) -> Array:
-        return array_module(x).zeros_like(x)
+        return ZerosLike.apply(grad)
 
 
 class Test(Function):
