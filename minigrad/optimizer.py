@@ -109,16 +109,14 @@ class Optimizer:
                 if g is not None:
                     if not isinstance(g, Tensor) or g.shape != p.shape:
                         raise ValueError(f"{self._name}: the gradient of a parameter of shape {p.shape} is {g!r}")
-                    self._update_on_device(p.data, g.data, self.state.setdefault(p, {}), group)
+                    array, state = p.data, self.state.setdefault(p, {})
+                    if backend.on_cpu(array):
+                        self._update(array, g.data, state, group)
+                    else:
+                        with backend.use_device(p.device):
+                            self._update(array, g.data, state, group)
                     p._bump_version()
         return loss
-
-    def _update_on_device(self, p: Array, *arguments: Any) -> None:
-        if backend.on_cpu(p):
-            self._update(p, *arguments)
-        else:
-            with backend.use_device(backend.device_of(p)):
-                self._update(p, *arguments)
 
     def _update(self, p: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
         """Update the array `p` of one parameter, given its gradient `g` (any memory layout; must not be changed)."""

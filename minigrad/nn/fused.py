@@ -36,12 +36,13 @@ def conv_norm(conv: Conv2d, norm: BatchNorm2d, x: Tensor, shortcut: Tensor | Non
 
 
 def take(modules: Sequence[Module], x: Tensor) -> tuple[int, Tensor]:
-    """Apply the first of `modules`, or as many as can be computed together; return how many, and the result.
+    """Apply the first of `modules`, a Conv2d, or as many as can be computed together with it; return how many, and the
+    result.
 
     Only the layers themselves are recognised: a subclass may compute something else, and so may a layer whose `forward`
     somebody replaced, or that has hooks.
     """
-    if type(modules[0]) is not Conv2d or not _is_plain(modules[0]):
+    if not _is_plain(modules[0]):
         return 1, modules[0](x)
     kinds = [type(module) if _is_plain(module) else None for module in modules[:4]]
     count = 2 if kinds[1:2] == [BatchNorm2d] else 1  # what is taken so far

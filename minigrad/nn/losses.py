@@ -47,7 +47,7 @@ class CrossEntropyLoss(Loss):
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of logits (N, C, …) for class numbers (N, …), or for probabilities (N, C, …)."""
-        return ops.cross_entropy(logits, targets, **self.arguments())
+        return ops.cross_entropy(logits, targets, self.reduction, self.label_smoothing, self.weight, self.ignore_index)
 
 
 class NLLLoss(Loss):

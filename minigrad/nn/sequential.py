@@ -7,6 +7,7 @@ from typing import Any
 
 from minigrad.nn import fused
 from minigrad.nn.containers import Row
+from minigrad.nn.layers import Conv2d
 from minigrad.nn.module import Module, is_observed
 
 
@@ -33,10 +34,10 @@ class Sequential(Row):
             for module in self.children():
                 x = module(x)
             return x
-        modules = self._flattened()
-        while modules:
-            count, x = fused.take(modules, x)
-            del modules[:count]
+        modules, i = self._flattened(), 0
+        while i < len(modules):
+            count, x = fused.take(modules[i:], x) if type(modules[i]) is Conv2d else (1, modules[i](x))
+            i += count
         return x
 
     def _flattened(self) -> list[Module]:
