@@ -43,6 +43,7 @@ from minigrad.kernels.parallel import get_num_threads, share, share_slices, slic
 from minigrad.kernels.patches import Block, Pair, Window, blocks, patches
 from minigrad.kernels.precision import accumulator, in_float32
 from minigrad.kernels.scratch import Scratch
+from minigrad.kernels.strided import strided
 
 # Patches of one block should fit into a core's own cache (1 MB on the machines of 2024) beside the weight and the
 # result.
@@ -239,9 +240,7 @@ def _input_grad_by_rows(g: Array, w: Array, window: Window, size: Pair) -> Array
     inputs, width = w.shape[1], size[1] + 2 * pw
     bands = xp.zeros((kh, ow, outputs, width, inputs), dtype=g.dtype)
     su, sj, so, sx, sc = bands.strides
-    diagonals = xp.lib.stride_tricks.as_strided(
-        bands, (kh, ow, outputs, kw, inputs), (su, sj + sw * sx, so, dw * sx, sc)
-    )
+    diagonals = strided(bands, (kh, ow, outputs, kw, inputs), (su, sj + sw * sx, so, dw * sx, sc))
     diagonals[...] = w.transpose(2, 0, 3, 1)[:, None]
     bands = bands.reshape(kh, ow * outputs, width * inputs)
     padded = xp.zeros((n, size[0] + 2 * ph, width, inputs), dtype=accumulator(g.dtype))

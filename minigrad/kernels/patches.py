@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from minigrad.backend import Array, array_module, on_cpu
+from minigrad.backend import Array, on_cpu
 from minigrad.kernels.parallel import get_num_threads, worth_splitting
 from minigrad.kernels.scratch import Scratch
+from minigrad.kernels.strided import strided
 
 Pair = tuple[int, int]
 
@@ -114,7 +115,6 @@ def patches(images: Array, block: Block, window: Window, ow: int, scratch: Scrat
     Returns:
         (groups, positions, kh·kw·C/groups).
     """
-    xp = array_module(images)
     (kh, kw), (sh, sw), (dh, dw), groups = window.kernel, window.stride, window.dilation, window.groups
     rows = block.rows.stop - block.rows.start
     piece = seen(images, block, window, ow, scratch)
@@ -123,9 +123,7 @@ def patches(images: Array, block: Block, window: Window, ow: int, scratch: Scrat
         return piece.reshape(1, -1, channels)  # the pixels themselves
     sn, sy, sx, sc = piece.strides
     shape = (groups, n, rows, ow, kh, kw, channels // groups)
-    view = xp.lib.stride_tricks.as_strided(
-        piece, shape, (sc * (channels // groups), sn, sy * sh, sx * sw, sy * dh, sx * dw, sc)
-    )
+    view = strided(piece, shape, (sc * (channels // groups), sn, sy * sh, sx * sw, sy * dh, sx * dw, sc))
     cols = scratch("patches", shape)
     cols[...] = view
     return cols.reshape(groups, -1, kh * kw * (channels // groups))

@@ -31,6 +31,7 @@ from minigrad.kernels.parallel import share, split
 from minigrad.kernels.patches import Block, Window, blocks
 from minigrad.kernels.reduce import total
 from minigrad.kernels.scratch import Scratch
+from minigrad.kernels.strided import strided
 
 MAX_CHANNELS = 4
 BLOCK_BYTES = 1 << 21  # the copies of as many pictures stay close to the core that works on them
@@ -58,9 +59,7 @@ def conv2d(x: Array, w: Array, window: Window, finish: Finish) -> Array:
             rows = scratch("rows", copies.shape)
             copy_runs(copies, rows)
             sn, sh, _, sv, sj = rows.strides
-            seen = xp.lib.stride_tricks.as_strided(
-                rows, (*target.shape[:3], len(weight)), (sn, window.stride[0] * sh, sj, sv)
-            )
+            seen = strided(rows, (*target.shape[:3], len(weight)), (sn, window.stride[0] * sh, sj, sv))
             xp.matmul(seen, weight, out=target)
             finish(rows_of(target), block)
 
@@ -89,7 +88,7 @@ def conv2d_weight_grad(x: Array, grads: Array, window: Window) -> Array:
             sn, _, sv, _, sh, sj = planes.strides
             for phase in range(step):  # the kernel rows u = phase, phase + step, …
                 target = products[:, phase::step]
-                runs = xp.lib.stride_tricks.as_strided(
+                runs = strided(
                     planes[:, :, :, phase], (pictures, target.shape[1], channels * kw, g.shape[2]), (sn, sh, sv, sj)
                 )
                 xp.matmul(runs, g, out=target)
@@ -124,4 +123,4 @@ def _shifted_copies(x: Array, block: Block, window: Window, scratch: Scratch) ->
         some[:, :, y0 - top : y1 - top, pw : pw + width] = x[block.pictures, :, y0:y1]
     sn, sc, sy, sx = some.strides
     shape, strides = (len(some), height, channels, kw, ow), (sn, sy, sc, dw * sx, sw * sx)
-    return array_module(x).lib.stride_tricks.as_strided(some, shape, strides)
+    return strided(some, shape, strides)

@@ -33,6 +33,7 @@ from minigrad.kernels.parallel import split
 from minigrad.kernels.patches import Pair, Window
 from minigrad.kernels.reduce import total
 from minigrad.kernels.scratch import Scratch
+from minigrad.kernels.strided import strided
 
 # Few channels, because then patches are slow to copy; many pictures, because they are the rows of every product.
 MAX_CHANNELS, MIN_PICTURES = 8, 16
@@ -166,7 +167,7 @@ def _cut(images: Array, window: Window, scratch: Scratch) -> Array:
         target = target[..., span.skip * c : (span.skip + span.count) * c]
         strides = (sx, sn, sy, images.itemsize)  # the stride of a single channel could be anything
         first = images[:, :, span.first :]
-        copy_runs(array_module(images).lib.stride_tricks.as_strided(first, target.shape, strides), target)
+        copy_runs(strided(first, target.shape, strides), target)
     return strips
 
 
@@ -174,7 +175,7 @@ def _runs(strips: Array, span: Span) -> Array:
     """Show what the windows of a span see of strips (S, N, H, L), one run each, as (S, rows, N, count·L)."""
     (s, n, _, length), (ss, sn, sy, sc) = strips.shape, strips.strides
     shape = (s, span.outputs.stop - span.outputs.start, n, span.count * length)
-    return array_module(strips).lib.stride_tricks.as_strided(strips[:, :, span.first :], shape, (ss, sy, sn, sc))
+    return strided(strips[:, :, span.first :], shape, (ss, sy, sn, sc))
 
 
 def _blocks(images: Array, window: Window) -> Iterator[slice]:

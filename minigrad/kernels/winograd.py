@@ -58,6 +58,7 @@ from minigrad.kernels.matmul import add_product, matmul
 from minigrad.kernels.parallel import share, share_slices, split
 from minigrad.kernels.patches import Block, blocks, cut
 from minigrad.kernels.scratch import Scratch
+from minigrad.kernels.strided import strided
 
 POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)  # and infinity
 TILE = 4  # outputs of a tile along each axis; it reads TILE + 2 inputs
@@ -266,12 +267,12 @@ def _gather_and_transform(images: Array, block: Block, padding: tuple[int, int],
     length = tile_columns * channels
     sn, sy, sx, sc = piece.strides
     columns, halfway = (scratch(name, (6, n * height, length)) for name in ("columns", "halfway"))  # column j of tiles
-    columns.reshape(6, n, height, tile_columns, channels)[...] = xp.lib.stride_tricks.as_strided(
+    columns.reshape(6, n, height, tile_columns, channels)[...] = strided(
         piece, (6, n, height, tile_columns, channels), (sx, sn, sy, TILE * sx, sc)
     )
     xp.matmul(matrix, columns.transpose(1, 0, 2), out=halfway.transpose(1, 0, 2))
     sj, sy, sc = halfway.strides
-    tiles = xp.lib.stride_tricks.as_strided(halfway, (6, n, tile_rows, 6, length), (sj, height * sy, TILE * sy, sy, sc))
+    tiles = strided(halfway, (6, n, tile_rows, 6, length), (sj, height * sy, TILE * sy, sy, sc))
     values = scratch("values", (6, 6, n, tile_rows, length))
     xp.matmul(matrix, tiles, out=values.transpose(1, 2, 3, 0, 4))
     return values.reshape(36, -1, channels)
