@@ -46,6 +46,8 @@ def in_float32(compute: Callable[..., Any], also_on_gpu: bool = True) -> Callabl
     def run(*args: Any, **options: Any) -> Any:
         first = args[0] if args else next(iter(options.values()), None)
         dtype = getattr(first, "dtype", None)
+        if dtype is SINGLE:  # nearly always
+            return compute(*args, **options)
         if dtype is None:  # a method's `self`, or an option
             first = next((x for x in (*args, *options.values()) if hasattr(x, "dtype")), None)
             dtype = getattr(first, "dtype", None)

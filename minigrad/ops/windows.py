@@ -15,6 +15,8 @@ def pair(name: str, argument: str, value: Any, smallest: int) -> Pair:
     Raises:
         ValueError: it is neither, or smaller than `smallest`.
     """
+    if type(value) is int and value >= smallest:
+        return value, value
     both = value if isinstance(value, (tuple, list)) else (value, value)
     if len(both) != 2 or not all([is_int(v) for v in both]) or min(both) < smallest:
         raise ValueError(f"{name}: {argument} must be an int >= {smallest} or a pair of them, got {value!r}")
