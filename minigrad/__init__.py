@@ -12,7 +12,7 @@ Where to read first: `tensor.py`, `function.py`, `sweep.py`, then any file in `o
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from minigrad import nn, ops, optim
+from minigrad import hooks, nn, ops, optim
 from minigrad.backend import array_module, cuda_is_available, manual_seed
 from minigrad.function import Function
 from minigrad.grad_mode import enable_grad, no_grad
@@ -21,6 +21,7 @@ from minigrad.kernels.parallel import get_num_threads, set_num_threads
 from minigrad.operators import METHODS as _METHODS  # noqa: F401 - importing it gives Tensor its operators
 from minigrad.sweep import grad
 from minigrad.tensor import Parameter, Tensor
+from minigrad.watching import AnomalyError, detect_anomaly, profile
 
 if TYPE_CHECKING:
     from minigrad.serialize import load, save
@@ -29,17 +30,20 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AnomalyError",
     "Function",
     "GradcheckError",
     "Parameter",
     "Tensor",
     "array_module",
     "cuda_is_available",
+    "detect_anomaly",
     "enable_grad",
     "get_num_threads",
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "hooks",
     "load",
     "load_torch",
     "manual_seed",
@@ -47,6 +51,7 @@ __all__ = [
     "no_grad",
     "ops",
     "optim",
+    "profile",
     "save",
     "set_num_threads",
 ]

@@ -154,9 +154,9 @@ class Function:
         if PLAIN.issuperset(map(type, inputs)):  # arrays on the CPU, without further ado
             array = function.forward(*inputs, **options)
             return array if type(array) is np.ndarray else _array(array)
-        return function.run(inputs, options)
+        return function._run(inputs, options)
 
-    def run(self, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
+    def _run(self, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
         """Do what `apply` says."""
         arrays, needs, on_cpu = [], [], True
         for x in inputs:

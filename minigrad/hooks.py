@@ -7,9 +7,9 @@
     with Names():
         loss_of(model, x, y).backward()
 
-`minigrad.watching` has two that are ready for use, `detect_anomaly` and `profile`. A hook sees what its own thread does
-while it is entered. What is done to a module's output (`Module.register_forward_hook`) is another thing: that is called
-by the module, and may replace what the module returns.
+Two that are ready for use are `mg.detect_anomaly` and `mg.profile` (`watching.py`). A hook sees what its own thread
+does while it is entered. A module's own hooks (`Module.register_forward_hook`) are another thing: they belong to one
+module, whatever the thread, and may replace what it returns.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,27 +25,20 @@ if TYPE_CHECKING:
     from minigrad.function import Function
     from minigrad.tensor import Tensor
 
-in_use = 0  # hooks that are entered, in all threads: while there is none, an operation asks for nothing else
-_lock = threading.Lock()
-
-
-class _Watchers(threading.local):
-    hooks: tuple[Hook, ...] = ()
-
-
-_watchers = _Watchers()
+in_use = 0  # how many hooks are entered, in all threads: while there is none, an operation asks for nothing else
+_counting = threading.Lock()
 
 
 class Hook:
     """What is called around operations while `with hook:` lasts, in this thread. To be subclassed; a method that is not
-    overridden does nothing.
+    overridden does nothing. An exception that one raises ends the operation, and goes to the user.
 
     Inputs, outputs and gradients are given as arrays: on the CPU views that cannot be written to; on a GPU, whose
     arrays know no such thing, the arrays themselves, which are not to be changed. Numbers and None among the inputs are
-    given as they are. The operations that a hook itself calls are not watched.
+    given as they are. What a hook itself computes is not watched.
 
-    With `create_graph=True`, and in gradients that are operations of their own, such as that of a convolution, there
-    are forward passes inside a backward pass.
+    A gradient that is an operation of its own, such as that of a convolution, is a forward pass inside a backward pass;
+    with `create_graph=True` all that a backward pass computes is.
     """
 
     def before_forward(self, node: Function, inputs: list[Any], options: dict[str, Any]) -> None:
@@ -65,39 +57,80 @@ class Hook:
         """Called when a sweep has the whole gradient of a leaf, as early as that is so, before it goes to `.grad`."""
 
     def before_module(self, module: Any, inputs: tuple[Any, ...]) -> None:
-        """Called before a module's `forward`."""
+        """Called before a module's `forward`. Who overrides this or `after_module` sees every module called by itself,
+        also those that are otherwise computed together.
+        """
 
     def after_module(self, module: Any, inputs: tuple[Any, ...], output: Any) -> None:
         """Called after it."""
 
     def failed(self, owner: Any) -> None:
-        """Called in place of what would come after, where a node's or a module's pass raised an exception."""
+        """Called, in place of what would come after it, when the pass of a node or a module raised an exception."""
 
     def __enter__(self) -> Any:
         global in_use
         _watchers.hooks = (*_watchers.hooks, self)
-        with _lock:
+        with _counting:
             in_use += 1
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         global in_use
-        with _lock:
+        with _counting:
             in_use -= 1
         remaining = list(_watchers.hooks)
         remaining.remove(self)
         _watchers.hooks = tuple(remaining)
 
 
-def watching() -> bool:
-    """Whether a hook is entered in this thread."""
-    return bool(in_use and _watchers.hooks)
+class _Watchers(threading.local):
+    hooks: tuple[Hook, ...] = ()
+
+
+_watchers = _Watchers()
+
+
+def watching_modules() -> bool:
+    """Whether a hook of this thread wants to see every single module."""
+    return bool(in_use) and any(
+        type(hook).before_module is not Hook.before_module or type(hook).after_module is not Hook.after_module
+        for hook in _watchers.hooks
+    )
+
+
+def around_forward(node: Function, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
+    """Return `node._run(inputs, options)`, with the hooks of this thread called before and after it."""
+    shown = [_shown(x) for x in inputs]
+    return _around("forward", node, (shown, options), lambda: node._run(inputs, options), _shown)
+
+
+def around_backward(run: Callable[[Function, Any], Sequence[Any]], node: Function, grad: Any) -> Sequence[Any]:
+    """Return `run(node, grad)`, the gradients of the node's inputs, in the same way."""
+    return _around(
+        "backward", node, (_shown(grad),), lambda: run(node, grad), lambda grads: tuple([_shown(g) for g in grads])
+    )
+
+
+def around_module(module: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """Return `module._run(inputs, options)`, in the same way."""
+    return _around("module", module, (inputs,), lambda: module._run(inputs, options), lambda output: output)
+
+
+def _around(event: str, owner: Any, given: tuple[Any, ...], run: Callable[[], Any], shown: Callable[[Any], Any]) -> Any:
+    if not _watchers.hooks:
+        return run()
+    _call(f"before_{event}", owner, *given)
+    try:
+        result = run()
+    except BaseException:
+        _call("failed", owner)
+        raise
+    _call(f"after_{event}", owner, *given, shown(result))
+    return result
 
 
 def _call(event: str, *arguments: Any) -> None:
-    """Call one method of all hooks of this thread; the operations that these call are not watched."""
+    """Call one method of all hooks of this thread; what they compute is not watched."""
     hooks, _watchers.hooks = _watchers.hooks, ()
     try:
         for hook in hooks:
@@ -116,57 +149,14 @@ def _shown(x: Any) -> Any:
     return view
 
 
-def around_forward(node: Function, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
-    """Return `node.run(inputs, options)`, with the hooks of this thread called before and after it."""
-    if not _watchers.hooks:
-        return node.run(inputs, options)
-    shown = [_shown(x) for x in inputs]
-    _call("before_forward", node, shown, options)
-    try:
-        result = node.run(inputs, options)
-    except BaseException:
-        _call("failed", node)
-        raise
-    _call("after_forward", node, shown, options, _shown(result))
-    return result
-
-
-def around_backward(run: Callable[[Function, Any], Sequence[Any]], node: Function, grad: Any) -> Sequence[Any]:
-    """Return `run(node, grad)`, the gradients of the node's inputs, in the same way."""
-    if not _watchers.hooks:
-        return run(node, grad)
-    _call("before_backward", node, _shown(grad))
-    try:
-        found = run(node, grad)
-    except BaseException:
-        _call("failed", node)
-        raise
-    _call("after_backward", node, _shown(grad), tuple([_shown(g) for g in found]))
-    return found
-
-
-def around_module(module: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """Return `module.run(inputs, options)`, in the same way."""
-    if not _watchers.hooks:
-        return module.run(inputs, options)
-    _call("before_module", module, inputs)
-    try:
-        output = module.run(inputs, options)
-    except BaseException:
-        _call("failed", module)
-        raise
-    _call("after_module", module, inputs, output)
-    return output
-
-
 class LeafCounts:
-    """Tells, while a sweep goes through nodes, which leaves no node is left to send a gradient to."""
+    """Tells the hooks, while a sweep goes through nodes, when no node is left that sends a leaf a gradient."""
 
     def __init__(self, nodes: Sequence[Function]) -> None:
-        self._left = Counter(edge for node in nodes for edge in node.edges if hasattr(edge, "grad"))
+        self._left = Counter(edge for node in nodes for edge in node.edges if hasattr(edge, "requires_grad"))
 
     def passed(self, node: Function, grads: dict[Any, Any]) -> None:
-        """Note that the sweep has passed a node; tell the hooks about leaves that are complete."""
+        """Note that the sweep has passed a node."""
         for edge in node.edges:
             if edge in self._left:
                 self._left[edge] -= 1

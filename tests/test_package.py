@@ -63,14 +63,14 @@ def test_everything_promised_is_there_and_documented(name):
 
 # What each module may import, from the layout; modules of one line may import each other.
 LAYERS = [
-    ["files", "output", "backend", "grad_mode", "quoting", "pickle_machine", "tar_reader", "training_state"],
+    ["files", "output", "backend", "grad_mode", "quoting", "table", "pickle_machine", "tar_reader", "training_state"],
     ["kernels"],
     ["tensor"],
     ["hooks"],
     ["function"],
     ["ops"],
     ["sweep"],
-    ["operators"],
+    ["operators", "watching"],
     ["optimizer"],
     ["schedules"],
     ["nn", "optim", "data", "gradcheck", "serialize", "torch_file"],

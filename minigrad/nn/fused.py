@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from minigrad.grad_mode import is_grad_enabled
+from minigrad.hooks import watching_modules
 from minigrad.nn.layers import BatchNorm2d, Conv2d, MaxPool2d, ReLU
-from minigrad.nn.module import Module, is_observed
+from minigrad.nn.module import Module
 from minigrad.ops.conv import ConvNorm, checked_window
 from minigrad.tensor import Tensor
 
@@ -25,7 +26,7 @@ def conv_norm(conv: Conv2d, norm: BatchNorm2d, x: Tensor, shortcut: Tensor | Non
         return y.relu() if relu else y
     parameters = conv.weight, conv.bias, norm.weight, norm.bias
     recording = is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, shortcut, *parameters))
-    if norm.training or recording or is_observed() or isinstance(conv.padding, str):
+    if norm.training or recording or watching_modules() or isinstance(conv.padding, str):
         return norm(conv(x), shortcut, relu)
     window = checked_window(x, conv.weight, conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups)
     shape = len(x), len(conv.weight), *window.output_size(x.shape[2:])

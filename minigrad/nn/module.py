@@ -5,12 +5,11 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad import backend
+from minigrad import backend, hooks
 from minigrad.backend import Array
 from minigrad.nn.hooks import Hook, HookHandle
 from minigrad.ops.casting import place
@@ -22,23 +21,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 CONTAINERS = (list, tuple, dict, set, frozenset, deque)  # in which nothing is looked for
-
-_observers: list[Callable[[Module, Any], None]] = []
-
-
-@contextmanager
-def observed(observe: Callable[[Module, Any], None]) -> Iterator[None]:
-    """Inside this context, call `observe(module, output)` after each module's forward pass."""
-    _observers.append(observe)
-    try:
-        yield
-    finally:
-        _observers.remove(observe)
-
-
-def is_observed() -> bool:
-    """Whether someone is waiting for the output of every single module."""
-    return bool(_observers)
 
 
 class Module:
@@ -73,13 +55,14 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
+        return hooks.around_module(self, inputs, options) if hooks.in_use else self._run(inputs, options)
+
+    def _run(self, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
         output = self.forward(*inputs, **options)
         if self.hooks:
             for hook in tuple(self.hooks.values()):
                 replaced = hook(self, inputs, output)
                 output = output if replaced is None else replaced
-        for observe in _observers:
-            observe(self, output)
         return output
 
     if TYPE_CHECKING:  # what a Module has beside this is its subclass's own business
@@ -91,7 +74,8 @@ class Module:
 
         What it returns takes the place of the output, unless it is None. A layer that has hooks is called by itself
         where it would otherwise be computed together with its neighbours. Returns a handle: `handle.remove()` ends it,
-        and so does leaving `with module.register_forward_hook(hook):`.
+        and so does leaving `with module.register_forward_hook(hook):`. To watch all modules, or the operations inside
+        them, without changing anything, see `minigrad.hooks`.
         """
         if not callable(hook):
             raise TypeError(f"register_forward_hook: expected a function, got {type(hook).__name__}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from minigrad.hooks import watching_modules
 from minigrad.nn import fused
 from minigrad.nn.containers import Row
 from minigrad.nn.layers import Conv2d
-from minigrad.nn.module import Module, is_observed
+from minigrad.nn.module import Module
 
 
 class Sequential(Row):
@@ -30,7 +31,7 @@ class Sequential(Row):
 
     def forward(self, x: Any) -> Any:
         """Return the last module's output."""
-        if is_observed():  # then every module is called itself
+        if watching_modules():  # then every module is called itself
             for module in self.children():
                 x = module(x)
             return x

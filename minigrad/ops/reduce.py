@@ -49,7 +49,7 @@ def one_axis(name: str, x: Tensor, axis: int) -> int:
     return axes_of(name, x, axis)[0]
 
 
-def _with_kept_axes(grad: Tensor, shape: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
+def _with_kept_axes(grad: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
     """Give the gradient of a reduction its reduced axes back, with length 1."""
     return Reshape.apply(grad, shape=tuple([1 if i in axes else n for i, n in enumerate(shape)]))
 

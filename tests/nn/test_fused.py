@@ -7,8 +7,8 @@ import pytest
 
 import minigrad as mg
 from minigrad import Tensor, nn
+from minigrad.hooks import Hook
 from minigrad.kernels import winograd
-from minigrad.nn.module import observed
 
 CONVOLUTIONS = {
     "3x3": (4, 12, 3, {"padding": 1}),
@@ -165,12 +165,19 @@ def test_a_block_calls_a_forward_that_was_replaced(which, training):
     assert calls == [1]
 
 
+class Seen(Hook):
+    def __init__(self):
+        self.modules = []
+
+    def after_module(self, module, inputs, output):
+        self.modules.append(type(module).__name__)
+
+
 def test_every_layer_is_seen_by_who_wants_to():
     conv, norm, x = layers(CONVOLUTIONS["3x3"])
-    seen = []
-    with mg.no_grad(), observed(lambda module, output: seen.append(type(module).__name__)):
+    with mg.no_grad(), Seen() as seen:
         nn.Sequential(conv, norm, nn.ReLU()).eval()(x)
-    assert seen == ["Conv2d", "BatchNorm2d", "ReLU", "Sequential"]
+    assert seen.modules == ["Conv2d", "BatchNorm2d", "ReLU", "Sequential"]
 
 
 def test_pictures_that_do_not_fit_are_named():
@@ -221,7 +228,6 @@ def test_a_relu_and_the_pool_behind_it(device):
 
 def test_modules_within_modules_are_seen_by_who_wants_to():
     conv, norm, x = layers(CONVOLUTIONS["3x3"])
-    seen = []
-    with mg.no_grad(), observed(lambda module, output: seen.append(type(module).__name__)):
+    with mg.no_grad(), Seen() as seen:
         nn.Sequential(nn.Sequential(conv, norm, nn.ReLU()), nn.MaxPool2d(2)).eval()(x)
-    assert seen == ["Conv2d", "BatchNorm2d", "ReLU", "Sequential", "MaxPool2d", "Sequential"]
+    assert seen.modules == ["Conv2d", "BatchNorm2d", "ReLU", "Sequential", "MaxPool2d", "Sequential"]
