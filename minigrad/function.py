@@ -179,7 +179,7 @@ class Function:
             if not are_tensors:
                 return array
         result = Tensor._wrap(array if type(array) is np.ndarray else _array(array))
-        if self.is_view and backend.array_module(array).may_share_memory(array, arrays[0]):
+        if self.is_view and backend.array_module(result._array).may_share_memory(result._array, arrays[0]):
             result._version = inputs[0]._version
         if self.needs:
             self._record(inputs, result)

@@ -33,7 +33,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
 
 from minigrad.backend import Array, array_module, on_cpu
 from minigrad.kernels import planar, strips, winograd
@@ -70,7 +69,7 @@ def channels_first(x: Array) -> Array:
     return x.transpose(0, 3, 1, 2)
 
 
-@partial(in_float32, also_on_gpu=False)
+@in_float32
 def conv2d(
     x: Array,
     w: Array,
@@ -122,7 +121,7 @@ def conv2d(
     return channels_first(y)
 
 
-@partial(in_float32, also_on_gpu=False)
+@in_float32
 def conv2d_weight_grad(x: Array, g: Array, window: Window) -> Array:
     """Return ∂L/∂w[o,c,u,v] = Σ g[n,o,i,j]·x[n,c, i·s+u·d−p, j·s+v·d−p]: the patches, weighted with the gradient.
 
@@ -158,7 +157,7 @@ def conv2d_weight_grad(x: Array, g: Array, window: Window) -> Array:
     return channels_first(total.reshape(filters, kh, kw, inputs))
 
 
-@partial(in_float32, also_on_gpu=False)
+@in_float32
 def conv2d_input_grad(g: Array, w: Array, window: Window, size: Pair) -> Array:
     """Return ∂L/∂x for pictures of `size` (height, width): each patch receives w times the gradient at its position.
 

@@ -24,9 +24,10 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     """Return a @ b, as `numpy.matmul`. On the CPU two matrices are multiplied in parts, by rows of `a` or by columns of
     `b`, and two stacks of as many matrices (k, M, K) and (k, K, N) by matrices or by columns of all `b`.
     """
-    if a.itemsize == 2 and a.dtype == b.dtype == HALF and on_cpu(a):  # BLAS knows no float16
+    if a.itemsize == 2 and a.dtype == b.dtype == HALF:  # BLAS knows no float16, and a GPU may add up in it
         product = matmul(a.astype(SINGLE), b.astype(SINGLE))
-        out = np.empty(product.shape, dtype=HALF) if out is None else out
+        if out is None:
+            return product.astype(HALF)
         out[...] = product
         return out
     task_bytes = a.size * b.shape[-1] // MULTIPLY_ADDS_PER_BYTE

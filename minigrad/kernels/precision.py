@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.backend import on_cpu
-
 HALF, SINGLE, DOUBLE = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)
 FEW = 128
 
@@ -30,7 +28,7 @@ def running_total(dtype: np.dtype, count: int) -> np.dtype:
     return DOUBLE if count > FEW else accumulator(dtype)
 
 
-def in_float32(compute: Callable[..., Any], also_on_gpu: bool = True) -> Callable[..., Any]:
+def in_float32(compute: Callable[..., Any]) -> Callable[..., Any]:
     """Have a function of arrays, or of Tensors, compute in float32 where they are float16.
 
     If the first one is float16 and no other is of a wider floating type, all of them are converted, and the result is
@@ -38,8 +36,6 @@ def in_float32(compute: Callable[..., Any], also_on_gpu: bool = True) -> Callabl
 
     Args:
         compute: the function; its result is one array or Tensor.
-        also_on_gpu: whether arrays on a GPU are converted, too. Its matrix products of float16 accumulate in float32
-            by themselves, and in half the memory.
     """
 
     @wraps(compute)
@@ -51,7 +47,7 @@ def in_float32(compute: Callable[..., Any], also_on_gpu: bool = True) -> Callabl
         if dtype is None:  # a method's `self`, or an option
             first = next((x for x in (*args, *options.values()) if hasattr(x, "dtype")), None)
             dtype = getattr(first, "dtype", None)
-        if dtype != HALF or not (also_on_gpu or on_cpu(first)):
+        if dtype != HALF:
             return compute(*args, **options)
         if any(_is_wider(x, first) for x in (*args, *options.values())):
             return compute(*args, **options)  # which has a wider result

@@ -11,8 +11,6 @@ So each of the three is an operation whose own gradients are the other two, and 
 
 from __future__ import annotations
 
-from functools import partial
-
 from minigrad import kernels
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
@@ -107,7 +105,7 @@ class ConvNorm(Function):
 
     differentiable = False
 
-    @partial(in_float32, also_on_gpu=False)
+    @in_float32
     def forward(
         self,
         x: Array,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pytest
 
@@ -38,12 +36,6 @@ def test_only_float16_changes(make):
     for x in (single, double, whole):
         assert dtypes_inside(x, half) == ([x.dtype, HALF], x.dtype)
     assert dtypes_inside(half, single) == ([HALF, SINGLE], HALF)  # the wider one decides what comes out
-
-
-def test_a_gpu_may_be_left_alone(device):
-    x = backend.to_device(np.ones(2, np.float16), device)
-    seen, _ = dtypes_inside(x, decorate=partial(in_float32, also_on_gpu=False))
-    assert seen == [SINGLE if device == "cpu" else HALF]
 
 
 def test_accumulators():

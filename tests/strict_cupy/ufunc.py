@@ -58,8 +58,10 @@ class ufunc(Partial):  # noqa: N801 - CuPy's name
             kwargs["dtype"] = check_dtype(kwargs["dtype"])
         if outs:
             kwargs["out"] = tuple(None if x is None else x._array for x in outs)
+        arrays = [x._array if isinstance(x, ndarray) else x for x in inputs]
+        compute = _matmul_of_halves if self._numpy is np.matmul and arrays[0].dtype == "e" else self._numpy
         with np.errstate(all="ignore"):  # CuPy never warns
-            results = self._numpy(*(x._array if isinstance(x, ndarray) else x for x in inputs), order="C", **kwargs)
+            results = compute(*arrays, order="C", **kwargs)
         if self.nout == 1:
             return outs[0] if outs and outs[0] is not None else wrap(results)
         given = outs or (None,) * self.nout
@@ -109,6 +111,20 @@ def _forward(function: ufunc):
         return function._numpy(self, other)  # as CuPy does: NumPy then asks `ndarray.__array_ufunc__`
 
     return method
+
+
+def _matmul_of_halves(a, b, out=None, **kwargs):
+    """A product of float16, added up in float16 as a GPU may do it: 60000 + 60000 - 60000 was seen to be infinite."""
+    result = np.matmul(a, b, **kwargs)
+    total = np.zeros_like(result)
+    if a.ndim > 1 and b.ndim > 1:
+        for k in range(a.shape[-1]):
+            total += a[..., :, k, None] * b[..., k, None, :]
+    else:
+        total[...] = (a[..., :] * b).cumsum(axis=-1, dtype=result.dtype)[..., -1] if a.shape[-1] else 0
+    for target in out or ():
+        target[...] = total
+    return total if out is None else out[0]
 
 
 COMPARISONS = {
