@@ -81,14 +81,19 @@ def parse_device(device: str) -> str:
 
 
 _NOWHERE_ELSE = nullcontext()
+_usable: dict[str, tuple[ModuleType, int]] = {}  # the GPUs that were looked for and found
 
 
 def use_device(device: str) -> AbstractContextManager:
     """Return a context in which new arrays are made on `device` (CuPy allocates on its current device)."""
     if device == "cpu":
         return _NOWHERE_ELSE
-    device = parse_device(device)
-    return _cupy(device).cuda.Device(_index(device))
+    known = _usable.get(device)
+    if known is None or known[0] is not sys.modules.get("cupy"):
+        name = parse_device(device)
+        known = _usable[device] = _cupy(name), _index(name)
+    cupy, index = known
+    return cupy.cuda.Device(index)
 
 
 def device_module(device: str) -> ModuleType:

@@ -3,7 +3,8 @@
 Adding n numbers one after the other rounds n times, each time a total that may already be large: of float32 ones
 nothing is counted beyond 16,777,216. NumPy adds in pairs and pairs of pairs, but only along an axis whose numbers are
 neighbours in memory; along any other one it adds row after row to a row of totals. CuPy deals them out to the 16 to 512
-threads of a block, and each of these adds one number after the other.
+threads of a block, and each of these adds one number after the other; and where few channels have many numbers each,
+only few blocks work.
 
 So rows are cut into strips of ROWS, and the strips' sums are rows again, ROWS times fewer, to be added in the same way:
 20 million numbers are at most 128 + 128 + 128 + 9 additions from their sum.
@@ -26,14 +27,13 @@ from itertools import groupby
 
 import numpy as np
 
-from minigrad.backend import Array, array_module, on_cpu
+from minigrad.backend import Array, array_module, device_of, on_cpu, to_device
 from minigrad.kernels.precision import accumulator
 
 ROWS = 128  # that are added one after the other
 AT_ONCE = 4  # strips that are not worth being cut
 FEW = 4 * ROWS
 NATIVE = {np.dtype(np.float32), np.dtype(np.float64)}  # what NumPy adds up as it is
-GPU_ROWS = 16 * ROWS  # dealt out to at least 16 threads
 
 
 def total(x: Array, axes: tuple[int, ...], keepdims: bool = False, scale: float | None = None) -> Array:
@@ -114,7 +114,7 @@ def _sum_rows(x: Array) -> Array:
     a, length, k = x.shape
     if k == 1 and on_cpu(x):
         return np.add.reduce(x, 1)  # neighbours in memory, which NumPy adds in pairs
-    rows, rest = ROWS if on_cpu(x) else GPU_ROWS, None
+    rows, rest = ROWS, None
     while length > AT_ONCE * rows:
         strips = length // rows
         whole = strips * rows
@@ -127,9 +127,10 @@ def _sum_rows(x: Array) -> Array:
 
 def _added(x: Array) -> Array:
     """Return the sum of the rows of each (R, K) matrix of a stack, one added to the other."""
-    return np.matmul(_ones(x.shape[1], x.dtype), x)[:, 0] if on_cpu(x) else x.sum(axis=1)
+    ones = _ones(x.shape[1], x.dtype, device_of(x))
+    return (ones @ x[0]) if len(x) == 1 else array_module(x).matmul(ones, x)[:, 0]
 
 
 @cache
-def _ones(count: int, dtype: np.dtype) -> np.ndarray:
-    return np.ones((1, count), dtype=dtype)
+def _ones(count: int, dtype: np.dtype, device: str) -> Array:
+    return to_device(np.ones((1, count), dtype=dtype), device)

@@ -23,7 +23,7 @@ def keep(g: Array, mask: Array) -> Array:
         mask: booleans, which may have to be broadcast; or numbers of the type and shape of g, such as the result of a
             ReLU, whose zeros are the gaps (nan is not 0).
     """
-    if g.ndim and g.size <= SMALL and on_cpu(g):
+    if g.ndim and g.size <= SMALL and on_cpu(g) and g.flags.c_contiguous and mask.flags.c_contiguous:
         return (g.view(BITS[g.itemsize]) * (mask if mask.dtype == bool else mask != 0)).view(g.dtype)
     alike, task_bytes = mask.shape == g.shape, 2 * g.nbytes
     kept = array_module(g).empty_like(mask if alike else g, dtype=g.dtype)

@@ -26,7 +26,6 @@ AXES = [axes for n in range(4) for axes in itertools.combinations(range(3), n)]
 def few_rows(monkeypatch):
     """Strips so short that every sum takes several rounds."""
     monkeypatch.setattr(reduce, "ROWS", 3)
-    monkeypatch.setattr(reduce, "GPU_ROWS", 4)
 
 
 def total(x, axes, device="cpu", **options):

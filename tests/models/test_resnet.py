@@ -212,6 +212,7 @@ def test_names_of_layers_that_were_compiled_one_by_one(weights_file, tmp_path):
 
 
 def test_published_weights_are_taken_from_the_data_root(weights_file, tmp_path, monkeypatch):
+    pytest.importorskip("pooch")
     path, state = weights_file
     monkeypatch.setenv("MINIGRAD_DATA", str(tmp_path))
     monkeypatch.setattr(resnet, "IMAGENET_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
