@@ -27,7 +27,7 @@ from itertools import groupby
 
 import numpy as np
 
-from minigrad.backend import Array, array_module, device_of, on_cpu, to_device
+from minigrad.backend import Array, array_module, on_cpu
 from minigrad.kernels.precision import accumulator
 
 ROWS = 128  # that are added one after the other
@@ -127,10 +127,12 @@ def _sum_rows(x: Array) -> Array:
 
 def _added(x: Array) -> Array:
     """Return the sum of the rows of each (R, K) matrix of a stack, one added to the other."""
-    ones = _ones(x.shape[1], x.dtype, device_of(x))
-    return (ones @ x[0]) if len(x) == 1 else array_module(x).matmul(ones, x)[:, 0]
+    if on_cpu(x):
+        return np.matmul(_ones(x.shape[1], x.dtype), x)[:, 0]
+    xp = array_module(x)
+    return xp.matmul(xp.ones((1, x.shape[1]), dtype=x.dtype), x[0] if len(x) == 1 else x).reshape(len(x), -1)
 
 
 @cache
-def _ones(count: int, dtype: np.dtype, device: str) -> Array:
-    return to_device(np.ones((1, count), dtype=dtype), device)
+def _ones(count: int, dtype: np.dtype) -> np.ndarray:
+    return np.ones((1, count), dtype=dtype)

@@ -21,6 +21,7 @@ from tests.strict_cupy.namespace import PATH
 
 MODULES = ["", ".random", ".linalg", ".fft", ".cuda", ".cuda.runtime", ".lib.stride_tricks", ".exceptions"]
 TWINS = {"cupy": np, "cupy.linalg": np.linalg, "cupy.fft": np.fft, "cupy.exceptions": np.exceptions}
+BUFFERS = {"__buffer__", "__release_buffer__"}  # which Python shows from 3.12 on
 CLASSES = [
     "cupy.ndarray",
     "cupy.ufunc",
@@ -81,7 +82,7 @@ def describe() -> dict:
         cls = type(cupy.add) if name == "ufunc" else getattr(importlib.import_module(place), name)
         found[path] = {
             name: kind(getattr(cls, name))
-            for name in sorted(set(dir(cls)) - set(dir(object)))
+            for name in sorted(set(dir(cls)) - set(dir(object)) - BUFFERS)
             if not name.startswith("_") or (name.startswith("__") and not name.startswith("__pyx"))
         }
     return {"cupy_version": cupy.__version__, "namespaces": found}
