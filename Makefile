@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo cifar10 pets test mutants fuzz lint format stubs types notebook gradcheck bench clean
+.PHONY: help demo cifar10 pets test mutants fuzz lint format stubs types notebook gradcheck bench gpu clean
 
 help:  ## this list
 	@awk -F ':.*## *' '/^[a-z0-9]+:.*## /{printf "%-12s%s\n", $$1, $$2}' Makefile
@@ -23,6 +23,7 @@ test: $(VENV)/.test  ## all tests; add TESTS=tests/ops for a part
 
 mutants: $(VENV)/.test  ## do the tests notice small faults? 200 of them, without PyTorch: a quarter of an hour
 	$(RUN) -m tests.mutation
+
 fuzz: $(VENV)/.test  ## 500,000 damaged and hostile files through every parser; FUZZ="--seconds 60" for a minute of it
 	$(RUN) -m tests.fuzz $(FUZZ)
 
@@ -48,6 +49,9 @@ gradcheck: $(VENV)/.examples  ## every operation against finite differences, as 
 
 bench: $(VENV)/.torch  ## speed and memory beside PyTorch, each in its own process, alternating: ten minutes
 	$(RUN) -m benchmarks
+
+gpu:  ## on a machine with a GPU, with its own python3: tests, gradients, speed, in five minutes; GPU=--dry without one
+	$(PYTHON) -m tests.gpu $(GPU)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -15,6 +15,7 @@ from benchmarks import measure, operations, report
 from benchmarks.frameworks import LOADERS, installed
 from benchmarks.rows import Row
 from benchmarks.tables import TABLES, Table
+from minigrad.backend import DeviceError, device_module
 from minigrad.files import atomic_path
 from minigrad.kernels.parallel import get_num_threads
 from minigrad.output import tolerant_program
@@ -40,7 +41,8 @@ def _main(arguments: list[str] | None) -> int:
     except ValueError as error:
         parser.error(str(error))
     # Asked for by name or for a list, a row may be in any table.
-    tables = options.table or (TABLES if options.filter or options.list else ["main"])
+    usual = "main" if options.device == "cpu" else "gpu"
+    tables = options.table or (TABLES if options.filter or options.list else [usual])
     rows = [row for name in tables for row in TABLES[name].rows if _chosen(row.name, options.filter)]
     imports = "main" in tables and _chosen(IMPORTS, options.filter)
     if not rows and not imports:
@@ -50,13 +52,17 @@ def _main(arguments: list[str] | None) -> int:
         width = max(map(len, titles)) + 2
         print("\n".join(f"{name:<{width}}{title}" for name, title in titles.items()))
         return 0
-    available = installed()
+    try:
+        device_module(options.device)
+    except DeviceError as error:
+        parser.error(str(error))
+    available = installed(options.device)
     frameworks = [name for name in LOADERS if name in options.frameworks and name in available]
     for name in options.frameworks:
         if name not in available:
-            print(f"{name} is not installed: it is left out of the comparison")
+            print(f"{name} is not installed{_for(options.device)}: it is left out of the comparison")
     try:
-        results = _measure(tables, rows, frameworks, imports, options.rounds, options.steps)
+        results = _measure(tables, rows, frameworks, imports, options.rounds, options.steps, options.device)
     except measure.WorkerError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
@@ -73,6 +79,7 @@ def _measure(
     imports: bool,
     rounds: int | None,
     steps: int | None,
+    device: str,
 ) -> dict[str, Any]:
     """Measure table by table, printing rows as soon as they are known, and return everything for the JSON file."""
     results: dict[str, Any] = {"machine": measure.machine(), "rows": []}
@@ -84,7 +91,7 @@ def _measure(
     for name in tables:
         chosen = [row for row in TABLES[name].rows if row in rows and set(row.frameworks) & set(frameworks)]
         if chosen:
-            measured = _measure_table(TABLES[name], chosen, frameworks, rounds, steps)
+            measured = _measure_table(TABLES[name], chosen, frameworks, rounds, steps, device)
             results["rows"] += [{"table": name, **row} for row in measured]
             results |= _conclude(name, measured)
             print()
@@ -96,7 +103,7 @@ def _measure(
 
 
 def _measure_table(
-    table: Table, rows: list[Row], frameworks: list[str], rounds: int | None, steps: int | None
+    table: Table, rows: list[Row], frameworks: list[str], rounds: int | None, steps: int | None, device: str
 ) -> list[dict[str, Any]]:
     """Measure rows of one table and print them; return them as `report.summarize` does."""
     if any(row.flops for row in rows) and operations.PRODUCT not in rows:
@@ -108,7 +115,7 @@ def _measure_table(
     groups, measured = table.groups(rows), []
     with tqdm(total=len(groups) * rounds * len(frameworks), unit="process", leave=False, disable=None) as bar:
         for group in groups:
-            answers = measure.group_rounds(group, frameworks, rounds, steps, bar.update)
+            answers = measure.group_rounds(group, frameworks, rounds, steps, bar.update, device)
             summaries = [report.summarize(row, answers[row.name], table.alone) for row in group]
             report.add_shares(summaries, operations.PRODUCT.name)
             measured += summaries
@@ -122,12 +129,12 @@ def _measure_table(
 
 def _conclude(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Print what follows from the rows of the table `name`, and return it for the JSON file."""
-    if name == "main":
+    if name in ("main", "gpu"):
         speed = report.geometric_means(rows)
         for other, ratio in speed.items():
             label = report.LABELS[other]
             print(f"geometric mean of the speeds beside {label}: {ratio:.2f}x (1.0x is equal, above is faster)")
-        return {"speed": speed}
+        return {"speed": speed}  # a file has one of the two tables, or rows picked from all
     if name == "ops" and (peak := report.peak(rows, operations.PRODUCT.name)):
         print(f"peak: {peak / 1e9:.0f} GFLOP/s")
         return {"peak_flops": peak}
@@ -140,6 +147,10 @@ def _conclude(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {}
 
 
+def _for(device: str) -> str:
+    return "" if device == "cpu" else " for a GPU"
+
+
 def _chosen(name: str, filters: list[str]) -> bool:
     return not filters or any(part in name for part in filters)
 
@@ -147,8 +158,9 @@ def _chosen(name: str, filters: list[str]) -> bool:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Time minigrad beside PyTorch on the CPU. Each framework runs in its own process, in turn, several "
-        "rounds; shown are medians. Close other programs first: threads that must wait for a core distort all times.",
+        description="Time minigrad beside PyTorch, on the CPU or on a GPU. Each framework runs in its own process, in "
+        "turn, several rounds; shown are medians. Close other programs first: threads that must wait for a core "
+        "distort all times.",
         epilog="Both use every core unless the environment says otherwise: "
         "OMP_NUM_THREADS=1 MINIGRAD_NUM_THREADS=1 python -m benchmarks --filter lenet",
     )
@@ -156,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--table", nargs="+", choices=TABLES, metavar="NAME",
         help=f"of: {', '.join(f'{name} ({table.title})' for name, table in TABLES.items())}; "
-        "default: main, or with --filter all",
+        "default: main, on a GPU gpu, or with --filter all",
     )  # fmt: skip
     parser.add_argument(
         "--filter", action="append", default=[], metavar="NAME",
@@ -166,6 +178,7 @@ def _parser() -> argparse.ArgumentParser:
         "--frameworks", nargs="+", choices=LOADERS, default=list(LOADERS), metavar="NAME",
         help=f"what to compare, of: {', '.join(LOADERS)} (default: all that are installed)",
     )  # fmt: skip
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where to compute (default: cpu)")
     parser.add_argument(
         "--rounds", type=_positive, help="processes per row and framework (default: 5 for the main table, else 3)"
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BATCH, BATCHES = 128, 16
 
 
-def _trainer() -> Trainer:
+def _trainer(device: str) -> Trainer:
     """Return the trainer of `examples.cifar10` with its default network and augmentation, on pictures of noise."""
     from datasets.images import ImageDataset  # only here: PyTorch's processes read this file too
     from examples.cifar10 import RECIPES, VALIDATION_SHARE, build_trainer
@@ -31,14 +31,14 @@ def _trainer() -> Trainer:
     pictures = ImageDataset(images, classes(count, 10), list("0123456789"), [0.5] * 3, [0.3] * 3, train=True)
     config = {"data": "cifar10", "model": "cnn", "limit": None, "seed": 0} | RECIPES["cifar10", "cnn"]
     config |= {"batch_size": BATCH, "epochs": 1000}  # more than anyone measures
-    trainer = build_trainer(config, pictures, None, "cpu")  # without a folder nothing is kept
+    trainer = build_trainer(config, pictures, None, device)  # without a folder nothing is kept
     trainer.epochs = 0
     return trainer
 
 
 def loop_step(framework: Framework) -> Step:
     """Return one epoch of the real loop; its seconds are those of training, without validation."""
-    trainer = _trainer()
+    trainer = _trainer(framework.device)
 
     def step() -> float:
         trainer.epochs += 1
@@ -49,7 +49,7 @@ def loop_step(framework: Framework) -> Step:
 
 def bare_step(framework: Framework) -> Step:
     """Return as many training steps as such an epoch has, all on one batch that is at hand."""
-    trainer = _trainer()
+    trainer = _trainer(framework.device)
     with closing(iter(trainer.train_loader)) as loaded:
         batch = next(loaded)
 

@@ -33,6 +33,7 @@ def group_rounds(
     rounds: int,
     steps: int | None = None,
     tick: Callable[[], Any] = lambda: None,
+    device: str = "cpu",
 ) -> dict[str, dict[str, list[dict]]]:
     """Time rows that share processes `rounds` times in each framework, alternating (A B C A B C …).
 
@@ -42,6 +43,7 @@ def group_rounds(
         rounds: processes per framework.
         steps: timed steps per process and row; None for half a second's worth.
         tick: called after each process.
+        device: where the steps run.
 
     Returns:
         For each row, by name, and each framework the workers' answers in order, as `worker.measure` returns them.
@@ -55,7 +57,7 @@ def group_rounds(
         for framework in frameworks:
             names = [row.name for row in group if framework in row.frameworks]
             if names:
-                command = ["-m", "benchmarks.worker", "--framework", framework, "--rows", *names]
+                command = ["-m", "benchmarks.worker", "--framework", framework, "--device", device, "--rows", *names]
                 printed = _python(*command, *(["--steps", str(steps)] if steps else []), environment=environment)
                 for answer in json.loads(printed):
                     answers[answer["row"]][framework].append(answer)

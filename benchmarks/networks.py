@@ -76,6 +76,15 @@ def vgg(framework: Framework) -> Any:
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(2048, 128), nn.ReLU(), nn.Linear(128, CLASSES))
 
 
+def cifar_cnn(framework: Framework) -> Any:
+    """`models.CifarCNN`, layer by layer: 299,434 parameters."""
+    nn, layers = framework.nn, []
+    for inputs, outputs, pool in ((3, 32, True), (32, 64, False), (64, 64, True), (64, 128, False), (128, 128, True)):
+        layers += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+        layers += [nn.MaxPool2d(2)] if pool else []
+    return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.1), nn.Linear(2048, CLASSES))
+
+
 def resnet18(framework: Framework) -> Any:
     """ResNet18 with torchvision's architecture (He et al. 2016): 11,689,512 parameters, 1000 classes."""
     return framework.resnet18()
@@ -89,13 +98,14 @@ def _row(
     batch: int,
     size: int,
     threads: int | None = None,
+    frameworks: tuple[str, ...] = ALL,
 ) -> Row:
     """Return a row of `step` for pictures of size×size, or with size 0 for examples that are 32 numbers.
 
     With a number of threads it is one of the rows that show how time per picture changes.
     """
     prepare = partial(step, network=network, batch=batch, shape=(3, size, size) if size else (32,))
-    return Row(name, title, prepare, ALL if size else WITHOUT_PICTURES, batch if threads else 1, threads=threads)
+    return Row(name, title, prepare, frameworks if size else WITHOUT_PICTURES, batch if threads else 1, threads=threads)
 
 
 def _main_rows() -> list[Row]:
@@ -126,5 +136,20 @@ def _scaling_rows() -> list[Row]:
     return rows
 
 
+def _gpu_rows() -> list[Row]:
+    rows = []
+    for network, title, batch, size in (
+        (cifar_cnn, "CifarCNN", 128, 32),
+        (vgg, "VGG-style CNN", 128, 32),
+        (resnet18, "ResNet18 at 224×224", 32, 224),
+    ):
+        for step, name in ((training_step, "train"), (inference_step, "infer")):
+            full = f"{title}, {'training step' if name == 'train' else 'inference'}, batch {batch}"
+            short = f"gpu-{network.__name__.replace('_', '-')}-{name}"
+            rows.append(_row(short, full, step, network, batch, size, frameworks=("minigrad", "torch")))
+    return rows
+
+
 MAIN_ROWS = _main_rows()
+GPU_ROWS = _gpu_rows()
 SCALING_ROWS = _scaling_rows()

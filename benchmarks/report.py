@@ -32,7 +32,8 @@ def summarize(row: Row, answers: Mapping[str, Sequence[Summary]], with_memory: b
     Returns:
         `name`, `title`, `items` and `flops` of the row.
         `frameworks`: for each the median time per step in `seconds`, the `seconds_per_round`, the `fastest` step,
-        `steps`, `threads` and `versions`; and the largest `step_memory` and `process_memory` in bytes.
+        `steps`, `threads` and `versions`; and the largest `step_memory` and `process_memory` in bytes; of a GPU
+        `device_memory` and `launches`.
         `speed`: minigrad's speed beside each other framework, `median` and `per_round`.
     """
     frameworks = {framework: _medians(rounds, with_memory) for framework, rounds in answers.items()}
@@ -53,6 +54,7 @@ def _medians(rounds: Sequence[Summary], with_memory: bool) -> dict[str, Any]:
         "seconds_per_round": [one["seconds"] for one in rounds],
         "fastest": min(one["fastest"] for one in rounds),
         **{key: max((one[key] for one in rounds if one[key] is not None), default=None) for key in memory},
+        **{key: rounds[-1][key] for key in ("device_memory", "launches") if key in rounds[-1]},
         **{key: rounds[-1][key] for key in ("steps", "threads", "versions")},
     }
 
@@ -125,6 +127,8 @@ def columns(titles: Sequence[str], frameworks: Sequence[str], unit: str, extra: 
 EXTRA = {
     "step_memory": ("memory of step, MB", lambda value: f"{value / MEGABYTE:.0f}"),
     "process_memory": ("of process, MB", lambda value: f"{value / MEGABYTE:.0f}"),
+    "device_memory": ("memory of GPU, MB", lambda value: f"{value / MEGABYTE:.0f}"),
+    "launches": ("launches", str),
     "share": ("share of peak, %", lambda value: f"{value * 100:.0f}"),
 }
 

@@ -57,6 +57,14 @@ TABLES = {
         "the direct algorithm, so one that needs fewer (Winograd's) may exceed 100 %",
     ),
     "scaling": Table("batch size, picture size and threads", networks.SCALING_ROWS, unit="picture"),
+    "gpu": Table(
+        "networks at a GPU's batch sizes",
+        networks.GPU_ROWS,
+        rounds=1,
+        extra=("device_memory", "launches"),
+        note="PyTorch as it comes: it multiplies float32 in convolutions as TF32, which minigrad does not; memory and "
+        "launches are those of the GPU, in each framework",
+    ),
     "data": Table(
         "the data path",
         [data_path.STEP, data_path.LOOP],

@@ -14,7 +14,7 @@ import statistics
 import time
 from typing import Any
 
-from benchmarks import memory
+from benchmarks import launches, memory
 from benchmarks.frameworks import LOADERS, Framework
 from benchmarks.rows import Row, Step
 from benchmarks.tables import ROWS
@@ -47,14 +47,20 @@ def measure(framework: Framework, row: Row, steps: int | None = None) -> dict[st
     Returns:
         `seconds` (median over the steps), `fastest`, `steps`, `threads` and the `versions` of what ran; and in bytes,
         or None where the system does not tell, `process_memory`, the most that this process ever held, and
-        `step_memory`, how much of that came on top when everything was built and the steps began.
+        `step_memory`, how much of that came on top when everything was built and the steps began. Of a GPU also
+        `device_memory`, what the row took of its memory, and `launches`, the kernels that one step starts, or None
+        where PyTorch, whose profiler counts them, is not installed.
     """
-    step = row.prepare(framework)
+    framework.free_device_memory()
+    step = _awaited(framework, row.prepare(framework))
     before = memory.usage()
     memory.start_counting()
     built = memory.usage()
     seconds = time_steps(step, steps)
     peak = memory.usage().peak
+    on_gpu = {} if framework.device == "cpu" else {"device_memory": framework.device_memory()}
+    if on_gpu:
+        on_gpu["launches"] = launches.count(step)
     return {
         "row": row.name,
         "seconds": statistics.median(seconds),
@@ -64,7 +70,21 @@ def measure(framework: Framework, row: Row, steps: int | None = None) -> dict[st
         "versions": framework.versions,
         "process_memory": peak and max(peak, before.peak),
         "step_memory": built.now and peak - built.now,
+        **on_gpu,
     }
+
+
+def _awaited(framework: Framework, step: Step) -> Step:
+    """Return the step, at whose end the GPU has done all of it."""
+    if framework.device == "cpu":
+        return step
+
+    def awaited() -> float | None:
+        own = step()
+        framework.synchronize()
+        return own
+
+    return awaited
 
 
 def main() -> None:
@@ -72,9 +92,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.worker", description=__doc__.partition("\n")[0])
     parser.add_argument("--framework", choices=LOADERS, required=True)
     parser.add_argument("--rows", metavar="ROW", choices=ROWS, required=True, nargs="+")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda; default: cpu")
     parser.add_argument("--steps", type=int, help="steps to time (default: half a second's worth)")
     options = parser.parse_args()
-    framework = LOADERS[options.framework]()
+    framework = LOADERS[options.framework](options.device)
     print(json.dumps([measure(framework, ROWS[name], options.steps) for name in options.rows]))
 
 

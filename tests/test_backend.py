@@ -12,6 +12,8 @@ import minigrad as mg
 from minigrad import Tensor, backend, nn, ops
 from tests import strict_cupy
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def stand_in(monkeypatch):

@@ -11,6 +11,8 @@ from minigrad import optim
 from minigrad.tensor import Parameter, Tensor
 from tests.optimizers import OPTIMIZERS, every_optimizer, gradients, make_params, train, values
 
+pytestmark = pytest.mark.quick
+
 # One parameter, one number: the optimizer, its options, the first value, and after each gradient the value it leads to.
 # Adam's β = (1/2, 3/4) and gradients 2, -2, 4 give m̂ = 2, -2/3, 2 and v̂ = 4, 4, 340/37.
 ADAM = {"lr": 0.1, "betas": (0.5, 0.75)}

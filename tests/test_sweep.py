@@ -17,6 +17,8 @@ import minigrad as mg
 from minigrad import Function, Tensor, backend, ops
 from minigrad.grad_mode import is_grad_enabled
 
+pytestmark = pytest.mark.quick
+
 
 def leaf(values, device="cpu"):
     return Tensor(values, requires_grad=True, device=device)

@@ -9,6 +9,8 @@ import minigrad as mg
 from minigrad import Tensor, backend, nn, optim
 from tests import strict_cupy
 
+pytestmark = pytest.mark.quick
+
 
 def pictures(*shape, device):
     return Tensor(np.random.default_rng(0).standard_normal(shape, np.float32), device=device)

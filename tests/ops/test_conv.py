@@ -9,6 +9,8 @@ import minigrad as mg
 from minigrad import Tensor, kernels, ops
 from tests.ops.helpers import gradients, leaf, naive_conv2d, random_leaf, show
 
+pytestmark = pytest.mark.quick
+
 # x, w, stride, padding, dilation, groups
 CALLS = {
     "1x1": ((2, 3, 4, 5), (4, 3, 1, 1), 1, 0, 1, 1),

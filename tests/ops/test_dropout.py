@@ -9,6 +9,8 @@ import minigrad as mg
 from minigrad import Tensor, ops
 from tests.ops.helpers import gradients, leaf
 
+pytestmark = pytest.mark.quick
+
 
 def ones(device, *shape):
     return leaf(np.ones(shape), device)

@@ -10,6 +10,8 @@ import pytest
 from minigrad import Tensor, ops
 from tests.ops.helpers import gradients, leaf, show
 
+pytestmark = pytest.mark.quick
+
 UNARY = {
     "exp": np.exp,
     "log": np.log,

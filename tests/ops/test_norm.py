@@ -11,6 +11,8 @@ from minigrad.backend import DeviceError
 from tests import strict_cupy
 from tests.ops.helpers import gradients, leaf, random_leaf
 
+pytestmark = pytest.mark.quick
+
 
 def running(device, channels=3):
     return Tensor(np.zeros(channels, np.float32), device=device), Tensor(np.ones(channels, np.float32), device=device)

@@ -10,6 +10,8 @@ import pytest
 from minigrad import Tensor, ops
 from tests.ops.helpers import gradients, leaf, naive_pool2d, random_leaf, show
 
+pytestmark = pytest.mark.quick
+
 # shape, kernel, stride, padding
 CALLS = {
     "2": ((2, 3, 4, 6), 2, None, 0),

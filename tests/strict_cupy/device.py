@@ -79,6 +79,11 @@ class CUDARuntimeError(RuntimeError):
         self.status = status
 
 
+def properties(device: int) -> dict:
+    """``cupy.cuda.runtime.getDeviceProperties``: a few of the many."""
+    return {"name": b"strict stand-in", "totalGlobalMem": 0, "major": 0, "minor": 0, "multiProcessorCount": 0}
+
+
 def current_device() -> int:
     """The id of the device on which this thread allocates and computes."""
     return getattr(_thread, "device", 0)
@@ -208,7 +213,11 @@ class MemoryPointer(Partial):
 
 
 class MemoryPool(Partial):
-    """``cupy.cuda.MemoryPool``. There is no device memory here, so it has nothing to free and knows no sizes."""
+    """``cupy.cuda.MemoryPool``. There is no device memory here, so it has nothing to free and holds nothing."""
 
     def free_all_blocks(self, stream=None):
         """Give unused blocks back to the driver."""
+
+    def total_bytes(self):
+        """What the pool has taken from the driver."""
+        return 0

@@ -63,6 +63,8 @@ def _cuda() -> dict[str, Module]:
     runtime.getDevice = device.current_device
     runtime.setDevice = device.set_device
     runtime.deviceSynchronize = lambda: device.host_reads.record("cudaDeviceSynchronize")
+    runtime.getDeviceProperties = device.properties
+    runtime.driverGetVersion = runtime.runtimeGetVersion = lambda: 13000
     runtime.deviceCanAccessPeer = lambda device, peer: int(device == peer)
     runtime.CUDARuntimeError = device.CUDARuntimeError
     for name in ("Device", "Event", "MemoryPointer", "MemoryPool", "Stream", "get_current_stream", "get_elapsed_time"):
@@ -70,7 +72,9 @@ def _cuda() -> dict[str, Module]:
     cuda.get_device_id = device.current_device
     cuda.is_available = lambda: True
     cuda.runtime = runtime
-    return {"cupy.cuda": cuda, "cupy.cuda.runtime": runtime}
+    nvrtc = Module("cupy.cuda.nvrtc")
+    nvrtc.getVersion = lambda: (13, 0)
+    return {"cupy.cuda": cuda, "cupy.cuda.runtime": runtime, "cupy.cuda.nvrtc": nvrtc}
 
 
 def _cupyx() -> Module:
