@@ -209,15 +209,27 @@ def test_arrays_live_on_the_device_that_was_current(cupy, x):
     assert x.device.id == cupy.cuda.Device().id == 0
 
 
-def test_operations_across_devices_are_refused(cupy, x):
+def test_operations_across_devices_are_warned_about(cupy, x):
     with cupy.cuda.Device(1):
         y = cupy.ones((2, 3))
-    for call in (lambda: x + y, lambda: y + y, lambda: y.sum(), lambda: y.__iadd__(1), lambda: cupy.stack([x, y])):
-        with pytest.raises(ValueError, match="Peer access is unavailable"):
+    for call in (lambda: x + y, lambda: y + y, lambda: y.sum(), lambda: y.__iadd__(0), lambda: cupy.stack([x, y])):
+        with pytest.warns(strict_cupy.PerformanceWarning, match="Peer access has been activated"):
             call()
     assert y.reshape(3, 2)[0].T.device.id == 1  # views need no kernel
     assert (x + cupy.asarray(y)).device.id == y.copy().device.id == 0
     np.testing.assert_array_equal(y.get(), 1)
+
+
+def test_between_devices_only_arrays_without_gaps_are_copied(cupy):
+    with cupy.cuda.Device(1):
+        pictures = cupy.zeros((2, 4, 5, 3)).transpose(0, 3, 1, 2)  # channels last, as convolutions return them
+        for array in (pictures, pictures[:, :, ::2], pictures[:, 1:]):
+            with cupy.cuda.Device(0), pytest.raises(NotImplementedError, match="non-contiguous"):
+                cupy.asarray(array)
+        compact = pictures.transpose(0, 2, 3, 1)
+    assert cupy.asarray(compact).device.id == cupy.asarray(compact.T).device.id == 0
+    assert cupy.asarray(pictures[:0]).device.id == 0
+    assert cupy.array(pictures, order="C").flags.c_contiguous
 
 
 def test_there_are_two_devices(cupy):
@@ -268,3 +280,98 @@ def test_a_generator_belongs_to_its_device(cupy):
     generator = cupy.random.default_rng(0)
     with pytest.raises(RuntimeError, match="different device"), cupy.cuda.Device(1):
         generator.random(3)
+
+
+# ---- launches ------------------------------------------------------------------------------------------------------
+
+
+def launched(call) -> tuple[int, int]:
+    with strict_cupy.launches.counted() as counted:
+        call()
+    return counted.count, counted.bytes
+
+
+@pytest.mark.parametrize(
+    ("call", "count", "moved"),
+    [
+        (lambda cp, x: x + x, 1, 3 * 24),
+        (lambda cp, x: x.__iadd__(1), 1, 2 * 24),
+        (lambda cp, x: x.sum(axis=0), 1, 24 + 12),
+        (lambda cp, x: x @ x.T, 1, 24 + 24 + 16),
+        (lambda cp, x: cp.where(x > 1, x, 0), 2, 30 + 54),
+        (lambda cp, x: x.astype("f8"), 1, 24 + 48),
+        (lambda cp, x: cp.ascontiguousarray(x.T), 1, 48),
+        (lambda cp, x: x.T.reshape(-1), 1, 48),
+        (lambda cp, x: cp.concatenate([x, x]), 2, 96),
+        (lambda cp, x: x.__setitem__(0, x[1]), 1, 24),
+        (lambda cp, x: cp.zeros((2, 3)), 1, 48),
+        (lambda cp, x: (x.T, x.reshape(-1), x[0], x.astype("f4", copy=False), cp.broadcast_to(x, (4, 2, 3))), 0, 0),
+        (lambda cp, x: (cp.empty_like(x), cp.empty(3), cp.ascontiguousarray(x), x[:0] + 1), 0, 0),
+    ],
+)
+def test_launches_and_what_they_move_are_counted(cupy, x, call, count, moved):
+    assert launched(lambda: call(cupy, x)) == (count, moved)
+
+
+def test_an_operand_of_a_stack_of_products_is_copied_first(cupy):
+    a, b = cupy.ones((2, 3, 4)), cupy.ones((2, 5, 4))
+    assert launched(lambda: a @ a.transpose(0, 2, 1))[0] == 2
+    assert launched(lambda: b[0] @ cupy.ones((2, 4, 3)))[0] == 1 + 1 + 3  # with the ones
+
+
+def test_counting_nests(cupy, x):
+    with strict_cupy.launches.counted() as outer:
+        x + x
+        assert launched(lambda: x + x)[0] == 1
+    assert outer.count == 2
+
+
+def test_without_a_compiler_nothing_is_launched(cupy, x):
+    with strict_cupy.launches.without_compiler():
+        assert x.T.shape == (3, 2)
+        for call in (lambda: x + x, x.sum, lambda: cupy.ones(1)):
+            with pytest.raises(RuntimeError, match="Failed to find CUDA headers"):
+                call()
+    assert (x + x).shape == (2, 3)
+
+
+# ---- kernels of our own --------------------------------------------------------------------------------------------
+
+
+def test_a_kernels_code_runs(cupy):
+    kernel = cupy.ElementwiseKernel("float32 x, int64 k", "float32 y, bool odd", "y = x * k; odd = i % 2;", "scaled")
+    y, odd = kernel(cupy.asarray(np.float32([1, 2, 3])), 2)
+    np.testing.assert_array_equal(y.get(), [2, 4, 6])
+    np.testing.assert_array_equal(odd.get(), [False, True, False])
+    columns = cupy.asarray(np.ones((3, 2), np.float32)).T
+    out = cupy.zeros((3, 2), np.float32).T
+    kernel(columns, np.int64(3), out, cupy.empty((2, 3), bool))
+    np.testing.assert_array_equal(out.get(), np.full((2, 3), 3))
+
+
+def test_a_kernels_arguments_are_checked(cupy, x):
+    kernel = cupy.ElementwiseKernel("float32 x", "float32 y", "y = x;", "same")
+    for arguments in ((), (x, x, x), (x.get(),), (x, x.astype("f8"))):
+        with pytest.raises(TypeError):
+            kernel(*arguments)
+    with pytest.raises(strict_cupy.NotModelledError, match="type T"):
+        cupy.ElementwiseKernel("T x", "T y", "y = x")
+    with pytest.raises(RuntimeError, match="does not compile"):
+        cupy.ElementwiseKernel("float32 x", "float32 y", "y = nothing;")(x)
+
+
+# ---- numbers too small to be normal --------------------------------------------------------------------------------
+
+
+def test_tiny_float32_are_zero_element_by_element_and_nowhere_else(cupy):
+    tiny = np.float32([1e-40, -1e-40, 1.0])
+    x = cupy.asarray(tiny)
+    for result in (x * 1, x + 0, x.astype("f8"), cupy.where(x != 7, x, x), cupy.asarray([1e-40]).astype("f4")):
+        assert not result.get()[:2].any()
+    out = cupy.asarray(np.float32([1e-30]))
+    out *= 1e-10
+    assert out.get()[0] == 0
+    np.testing.assert_array_equal(x.copy().get(), tiny)
+    np.testing.assert_array_equal((x[None] @ cupy.ones((3, 1), "f4")).get(), [[1]])
+    assert x[:1].sum().get() > 0
+    assert (cupy.asarray([5e-320]) * 1).get()[0] > 0 and (cupy.asarray(np.float16([1e-7])) * 1).get()[0] > 0

@@ -1,4 +1,4 @@
-"""The pretended hardware: two GPUs without peer access, streams, and a count of the traffic to and from the host."""
+"""The pretended hardware: two GPUs, streams, and a count of launches and of the traffic to and from the host."""
 
 from __future__ import annotations
 
@@ -56,6 +56,57 @@ host_writes = Traffic("an upload of host data")
 numpy_dispatches = Traffic("a NumPy function applied to a CuPy array")
 
 
+class Launches:
+    """Counts the kernels that CuPy would launch, and the bytes of the arrays that they read and write.
+
+    What it cannot know is what happens inside a library: a product that cuBLAS cuts into parts counts as one launch.
+
+    >>> with launches.counted() as counted:
+    ...     train_step()
+    >>> counted.count, counted.bytes
+    """
+
+    def __init__(self):
+        self.count = self.bytes = 0
+        self.compiler = True  # CuPy compiles its kernels when they are first used; False: it has nothing to do it with
+
+    def record(self, *arrays, count=1) -> None:
+        """Note a launch on ``arrays``; what is not an array among them moves nothing. Empty results launch nothing."""
+        if not self.compiler:
+            raise RuntimeError("Failed to find CUDA headers. Please install the CUDA Toolkit or set CUDA_PATH.")
+        if getattr(arrays[-1], "size", 1):
+            self.count += count
+            self.bytes += sum(getattr(array, "nbytes", 0) for array in arrays)
+
+    @contextlib.contextmanager
+    def counted(self):
+        """What is launched within this context; nothing else may count meanwhile."""
+        before = self.count, self.bytes
+        self.count = self.bytes = 0
+        counted = Launches()
+        try:
+            yield counted
+        finally:
+            counted.count, counted.bytes = self.count, self.bytes
+            self.count, self.bytes = before[0] + counted.count, before[1] + counted.bytes
+
+    @contextlib.contextmanager
+    def without_compiler(self):
+        """Within this context CuPy finds no NVRTC, or not the headers that it needs."""
+        self.compiler = False
+        try:
+            yield
+        finally:
+            self.compiler = True
+
+
+launches = Launches()
+
+
+class PerformanceWarning(RuntimeWarning):
+    """``cupy._util.PerformanceWarning``."""
+
+
 class DeviceSynchronized(RuntimeError):
     """Raised when device synchronization is detected while disallowed."""
 
@@ -97,12 +148,14 @@ def set_device(device: int) -> None:
 
 
 def require_current_device(arrays) -> None:
-    """Raise CuPy's ValueError unless all ``arrays`` lie on the current device: these GPUs have no peer access."""
+    """Warn as CuPy does unless all ``arrays`` lie on the current device: it reaches for the other's memory, slowly."""
     for array in arrays:
         if array._device != current_device():
-            raise ValueError(
+            warnings.warn(
                 f"The device where the array resides ({array._device}) is different from the current device "
-                f"({current_device()}). Peer access is unavailable between these devices."
+                f"({current_device()}). Peer access has been activated automatically.",
+                PerformanceWarning,
+                stacklevel=2,
             )
 
 

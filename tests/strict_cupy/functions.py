@@ -6,11 +6,12 @@ import functools
 
 import numpy as np
 
-from tests.strict_cupy.device import Device, host_reads, host_writes, require_current_device
+from tests.strict_cupy.device import Device, host_reads, host_writes, launches, require_current_device
 from tests.strict_cupy.namespace import load, parse_signature
 from tests.strict_cupy.ndarray import (
     SCALARS,
     array,
+    flushed,
     fresh,
     ndarray,
     poisoned,
@@ -45,6 +46,8 @@ SYNCHRONISING = _words(
     unique_inverse unique_values unravel_index"""
 )
 KEEPING_LAYOUT = _words("astype empty_like zeros_like ones_like full_like full zeros ones eye")
+WITHOUT_LAUNCH = _words("empty_like may_share_memory shares_memory broadcast_arrays")
+JOINING = _words("concatenate stack hstack vstack dstack")  # one launch for each part
 ZERO_DIMENSIONAL = _words("allclose array_equal array_equiv count_nonzero")  # Python scalars in NumPy
 WRITING = _words("copyto fill_diagonal place put_along_axis putmask")  # into their first argument
 # Names of NumPy's that run Python functions on the elements, touch files or have another default than CuPy's.
@@ -88,10 +91,24 @@ def lift(name: str, function, signature: str):
             result = np.asarray(result)
         if given.get("out") is not None or (result is None and short != "copyto"):  # copyto works across devices
             require_current_device(inputs)
-        return wrap(result, inputs, short in KEEPING_LAYOUT)
+        wrapped = wrap(result, inputs, short in KEEPING_LAYOUT)
+        if short not in WITHOUT_LAUNCH:
+            _count(wrapped, inputs, given.get("out"), len(inputs) if short in JOINING else 1)
+        return wrapped
 
     lifted.__name__ = lifted.__qualname__ = name
     return lifted
+
+
+def _count(result, inputs: list[ndarray], out, count: int) -> None:
+    """Note the launches of a function, unless its result only shows an input's memory in another way."""
+    result = out if result is None else result[0] if isinstance(result, tuple | list) and result else result
+    if not isinstance(result, ndarray):  # it wrote into its first argument
+        result = inputs[0] if inputs and result is None else None
+    elif out is None and any(np.may_share_memory(result._array, x._array) for x in inputs):
+        return
+    if result is not None:
+        launches.record(*inputs, result, count=count)
 
 
 def _checked(name: str, parameter: str, value, first: bool):
@@ -140,7 +157,9 @@ def asfortranarray(a, dtype=None) -> ndarray:
 def _laid_out(function, a, dtype) -> ndarray:
     if not isinstance(a, ndarray):
         raise unsupported(a)
-    return wrap(function(a._array, dtype=dtype), (a,), keep_layout=True)
+    result = wrap(function(a._array, dtype=dtype), (a,), keep_layout=True)
+    _count(result, [a], None, 1)
+    return result
 
 
 def asnumpy(a, stream=None, order="C", out=None, *, blocking=True) -> np.ndarray:
@@ -178,7 +197,9 @@ def where(condition, x=None, y=None):
         return condition.nonzero()
     if x is None or y is None:
         raise ValueError("Must provide both 'x' and 'y' or neither.")
-    return _where(condition, x, y)
+    result = _where(condition, x, y)
+    result._array[...] = flushed(result._array)
+    return result
 
 
 def einsum(*operands, **kwargs) -> ndarray:
@@ -187,7 +208,9 @@ def einsum(*operands, **kwargs) -> ndarray:
         raise TypeError(f"Did not understand the following kwargs: {list(kwargs)}")
     inputs: list[ndarray] = []
     operands = [unwrap(x, inputs) for x in operands]
-    return wrap(np.einsum(*operands, **kwargs), inputs)
+    result = wrap(np.einsum(*operands, **kwargs), inputs)
+    _count(result, inputs, None, 1)
+    return result
 
 
 def repeat(a, repeats, axis=None) -> ndarray:

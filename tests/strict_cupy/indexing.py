@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.strict_cupy.device import host_reads, require_current_device
+from tests.strict_cupy.device import host_reads, launches, require_current_device
 from tests.strict_cupy.ndarray import SCALARS, array, fresh, ndarray, require_writable, unwrap, view_of
 
 ADDABLE = frozenset("ilqILQefd")  # dtypes with an atomic addition on the GPU
@@ -63,7 +63,11 @@ def getitem(self: ndarray, key) -> ndarray:
     """``self[key]``: a view, 0-dimensional where NumPy gives a scalar, unless arrays are among the indices."""
     key, advanced = numpy_key(self, key)
     result = self._array[key]
-    return fresh(result.copy(order="C")) if advanced else view_of(self, result)
+    if not advanced:
+        return view_of(self, result)
+    taken = fresh(result.copy(order="C"))
+    launches.record(taken, taken, count=4)
+    return taken
 
 
 def setitem(self: ndarray, key, value) -> None:
@@ -80,6 +84,8 @@ def setitem(self: ndarray, key, value) -> None:
         places = np.arange(self.size).reshape(self.shape)[key]
         if np.unique(places).size < places.size:
             raise ValueError("assignment to repeated indices is undefined on a GPU; cupy.add.at adds them up")
+    if not (np.may_share_memory(target._array, value._array) and target.shape == value.shape):  # of x[...] += y
+        launches.record(value, target, count=3 if advanced else 1)
     self._array[key] = value._array
 
 
@@ -95,9 +101,12 @@ def take(self: ndarray, indices, axis=None, out=None) -> ndarray:
     result = np.asarray(self._array.take(unwrap(indices, inputs), axis=axis, mode="wrap"))
     require_current_device(inputs)
     if out is None:
-        return fresh(result.copy(order="C"))
+        taken = fresh(result.copy(order="C"))
+        launches.record(taken, taken)
+        return taken
     require_writable(out)
     require_current_device([out])
+    launches.record(out, out)
     if out.dtype != self.dtype or out.shape != result.shape:
         raise ValueError(f"take: out must have shape {result.shape} and dtype {self.dtype}")
     out._array[...] = result
@@ -115,6 +124,7 @@ def scatter(numpy_ufunc: np.ufunc, dtypes: frozenset, a: ndarray, key, value) ->
     if advanced and a.dtype.char not in dtypes:
         raise TypeError(f"cupy.{numpy_ufunc.__name__}.at does not support {a.dtype}")
     numpy_ufunc.at(a._array, key, value._array.astype(a.dtype))
+    launches.record(a, value, count=3 if advanced else 1)
 
 
 ndarray.__getitem__, ndarray.__setitem__, ndarray.take = getitem, setitem, take

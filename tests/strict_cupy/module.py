@@ -8,7 +8,8 @@ from importlib.machinery import ModuleSpec
 
 import numpy as np
 
-from tests.strict_cupy import device, functions, random
+from minigrad import backend
+from tests.strict_cupy import device, functions, kernels, random
 from tests.strict_cupy.dispatch import NAMESPACES
 from tests.strict_cupy.functions import lift
 from tests.strict_cupy.namespace import NotModelledError, load, missing, version
@@ -65,7 +66,7 @@ def _cuda() -> dict[str, Module]:
     runtime.deviceSynchronize = lambda: device.host_reads.record("cudaDeviceSynchronize")
     runtime.getDeviceProperties = device.properties
     runtime.driverGetVersion = runtime.runtimeGetVersion = lambda: 13000
-    runtime.deviceCanAccessPeer = lambda device, peer: int(device == peer)
+    runtime.deviceCanAccessPeer = lambda device, peer: int(device != peer)
     runtime.CUDARuntimeError = device.CUDARuntimeError
     for name in ("Device", "Event", "MemoryPointer", "MemoryPool", "Stream", "get_current_stream", "get_elapsed_time"):
         setattr(cuda, name, getattr(device, name))
@@ -101,8 +102,9 @@ def build() -> dict[str, Module]:
     NAMESPACES["numpy.lib.stride_tricks"] = modules["cupy.lib.stride_tricks"]
     for name in ("BitGenerator", "Generator", "MRG32k3a", "Philox4x3210", "XORWOW", "default_rng"):
         setattr(modules["cupy.random"], name, getattr(random, name))
-    for name in ("ElementwiseKernel", "ReductionKernel", "RawKernel", "RawModule", "fuse"):
+    for name in ("ReductionKernel", "RawKernel", "RawModule", "fuse"):
         setattr(cupy, name, _refuse(name))
+    cupy.ElementwiseKernel = kernels.ElementwiseKernel
     cupy.ndarray, cupy.ufunc, cupy.__version__ = ndarray, ufunc, version()
     cupy.is_available = modules["cupy.cuda"].is_available
     cupy.get_array_module = lambda *args: cupy if any(isinstance(x, ndarray) for x in args) else np
@@ -125,5 +127,6 @@ def install(monkeypatch) -> Module:
             monkeypatch.delitem(sys.modules, name)
     for name, module in MODULES.items():
         monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(backend, "_usable", {})  # a GPU that was found before is looked for again
     device.set_device(0)
     return MODULES["cupy"]

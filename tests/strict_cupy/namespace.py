@@ -16,7 +16,7 @@ class NotModelledError(NotImplementedError):
 
 @functools.cache
 def _read() -> dict:
-    return json.loads(PATH.read_text())
+    return json.loads(PATH.read_text(encoding="utf-8"))
 
 
 def load() -> dict[str, dict[str, str]]:

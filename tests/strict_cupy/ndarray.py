@@ -13,6 +13,7 @@ from tests.strict_cupy.device import (
     current_device,
     host_reads,
     host_writes,
+    launches,
     require_current_device,
 )
 from tests.strict_cupy.namespace import NotModelledError, Partial
@@ -82,7 +83,7 @@ def wrap(result, inputs=(), keep_layout=False):
     for array in inputs:
         if result is array._array:
             return array
-        if np.may_share_memory(result, array._array):
+        if np.may_share_memory(result, array._array) or result.size == array.size == 0:  # nothing to compute
             return view_of(array, result)
     require_current_device(inputs)
     return fresh(result if keep_layout or result.flags.c_contiguous else result.copy(order="C"))
@@ -107,9 +108,10 @@ def array(obj, dtype=None, copy=True, order="K", subok=False, ndmin=0, *, blocki
     if dtype is not None:
         dtype = check_dtype(dtype)
     if isinstance(obj, ndarray):
-        here = obj._device == current_device()
-        same = np.array(obj._array, dtype=dtype, copy=copy if here else True, order=order, ndmin=ndmin)
-        return wrap(same, (obj,) if here else (), keep_layout=True)
+        if obj._device != current_device():
+            obj, copy = obj.copy(order), None
+        same = np.array(obj._array, dtype=dtype, copy=copy, order=order, ndmin=ndmin)
+        return _counted(wrap(same, (obj,), keep_layout=True), obj)
     inputs: list[ndarray] = []
     host = unwrap(obj, inputs, host_arrays=True)
     if inputs:
@@ -122,6 +124,21 @@ def array(obj, dtype=None, copy=True, order="K", subok=False, ndmin=0, *, blocki
             raise ValueError("Unable to avoid copy while creating an array as requested.")
     keeps_fortran = order in ("K", "A", None) and isinstance(host, np.ndarray) and host.flags.fnc
     return fresh(np.array(host, dtype=dtype, order="F" if order == "F" or keeps_fortran else "C", ndmin=ndmin))
+
+
+def _counted(result: ndarray, *inputs) -> ndarray:
+    """``result``, noted as launched unless it shows memory of an input."""
+    if not any(np.may_share_memory(result._array, x._array) for x in inputs):
+        launches.record(*inputs, result)
+    return result
+
+
+def flushed(array):
+    """``array`` as element by element code sees it, which CuPy compiles so that tiny float32 count as 0."""
+    if getattr(array, "dtype", None) != np.float32:
+        return array
+    tiny = (np.abs(array) < np.finfo(np.float32).tiny) & (array != 0)
+    return np.where(tiny, np.copysign(np.float32(0), array), array) if tiny.any() else array
 
 
 def _count_leaves(obj) -> int:
@@ -226,12 +243,19 @@ class ndarray(Partial):  # noqa: N801 - CuPy's name
         """Cast, keeping the memory order by default."""
         if casting is not None or subok is not None:
             raise TypeError("astype: casting and subok are not supported yet")
-        result = self._array.astype(check_dtype(dtype), order=order or "K", copy=bool(copy))
-        return wrap(result, (self,), keep_layout=True)
+        dtype = check_dtype(dtype)
+        values = self._array if dtype == self.dtype else flushed(self._array)
+        result = flushed(values.astype(dtype, order=order or "K", copy=bool(copy)))
+        return _counted(wrap(result, (self,), keep_layout=True), self)
 
     def copy(self, order="C") -> ndarray:
         """A copy on the *current* device, wherever this array is; C-contiguous by default, unlike `cupy.copy`."""
-        return fresh(self._array.copy(order=order))
+        copied = self._array.copy(order=order or "K")
+        if self.size and self._device != current_device() and not copied.flags.forc:
+            raise NotImplementedError("CuPy cannot copy non-contiguous array between devices.")
+        result = fresh(copied)
+        launches.record(self, result)
+        return result
 
     __copy__ = copy
 
@@ -250,7 +274,7 @@ class ndarray(Partial):  # noqa: N801 - CuPy's name
         result = self._array.reshape(tuple(map(operator.index, shape)), order=order)
         if copy is False and not np.may_share_memory(result, self._array):
             raise ValueError("Unable to avoid creating a copy while reshaping.")
-        return wrap(result.copy() if copy else result, (self,))
+        return _counted(wrap(result.copy() if copy else result, (self,)), self)
 
     def fill(self, value) -> None:
         """Set all elements to a scalar (a Python or NumPy one, or a 0-dimensional array of either kind)."""
@@ -261,6 +285,7 @@ class ndarray(Partial):  # noqa: N801 - CuPy's name
         require_current_device(inputs)
         require_writable(self)
         self._array.fill(value)
+        launches.record(self)
 
     def sort(self, axis=-1, kind=None) -> None:
         """Sort in place; contiguous arrays only."""
@@ -270,6 +295,7 @@ class ndarray(Partial):  # noqa: N801 - CuPy's name
             raise NotImplementedError("Sorting non-contiguous array is not supported.")
         require_current_device([self])
         self._array.sort(axis=axis, kind="stable")
+        launches.record(self)
 
     def __len__(self):
         if not self.ndim:

@@ -7,7 +7,7 @@ import inspect
 
 import numpy as np
 
-from tests.strict_cupy.device import current_device
+from tests.strict_cupy.device import current_device, launches
 from tests.strict_cupy.functions import asarray
 from tests.strict_cupy.namespace import Partial, load, parse_signature
 from tests.strict_cupy.ndarray import check_dtype, fresh, ndarray, require_writable
@@ -123,6 +123,7 @@ class Generator(Partial):
 
 def _deliver(values: np.ndarray, dtype, out: ndarray | None = None) -> ndarray:
     values = values.astype(check_dtype(dtype), copy=False)
+    launches.record(values)
     if out is None:
         return fresh(values)
     require_writable(out)

@@ -89,5 +89,5 @@ def describe() -> dict:
 
 
 if __name__ == "__main__":
-    PATH.write_text(json.dumps(describe(), indent=1) + "\n")
+    PATH.write_text(json.dumps(describe(), indent=1) + "\n", encoding="utf-8")
     print(f"wrote {PATH}")

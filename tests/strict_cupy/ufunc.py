@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.strict_cupy.device import require_current_device
+from tests.strict_cupy.device import launches, require_current_device
 from tests.strict_cupy.indexing import ADDABLE, scatter
 from tests.strict_cupy.namespace import Partial
-from tests.strict_cupy.ndarray import SCALARS, check_dtype, fresh, ndarray, require_writable, unsupported, wrap
+from tests.strict_cupy.ndarray import (
+    SCALARS,
+    check_dtype,
+    flushed,
+    fresh,
+    ndarray,
+    require_writable,
+    unsupported,
+    wrap,
+)
 
 EXTREMES = ADDABLE - {"e"}
 BITWISE = EXTREMES - {"f", "d"}
@@ -59,13 +68,22 @@ class ufunc(Partial):  # noqa: N801 - CuPy's name
         if outs:
             kwargs["out"] = tuple(None if x is None else x._array for x in outs)
         arrays = [x._array if isinstance(x, ndarray) else x for x in inputs]
+        is_product = self._numpy.signature is not None
+        arrays = arrays if is_product else [flushed(x) for x in arrays]
         compute = _matmul_of_halves if self._numpy is np.matmul and arrays[0].dtype == "e" else self._numpy
         with np.errstate(all="ignore"):  # CuPy never warns
             results = compute(*arrays, order="C", **kwargs)
-        if self.nout == 1:
-            return outs[0] if outs and outs[0] is not None else wrap(results)
+        results = results if self.nout > 1 else (results,)
         given = outs or (None,) * self.nout
-        return tuple(wrap(result) if array is None else array for array, result in zip(given, results, strict=True))
+        for array in outs:
+            if array is not None and not is_product:
+                array._array[...] = flushed(array._array)
+        results = tuple(
+            wrap(result if is_product else flushed(result)) if array is None else array
+            for array, result in zip(given, results, strict=True)
+        )
+        launches.record(*inputs, *results, count=_launches_of_product(inputs) if is_product else 1)
+        return results if self.nout > 1 else results[0]
 
     def at(self, a, indices, b=None) -> None:
         """Apply in place at ``indices``, repeatedly where they repeat."""
@@ -89,6 +107,16 @@ class ufunc(Partial):  # noqa: N801 - CuPy's name
         if self._numpy.__name__ not in methods:
             raise NotImplementedError(f"`{self.name}.{wanted}` is not supported yet")
         return methods[self._numpy.__name__]
+
+
+def _launches_of_product(inputs) -> int:
+    """One for the product, one for each operand that must be copied first, and for stacks that are repeated three that
+    write down where their matrices lie.
+    """
+    x, y = inputs
+    copied = [not (z._array.flags.c_contiguous if max(x.ndim, y.ndim) > 2 else z._array.flags.forc) for z in inputs]
+    repeated = max(x.ndim, y.ndim) > 2 and x.shape[:-2] != y.shape[:-2]
+    return 1 + sum(copied) + 3 * repeated
 
 
 def _defers(x, y) -> bool:
