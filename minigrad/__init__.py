@@ -13,12 +13,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from minigrad import hooks, nn, ops, optim
-from minigrad.backend import array_module, cuda_is_available, manual_seed
+from minigrad.backend import array_module, cuda_is_available
 from minigrad.function import Function
 from minigrad.grad_mode import enable_grad, no_grad
 from minigrad.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from minigrad.kernels.parallel import get_num_threads, set_num_threads
 from minigrad.operators import METHODS as _METHODS  # noqa: F401 - importing it gives Tensor its operators
+from minigrad.rng import manual_seed, random_stream
 from minigrad.sweep import grad
 from minigrad.tensor import Parameter, Tensor
 from minigrad.watching import AnomalyError, detect_anomaly, profile
@@ -52,6 +53,7 @@ __all__ = [
     "ops",
     "optim",
     "profile",
+    "random_stream",
     "save",
     "set_num_threads",
 ]

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from minigrad import backend, ops, optim
+from minigrad import backend, ops, optim, rng
 from minigrad.callbacks import Callback
 from minigrad.data import DataLoader
 from minigrad.files import remove_leftovers
@@ -361,7 +361,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict() if self.schedule is not None else None,
-            "random": backend.rng_state(),
+            "random": rng.rng_state(),
             # The epoch in progress counts as begun by the training alone, whoever else looked at the pictures.
             "loader": self.train_loader.state_dict() | {"epoch": len(self.history) + (means.count > 0)},
             "step": self.step,
@@ -372,8 +372,7 @@ class Trainer:
         save(path, state)
 
     def resume(self, checkpoint: Mapping[str, Any]) -> None:
-        """Go back to what `save_checkpoint` saved; the rest of the run repeats the uninterrupted one, on the CPU bit
-        for bit.
+        """Go back to what `save_checkpoint` saved; the rest of the run repeats the uninterrupted one bit for bit.
 
         Raises:
             CheckpointError: the checkpoint does not fit this model, optimizer or loader.
@@ -390,7 +389,7 @@ class Trainer:
             epoch = checkpoint["epoch"]
             self._means = Means(epoch["totals"], epoch["count"])
             self._seconds, self._lr, self._lr_max = epoch["seconds"], epoch["lr"], epoch["lr_max"]
-            backend.set_rng_state(checkpoint["random"])
+            rng.set_rng_state(checkpoint["random"])
         except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
             reason = one_line(error.args[0] if error.args else repr(error), 500)
             raise CheckpointError(f"the checkpoint does not fit this run: {reason}") from error

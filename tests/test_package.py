@@ -51,7 +51,7 @@ def test_the_environment_sets_the_number_of_threads():
 
 PROMISED = (
     "Tensor", "Parameter", "Function", "no_grad", "enable_grad", "grad", "gradcheck", "gradgradcheck", "GradcheckError",
-    "manual_seed", "cuda_is_available", "array_module", "save", "load", "nn", "ops", "optim",
+    "manual_seed", "random_stream", "cuda_is_available", "array_module", "save", "load", "nn", "ops", "optim",
 )  # fmt: skip
 
 
@@ -63,7 +63,18 @@ def test_everything_promised_is_there_and_documented(name):
 
 # What each module may import, from the layout; modules of one line may import each other.
 LAYERS = [
-    ["files", "output", "backend", "grad_mode", "quoting", "table", "pickle_machine", "tar_reader", "training_state"],
+    [
+        "files",
+        "output",
+        "backend",
+        "rng",
+        "grad_mode",
+        "quoting",
+        "table",
+        "pickle_machine",
+        "tar_reader",
+        "training_state",
+    ],
     ["kernels"],
     ["tensor"],
     ["hooks"],

@@ -60,6 +60,11 @@ def test_run_on_a_device_stays_there_and_resumes(tmp_path, device):
         build(tmp_path, at_step(7, press_ctrl_c), device=device).fit()
     trainer = resumed(tmp_path, device=device)
     assert len(trainer.fit()) == 2
+    whole = build(tmp_path / "whole", device=device)
+    whole.fit()
+    expected = whole.model.state_dict()
+    for name, value in trainer.model.state_dict().items():  # dropout's masks, too, went on where they were
+        np.testing.assert_array_equal(value, expected[name])
     assert {p.device.partition(":")[0] for p in trainer.model.parameters()} == {device}
 
 

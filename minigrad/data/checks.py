@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import backend
+from minigrad import backend, rng
 
 
 def check_batch(source: str, arrays: Any, size: int) -> None:
@@ -25,7 +25,7 @@ def check_batch(source: str, arrays: Any, size: int) -> None:
 def checked_seed(name: str, seed: int | None) -> int:
     """Return the seed, or one drawn from `mg.manual_seed`'s generator; `name` says whose it is."""
     if seed is None:
-        return int(backend.generator("cpu").integers(2**63))
+        return int(rng.generator().integers(2**63))
     return checked_int(f"{name}: seed", seed, minimum=0)
 
 

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from minigrad import backend
+from minigrad import rng
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -28,13 +28,13 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
 
 def uniform(shape: tuple[int, ...], bound: float) -> np.ndarray:
     """Return float32 numbers, uniform in [−bound, bound), from the CPU's seeded generator: the same on every device."""
-    values = backend.generator("cpu").random(shape, dtype=np.float32)
+    values = rng.generator().random(shape, dtype=np.float32)
     return (values * 2 - 1) * np.float32(bound)
 
 
 def normal(shape: tuple[int, ...], deviation: float) -> np.ndarray:
     """Return float32 numbers, normal with mean 0, from the CPU's seeded generator."""
-    return backend.generator("cpu").standard_normal(shape, dtype=np.float32) * np.float32(deviation)
+    return rng.generator().standard_normal(shape, dtype=np.float32) * np.float32(deviation)
 
 
 def kaiming_uniform(shape: tuple[int, ...], a: float = math.sqrt(5)) -> np.ndarray:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from minigrad import backend
+from minigrad import backend, kernels, rng
 from minigrad.ops.select import Keep
 from minigrad.tensor import Tensor
 
@@ -12,7 +10,8 @@ from minigrad.tensor import Tensor
 def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     """Set each element to 0 with probability `p` and multiply the rest by 1/(1 − p), so that the expectation stays.
 
-    The mask comes from the seeded generator of x's device. Outside training `x` is returned as it is.
+    The mask is a hash of the seed, of how many were drawn before, and of an element's index: it does not depend on the
+    device, and `mg.random_stream` gives it a key. Outside training `x` is returned as it is.
 
     Raises:
         ValueError: `p` is not in [0, 1].
@@ -25,6 +24,6 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     if not training or p == 0:
         return x
     with backend.use_device(x.device):
-        kept = backend.generator(x.device).random(x.shape, dtype=np.float32) >= p
+        kept = kernels.random.mask(x.shape, 1 - float(p), rng.next_key(), x.device)
     kept = Keep.apply(x, Tensor._wrap(kept))
     return kept * (1 / (1 - float(p))) if p < 1 else kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from minigrad import backend
+import minigrad as mg
 from minigrad.data import DataLoader, Subset, TensorDataset, random_split
 from minigrad.tensor import Tensor
 from tests.data.helpers import Items, numbered
@@ -95,9 +95,9 @@ def test_random_split_depends_on_its_seed_only():
 
     assert first(1) == first(1)
     assert first(1) != first(2)
-    backend.manual_seed(3)
+    mg.manual_seed(3)
     drawn = first(None)
-    backend.manual_seed(3)
+    mg.manual_seed(3)
     assert first(None) == drawn
 
 

@@ -51,7 +51,7 @@ def test_random_numbers_of_a_run_do_not_depend_on_whether_there_is_a_file(images
     for _ in range(2):
         mg.manual_seed(1)
         feature_maps(backbone, images, NORMALIZE, folder=tmp_path)
-        states.append(mg.backend.rng_state())
+        states.append(mg.rng.rng_state())
     assert states[0] == states[1]
 
 
