@@ -110,15 +110,21 @@ def check_arguments(arguments: argparse.Namespace) -> None:
 
 
 def choose_device(name: str) -> str:
-    """Return the device string for `--device`.
+    """Return the device string for `--device`; "auto" takes a GPU that can be used, and says why one is not used.
 
     Raises:
         DeviceError: cuda was asked for and cannot be used.
     """
-    if name == "auto":
-        return "cuda" if mg.cuda_is_available() else "cpu"
-    mg.backend.device_module(name)
-    return name
+    wanted = "cuda" if name == "auto" else name
+    try:
+        mg.backend.device_module(wanted)
+    except DeviceError as error:
+        if name != "auto":
+            raise
+        if not isinstance(error.__cause__, ModuleNotFoundError):  # who has installed CuPy, expects a GPU
+            print(f"computing on the CPU: {error}", file=sys.stderr)
+        return "cpu"
+    return wanted
 
 
 def merged_config(

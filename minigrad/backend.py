@@ -8,7 +8,6 @@ CuPy is imported only when somebody asks for a GPU; data never moves between dev
 from __future__ import annotations
 
 import importlib
-import operator
 import re
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -17,8 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.quoting import one_line
+
 # Decorates what may overflow or divide by zero: an infinity or nan is a result, as on a GPU, not a reason to warn.
 quietly = np.errstate(all="ignore")
+
+INSTALL = "pip install 'cupy-cuda12x[ctk]' or pip install 'cupy-cuda13x[ctk]' (minigrad[cuda12], minigrad[cuda13])"
 
 Array = Any  # a numpy.ndarray or a cupy.ndarray; CuPy may be absent, so the type cannot be named
 
@@ -58,7 +61,7 @@ def is_numeric(dtype: np.dtype) -> bool:
 
 def device_of(array: Array) -> str:
     """Return the device that holds `array`: `"cpu"` or `"cuda:<index>"`."""
-    return "cpu" if isinstance(array, np.ndarray) else f"cuda:{array.device.id}"
+    return "cpu" if isinstance(array, np.ndarray) else f"cuda:{array.data.device_id}"
 
 
 def on_cpu(array: Array) -> bool:
@@ -81,68 +84,94 @@ def parse_device(device: str) -> str:
 
 
 _NOWHERE_ELSE = nullcontext()
-_usable: dict[str, tuple[ModuleType, int]] = {}  # the GPUs that were looked for and found
+_usable: dict[str, tuple[ModuleType, int]] = {}  # the GPUs that were looked for, found and tried
 
 
 def use_device(device: str) -> AbstractContextManager:
-    """Return a context in which new arrays are made on `device` (CuPy allocates on its current device)."""
+    """Return a context in which new arrays are made on `device` (CuPy allocates on its current device).
+
+    Raises:
+        DeviceError: see `device_module`.
+    """
     if device == "cpu":
         return _NOWHERE_ELSE
-    known = _usable.get(device)
-    if known is None or known[0] is not sys.modules.get("cupy"):
-        name = parse_device(device)
-        known = _usable[device] = _cupy(name), _index(name)
-    cupy, index = known
-    return cupy.cuda.Device(index)
+    cupy, index = _gpu(device)
+    return _NOWHERE_ELSE if cupy.cuda.get_device_id() == index else cupy.cuda.Device(index)
 
 
 def device_module(device: str) -> ModuleType:
     """Return the array module of a device string; for a GPU, after making sure that it can be used.
 
     Raises:
-        DeviceError: CuPy is missing, or there is no such GPU. The message says which, and how to go on.
+        DeviceError: CuPy is missing, or there is no such GPU, or nothing can be compiled for it. The message says
+            which, and how to go on.
     """
-    device = parse_device(device)
-    return np if device == "cpu" else _cupy(device)
+    return np if device == "cpu" else _gpu(device)[0]
 
 
 def cuda_is_available() -> bool:
-    """Whether CuPy is installed and sees at least one GPU."""
+    """Whether CuPy is installed, and there is a GPU on which it can compute."""
     try:
-        _cupy("cuda:0")
+        _gpu("cuda")
     except DeviceError:
         return False
     return True
 
 
 def to_device(array: Array, device: str) -> Array:
-    """Return `array` on `device`; the array itself, not a copy, where it is there already."""
-    device = parse_device(device)
-    if device_of(array) == device:
+    """Return `array` on `device`, in the same memory order; the array itself, not a copy, where it is there already."""
+    device, source = parse_device(device), device_of(array)
+    if source == device:
         return array
     if device == "cpu":
         return to_numpy(array)
+    axes = memory_order(array)
+    ordered = array.transpose(axes)
+    with use_device(source):  # from one GPU to another CuPy copies only what has no gaps
+        compact = array_module(array).ascontiguousarray(ordered)
     with use_device(device):
-        return _cupy(device).asarray(array)
+        return device_module(device).asarray(compact).reshape(ordered.shape).transpose(inverse(axes))
 
 
 def to_numpy(array: Array) -> np.ndarray:
-    """Return `array` as a NumPy array; a copy is made only where it lies on a GPU."""
-    return array if isinstance(array, np.ndarray) else array_module(array).asnumpy(array)
+    """Return `array` as a NumPy array; a copy, in the same memory order, is made only where it lies on a GPU."""
+    if isinstance(array, np.ndarray):
+        return array
+    xp, axes = array_module(array), memory_order(array)
+    return xp.asnumpy(array.transpose(axes)).transpose(inverse(axes))
 
 
-def _index(device: str) -> int:
-    return int(device.partition(":")[2])
+def memory_order(array: Array) -> tuple[int, ...]:
+    """Return the axes of an array, those first along which its elements lie farthest apart in memory. Transposed so,
+    whatever has no gaps is C-contiguous.
+    """
+    strides = array.strides
+    return tuple(sorted(range(len(strides)), key=lambda axis: -abs(strides[axis])))
 
 
-def _cupy(device: str) -> ModuleType:
-    """Import CuPy for `device`, or say exactly what is missing."""
+def inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the axes that undo `transpose(axes)`."""
+    return tuple(sorted(range(len(axes)), key=axes.__getitem__))
+
+
+def _gpu(device: str) -> tuple[ModuleType, int]:
+    """Return CuPy and the number of a GPU that can be used; each is looked for and tried once."""
+    known = _usable.get(device)
+    if known is None or known[0] is not sys.modules.get("cupy"):
+        name = parse_device(device)
+        index = int(name.partition(":")[2])
+        known = _usable[device] = (_cupy(name, index), index) if device == name else _gpu(name)
+    return known
+
+
+def _cupy(device: str, index: int) -> ModuleType:
+    """Import CuPy for `device` and try it, or say exactly what is missing."""
     try:
         cupy = importlib.import_module("cupy")
     except ImportError as error:
         raise DeviceError(
             f"device {device!r} needs CuPy, which cannot be imported ({error}). Install the build for your CUDA "
-            "version: pip install cupy-cuda12x or pip install cupy-cuda13x (extras: minigrad[cuda12], minigrad[cuda13])"
+            f"version: {INSTALL}"
         ) from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()
@@ -151,65 +180,14 @@ def _cupy(device: str) -> ModuleType:
             f"device {device!r}: CuPy {cupy.__version__} is installed but finds no usable GPU ({error}). "
             "Check that nvidia-smi lists one and that the driver fits the CUDA version of cupy-cuda12x or cupy-cuda13x"
         ) from error
-    if _index(device) >= count:
+    if index >= count:
         raise DeviceError(f"device {device!r}: this machine has {count} GPU(s), numbered from cuda:0")
-    return cupy
-
-
-# ---- random numbers: one seeded generator per device -------------------------------------------------------------
-
-_seed: int | None = None
-_generators: dict[str, Any] = {}
-
-
-def manual_seed(seed: int) -> None:
-    """Seed the generators of every device: the same seed repeats a run bit for bit, on the same device, kind of
-    processor, versions of NumPy and its BLAS, and number of threads (`mg.set_num_threads`).
-
-    Raises:
-        TypeError: `seed` is not an integer.
-        ValueError: `seed` is negative.
-    """
-    global _seed
-    seed = operator.index(seed)
-    if seed < 0:
-        raise ValueError(f"manual_seed: expected a seed >= 0, got {seed}")
-    _seed = seed
-    _generators.clear()
-
-
-def generator(device: str = "cpu") -> Any:
-    """Return the random generator of `device`: a `numpy.random.Generator` or a `cupy.random.Generator`.
-
-    Before `manual_seed` was called, it is seeded by the operating system.
-    """
-    device = parse_device(device)
-    if device not in _generators:
-        with use_device(device):
-            _generators[device] = device_module(device).random.default_rng(_seed)
-    return _generators[device]
-
-
-def rng_state() -> dict:
-    """Return the seed and the CPU generator's state: numbers and strings only, ready for a checkpoint.
-
-    A GPU's generator is not part of it: CuPy cannot read that state back. `set_rng_state` starts it anew from the seed.
-    """
-    return {"seed": _seed, "cpu": generator("cpu").bit_generator.state}
-
-
-def set_rng_state(state: dict) -> None:
-    """Restore what `rng_state` returned.
-
-    Raises:
-        ValueError: `state` is something else; nothing was changed then.
-    """
-    global _seed
     try:
-        seed = None if state["seed"] is None else operator.index(state["seed"])
-        cpu = np.random.default_rng(seed)
-        cpu.bit_generator.state = state["cpu"]
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"set_rng_state: not what rng_state returns ({error!r})") from error
-    _generators.clear()
-    _seed, _generators["cpu"] = seed, cpu
+        with cupy.cuda.Device(index):
+            cupy.ones(1)
+    except Exception as error:  # CuPy has many kinds: of a library, of a header, of the compiler, of the driver
+        raise DeviceError(
+            f"device {device!r}: CuPy {cupy.__version__} finds the GPU but cannot compile for it ({one_line(error)}). "
+            f"CUDA's compiler NVRTC and its headers come with {INSTALL}"
+        ) from error
+    return cupy

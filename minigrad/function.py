@@ -3,7 +3,7 @@
 An operation is a small class in `ops/`. Its `forward` computes on plain arrays; its `backward` turns the gradient of
 the output into the gradients of the inputs. Multiplication, as `ops/elementwise.py` has it:
 
-    class Mul(Function):
+    class Mul(Elementwise):
         '''y = a·b  ⇒  ∂L/∂a = g·b, ∂L/∂b = g·a.'''
 
         reads = {0: (1,), 1: (0,)}          # the gradient of input 0 needs input 1, and the other way round
@@ -16,7 +16,8 @@ the output into the gradients of the inputs. Multiplication, as `ops/elementwise
             return grad * b if self.needs[0] else None, grad * a if self.needs[1] else None
 
 `Mul.apply(x, y)` on Tensors runs it. If one of them requires a gradient, the instance stays behind as the *node* of the
-result. On plain arrays `Mul.apply(x, y)` only computes, and returns a plain array.
+result. On plain arrays `Mul.apply(x, y)` only computes, and returns a plain array. (An `Elementwise` is a `Function`
+that does not mix elements of different places.)
 
 So `backward` is written once and runs in two ways. Usually the sweep gives it arrays, and all that it calls computes at
 once. With `create_graph=True` the sweep gives it Tensors, and the very same lines are recorded, so that a gradient can
@@ -113,6 +114,7 @@ class Function:
     dtype: np.dtype
     number: int
     released = False
+    _output: tuple[Array, list[int], int] | None = None
 
     def forward(self, *arrays: Array, **options: Any) -> Array:
         """Compute the result from plain arrays."""
@@ -126,6 +128,14 @@ class Function:
         `create_graph` Tensors.
         """
         raise NotImplementedError(f"{self.name}.backward")
+
+    def forward_on_gpu(self, arrays: Sequence[Any], options: dict[str, Any]) -> Array:
+        """Return `forward(*arrays, **options)`; called on the arrays' GPU. See `Elementwise`."""
+        return self.forward(*arrays, **options)
+
+    def backward_on_gpu(self, grad: Any) -> Any:
+        """Return `backward(grad)`; called on the GPU of `grad`. See `Elementwise`."""
+        return self.backward(grad)
 
     @property
     def name(self) -> str:
@@ -191,7 +201,7 @@ class Function:
         """Call `forward` on the GPU that the arrays lie on; return also whether the inputs are Tensors."""
         arrays, are_tensors = _checked(self.name, inputs, arrays)
         with backend.use_device(_common_device(self.name, arrays)):
-            return _array(self.forward(*arrays, **options)), are_tensors
+            return _array(self.forward_on_gpu(arrays, options)), are_tensors
 
     def _record(self, inputs: Sequence[Any], result: Tensor) -> None:
         self.number, self.shape, self.dtype = next(_numbers), result._array.shape, result._array.dtype
@@ -310,9 +320,9 @@ def _checked(name: str, inputs: Sequence[Any], arrays: Sequence[Any]) -> tuple[l
 
 
 def _common_device(name: str, arrays: Sequence[Any]) -> str:
-    devices = sorted({backend.device_of(x) for x in arrays if hasattr(x, "shape")})
+    devices = {backend.device_of(x) for x in arrays if hasattr(x, "shape")}
     if len(devices) > 1:
         raise backend.DeviceError(
-            f"{name}: inputs on different devices, {' and '.join(devices)}; move one of them with .to(device)"
+            f"{name}: inputs on different devices, {' and '.join(sorted(devices))}; move one of them with .to(device)"
         )
-    return devices[0] if devices else "cpu"
+    return devices.pop() if devices else "cpu"

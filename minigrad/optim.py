@@ -205,8 +205,8 @@ def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> Tensor:
         max_norm: the largest norm allowed.
 
     Returns:
-        The norm before clipping, a 0-d Tensor on the parameters' device: nothing is read back from a GPU. That of
-        float16 is float32, as it may well be larger than the largest float16.
+        The norm before clipping, a 0-d Tensor on the device of the first parameter that has a gradient: nothing is read
+        back from a GPU. That of float16 is float32, as it may well be larger than the largest float16.
 
     Raises:
         ValueError: `max_norm` is negative.
@@ -217,15 +217,29 @@ def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> Tensor:
     grads = [p.grad.data for p in params if p.grad.numel()]
     if not grads:
         return Tensor(0.0)
-    xp = backend.array_module(grads[0])
-    with backend.use_device(params[0].device):
-        norm = _common_norm(grads)
-        scale = xp.minimum(max_norm / (norm + 1e-6), 1.0)
-        for p in params:
-            wide = accumulator(p.grad.dtype)
-            clipped = xp.multiply(p.grad.data, scale.astype(wide), dtype=wide)
-            p.grad = Tensor._wrap(xp.asarray(clipped.astype(p.grad.dtype, copy=False)))
+    home = params[0].device
+    norm = _norm_over_devices(grads, home)
+    with backend.use_device(home):
+        xp = backend.array_module(norm)
+        scale = xp.asarray(xp.minimum(max_norm / (norm + 1e-6), 1.0))
+    for p in params:
+        g, wide = p.grad.data, accumulator(p.grad.dtype)
+        with backend.use_device(p.device):
+            xp, factor = backend.array_module(g), backend.to_device(scale, p.device).astype(wide)
+            clipped = xp.multiply(g, factor, dtype=wide).astype(g.dtype, copy=False)
+            p.grad = Tensor._wrap(xp.asarray(clipped))
+    with backend.use_device(home):
         return Tensor(norm.astype(np.result_type(*[accumulator(g.dtype) for g in grads])))
+
+
+def _norm_over_devices(grads: list[Array], home: str) -> Array:
+    """Return `_common_norm`, on the device `home`, of arrays that may lie on several."""
+    norms = []
+    for device in dict.fromkeys(map(backend.device_of, grads)):
+        with backend.use_device(device):
+            norms.append(_common_norm([g for g in grads if backend.device_of(g) == device]))
+    with backend.use_device(home):
+        return norms[0] if len(norms) == 1 else _common_norm([backend.to_device(norm, home) for norm in norms])
 
 
 def _common_norm(grads: list[Array]) -> Array:
@@ -239,4 +253,4 @@ def _common_norm(grads: list[Array]) -> Array:
     for g in grads:
         wide = accumulator(g.dtype)
         norms.append(xp.linalg.norm(xp.divide(g, unit.astype(wide), dtype=wide)).astype(np.float64))
-    return unit * xp.linalg.norm(xp.stack(norms))
+    return xp.asarray(unit * xp.linalg.norm(xp.stack(norms)))

@@ -160,7 +160,7 @@ def _run(node: Function, grad: Any) -> list[Any]:
 
 def _run_elsewhere(node: Function, grad: Any) -> Any:
     with backend.use_device(backend.device_of(_array(grad))):
-        return node.backward(grad)
+        return node.backward_on_gpu(grad)
 
 
 def _fitted(node: Function, edge: Any, g: Any, found: tuple) -> Any:

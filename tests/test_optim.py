@@ -9,6 +9,7 @@ import pytest
 
 from minigrad import optim
 from minigrad.tensor import Parameter, Tensor
+from tests import strict_cupy
 from tests.optimizers import OPTIMIZERS, every_optimizer, gradients, make_params, train, values
 
 pytestmark = pytest.mark.quick
@@ -270,3 +271,25 @@ def test_clip_without_gradients_is_zero():
 def test_clip_refuses_a_negative_norm():
     with pytest.raises(ValueError, match="max_norm"):
         optim.clip_grad_norm(make_params(), -1.0)
+
+
+def test_clip_takes_parameters_on_several_devices(monkeypatch):
+    strict_cupy.install(monkeypatch)
+    devices = ["cuda:1", "cuda:0", "cuda:1"]
+    params = [Parameter(np.zeros(2), device=device) for device in devices]
+    for p, grad in zip(params, ([3.0, 0.0], [0.0, 4.0], [12.0, 0.0]), strict=True):
+        p.grad = Tensor(np.array(grad), device=p.device)
+    with strict_cupy.host_reads.forbidden():
+        norm = optim.clip_grad_norm(params, 6.5)
+    assert (norm.item(), norm.device) == (pytest.approx(13), "cuda:1")
+    assert [p.grad.device for p in params] == devices
+    np.testing.assert_allclose([p.grad.numpy() for p in params], [[1.5, 0], [0, 2], [6, 0]], rtol=1e-6)
+
+
+def test_clip_takes_parameters_on_the_cpu_and_a_gpu(monkeypatch):
+    strict_cupy.install(monkeypatch)
+    params = [Parameter(np.zeros(1), device=device) for device in ("cuda", "cpu")]
+    for p, grad in zip(params, (3.0, 4.0), strict=True):
+        p.grad = Tensor(np.array([grad]), device=p.device)
+    assert optim.clip_grad_norm(params, 2.5).item() == 5
+    np.testing.assert_allclose([p.grad.numpy() for p in params], [[1.5], [2]], rtol=1e-6)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from minigrad.backend import Array, array_module
+from minigrad.backend import Array, array_module, on_cpu
 from minigrad.kernels.parallel import share_slices, worth_splitting
 
 
 def relu(x: Array) -> Array:
     """Return max(x, 0), in the memory layout of x."""
     xp = array_module(x)
+    if not on_cpu(x):
+        return xp.maximum(x, 0, out=xp.empty_like(x))
     if not worth_splitting(2 * x.nbytes):
         return xp.maximum(x, 0)
     y = xp.empty_like(x)

@@ -206,9 +206,10 @@ def _input_grad_by_scattering(g: Array, w: Array, window: Window, size: Pair) ->
     channels = w.shape[1] * window.groups
     padded = xp.zeros((n, size[0] + 2 * ph, size[1] + 2 * pw, channels), dtype=accumulator(g.dtype))
     task_bytes = g.size * weight.shape[2]
-    count = -(-n * oh * ow * channels * kh * kw * g.itemsize // BLOCK_BYTES) if on_cpu(g) else 1
-    if worth_splitting(task_bytes):
-        count = max(count, get_num_threads())
+    count = 1
+    if on_cpu(g):  # a GPU does everything at once, however many cores the CPU has
+        count = -(-n * oh * ow * channels * kh * kw * g.itemsize // BLOCK_BYTES)
+        count = max(count, get_num_threads()) if worth_splitting(task_bytes) else count
 
     def scatter(some: Iterator[slice]) -> None:
         for rows in some:  # pictures: the patches of one overlap

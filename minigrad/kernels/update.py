@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from minigrad.backend import Array, on_cpu
+from minigrad.backend import Array, memory_order, on_cpu
 from minigrad.kernels.parallel import share, slices
 
 # A megabyte of float32. Some of these fit the cache; between much shorter calls the threads would mostly hand Python's
@@ -29,8 +29,8 @@ def in_blocks(update: Callable[..., None], *arrays: Array) -> None:
     if first.size <= BLOCK_ELEMENTS or not on_cpu(first):
         update(*arrays)
         return
-    outermost_first = sorted(range(first.ndim), key=lambda axis: -first.strides[axis])
-    arrays = [x.transpose(outermost_first) for x in arrays]
+    axes = memory_order(first)
+    arrays = [x.transpose(axes) for x in arrays]
     if not all(x.flags.c_contiguous for x in arrays):
         update(*arrays)
         return

@@ -223,7 +223,8 @@ def div(a: Operand, b: Operand) -> Tensor:
 def dropout(x: Tensor, p: builtins.float = 0.5, training: builtins.bool = True) -> Tensor:
     """Set each element to 0 with probability `p` and multiply the rest by 1/(1 − p), so that the expectation stays.
 
-    The mask comes from the seeded generator of x's device. Outside training `x` is returned as it is.
+    The mask is a hash of the seed, of how many were drawn before, and of an element's index: it does not depend on the
+    device, and `mg.random_stream` gives it a key. Outside training `x` is returned as it is.
 
     Raises:
         ValueError: `p` is not in [0, 1].
@@ -270,6 +271,10 @@ def gather(x: Tensor, axis: builtins.int = ..., index: Tensor | Array = ..., *, 
 
 def getitem(x: Tensor, index: Any) -> Tensor:
     """Return `x[index]`: ints, slices, None, Ellipsis, integer arrays and boolean masks, as in NumPy.
+
+    On a GPU the program would have to wait to see the values of an index Tensor. Integers in it are therefore not
+    checked: what is out of range counts on from the other end. A boolean mask is waited for, as how many of its
+    elements are true decides the result's shape; `where` and `masked_fill` need not wait.
 
     Raises:
         IndexError: the index does not fit the shape.

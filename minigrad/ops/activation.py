@@ -12,6 +12,7 @@ from minigrad.function import Function
 from minigrad.kernels.precision import in_float32
 from minigrad.kernels.reduce import total
 from minigrad.ops.elementwise import Exp
+from minigrad.ops.in_memory_order import Elementwise
 from minigrad.ops.operands import floating, is_int
 from minigrad.ops.reduce import Sum
 from minigrad.ops.select import Keep, Where
@@ -20,7 +21,7 @@ from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
 
-class ReLU(Function):
+class ReLU(Elementwise):
     """y = max(x, 0)  ⇒  ∂L/∂x = g where y ≠ 0, else 0; so also where x is nan, as in PyTorch."""
 
     reads_output = True
@@ -32,7 +33,7 @@ class ReLU(Function):
         return Keep.apply(grad, self.output)
 
 
-class Sigmoid(Function):
+class Sigmoid(Elementwise):
     """y = 1/(1 + e⁻ˣ), for x < 0 as eˣ/(1 + eˣ), so that no exponential overflows  ⇒  ∂L/∂x = g·y·(1 − y)."""
 
     reads_output = True
@@ -48,7 +49,7 @@ class Sigmoid(Function):
         return grad * (y * (1 - y))
 
 
-class Tanh(Function):
+class Tanh(Elementwise):
     """y = tanh x  ⇒  ∂L/∂x = g·(1 − y²)."""
 
     reads_output = True

@@ -42,14 +42,15 @@ class CrossEntropy(Function):
         shifted = logits - logits.max(axis=1, keepdims=True)
         exponentials = xp.exp(shifted)
         sums = total(exponentials, (1,), keepdims=True)
+        if xp is not np:  # a GPU takes any index; reading the targets back to check them would make it wait
+            known = ((targets >= 0) & (targets < classes))[:, None]
+            sums = xp.where(known, sums, math.nan).astype(sums.dtype, copy=False)
         if self.needs:
             self.given = _Given(exponentials, sums, places, ignore_index, kept, smoothing, scale)
         loss = xp.log(sums[:, 0])
         if smoothing:
             loss -= (smoothing / classes) * total(shifted, (1,))
         loss -= (1 - smoothing) * shifted[places] if smoothing else shifted[places]
-        if xp is not np:  # a GPU takes any index; reading the targets back to check them would make it wait
-            loss = xp.where((targets >= 0) & (targets < classes), loss, xp.nan).astype(logits.dtype)
         if kept is not None:
             loss = xp.where(kept, loss, 0)
         return loss if scale is None else total(loss, (0,), scale=scale)
@@ -242,6 +243,8 @@ def _picked(log_p: Tensor, targets: Tensor, weight: Tensor | None, ignored: int 
     kept = None if ignored is None else targets != ignored
     targets = targets if kept is None else where(kept, targets, 0)
     loss = -gather(log_p, 1, targets.unsqueeze(1)).squeeze(1)
+    if not on_cpu(targets.data):  # where they were not checked: one that is out of range gives nan, and so its gradient
+        loss = loss * where((targets >= 0) & (targets < log_p.shape[1]), 1.0, math.nan).astype(loss.dtype)
     shares = Tensor(1.0, device=loss.device).astype(loss.dtype).broadcast_to(loss.shape)
     if weight is not None:
         shares = weight[targets]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from minigrad.backend import Array, array_module, on_cpu, quietly
-from minigrad.function import Function
+from minigrad.ops.in_memory_order import Elementwise
 from minigrad.ops.operands import Operand, floating, operands
 from minigrad.ops.select import Keep, Where
 from minigrad.tensor import Tensor
@@ -13,7 +13,7 @@ from minigrad.tensor import Tensor
 # ---- arithmetic --------------------------------------------------------------------------------------------------
 
 
-class Add(Function):
+class Add(Elementwise):
     """y = a + b  ⇒  ∂L/∂a = g, ∂L/∂b = g."""
 
     def forward(self, a: Array, b: Array) -> Array:
@@ -23,7 +23,7 @@ class Add(Function):
         return grad, grad
 
 
-class Sub(Function):
+class Sub(Elementwise):
     """y = a − b  ⇒  ∂L/∂a = g, ∂L/∂b = −g."""
 
     def forward(self, a: Array, b: Array) -> Array:
@@ -33,7 +33,7 @@ class Sub(Function):
         return grad, -grad if self.needs[1] else None
 
 
-class Mul(Function):
+class Mul(Elementwise):
     """y = a·b  ⇒  ∂L/∂a = g·b, ∂L/∂b = g·a."""
 
     reads = {0: (1,), 1: (0,)}
@@ -46,7 +46,7 @@ class Mul(Function):
         return grad * b if self.needs[0] else None, grad * a if self.needs[1] else None
 
 
-class Div(Function):
+class Div(Elementwise):
     """y = a/b  ⇒  ∂L/∂a = g/b, ∂L/∂b = −g·a/b²."""
 
     reads = {0: (1,), 1: (0, 1)}
@@ -61,7 +61,7 @@ class Div(Function):
         return grad_a if self.needs[0] else None, -grad_a * (a / b) if self.needs[1] else None
 
 
-class Neg(Function):
+class Neg(Elementwise):
     """y = −x  ⇒  ∂L/∂x = −g."""
 
     def forward(self, x: Array) -> Array:
@@ -71,7 +71,7 @@ class Neg(Function):
         return -grad
 
 
-class Pow(Function):
+class Pow(Elementwise):
     """y = aᵇ  ⇒  ∂L/∂a = g·b·aᵇ⁻¹, and 0 where b = 0 and a is 0, infinite or nan (there aᵇ⁻¹ is no number);
     ∂L/∂b = g·aᵇ·ln a, and 0 where a = 0 and b ≥ 0, the limit.
     """
@@ -139,7 +139,7 @@ def pow(a: Operand, b: Operand) -> Tensor:
 # ---- functions of one variable -----------------------------------------------------------------------------------
 
 
-class Exp(Function):
+class Exp(Elementwise):
     """y = eˣ  ⇒  ∂L/∂x = g·y."""
 
     reads_output = True
@@ -152,7 +152,7 @@ class Exp(Function):
         return grad * self.output
 
 
-class Log(Function):
+class Log(Elementwise):
     """y = ln x  ⇒  ∂L/∂x = g/x."""
 
     reads = {0: (0,)}
@@ -166,7 +166,7 @@ class Log(Function):
         return grad / x
 
 
-class Sqrt(Function):
+class Sqrt(Elementwise):
     """y = √x  ⇒  ∂L/∂x = g/(2y)."""
 
     reads_output = True
@@ -179,7 +179,7 @@ class Sqrt(Function):
         return grad * 0.5 / self.output
 
 
-class Sin(Function):
+class Sin(Elementwise):
     """y = sin x  ⇒  ∂L/∂x = g·cos x."""
 
     reads = {0: (0,)}
@@ -192,7 +192,7 @@ class Sin(Function):
         return grad * Cos.apply(x)
 
 
-class Cos(Function):
+class Cos(Elementwise):
     """y = cos x  ⇒  ∂L/∂x = −g·sin x."""
 
     reads = {0: (0,)}
@@ -205,7 +205,7 @@ class Cos(Function):
         return -grad * Sin.apply(x)
 
 
-class Abs(Function):
+class Abs(Elementwise):
     """y = |x|  ⇒  ∂L/∂x = g·sign(x), and 0 at 0."""
 
     reads = {0: (0,)}
@@ -221,7 +221,7 @@ class Abs(Function):
         return grad * sign
 
 
-class Sign(Function):
+class Sign(Elementwise):
     """−1, 0 or 1, and nan where x is nan; no gradient."""
 
     differentiable = False

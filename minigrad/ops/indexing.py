@@ -50,16 +50,44 @@ class ScatterAdd(Function):
 def getitem(x: Tensor, index: Any) -> Tensor:
     """Return `x[index]`: ints, slices, None, Ellipsis, integer arrays and boolean masks, as in NumPy.
 
+    On a GPU the program would have to wait to see the values of an index Tensor. Integers in it are therefore not
+    checked: what is out of range counts on from the other end. A boolean mask is waited for, as how many of its
+    elements are true decides the result's shape; `where` and `masked_fill` need not wait.
+
     Raises:
         IndexError: the index does not fit the shape.
         DeviceError: an index Tensor lies on another device.
     """
+    _check_lists(x, _parts(index))
     parts = tuple(_index_part(x, part) for part in _parts(index))
     return GetItem.apply(x, index=parts if isinstance(index, tuple) else parts[0])
 
 
 def _parts(index: Any) -> tuple[Any, ...]:
     return index if isinstance(index, tuple) else (index,)
+
+
+def _check_lists(x: Tensor, parts: tuple[Any, ...]) -> None:
+    """Check the integers of lists before they go to a GPU, which takes any."""
+    lists = [part for part in parts if isinstance(part, list) and part]
+    if not lists or x.device == "cpu":
+        return
+    counts = [_axes_taken(part) for part in parts]
+    axis = 0
+    for part, count in zip(parts, counts, strict=True):
+        if isinstance(part, list) and part and count == 1 and axis < x.ndim:
+            places, length = np.asarray(part), x.shape[axis]
+            if places.dtype.kind in "iu" and (places.min() < -length or places.max() >= length):
+                raise IndexError(f"getitem: an index in {part} is out of bounds for axis {axis} of length {length}")
+        axis += x.ndim - sum(counts) if part is Ellipsis else count
+
+
+def _axes_taken(part: Any) -> int:
+    """Return how many axes of the indexed Tensor a part of the index stands for."""
+    if part is None or part is Ellipsis:
+        return 0
+    values = np.asarray(part) if isinstance(part, list) else part
+    return values.ndim if getattr(getattr(values, "dtype", None), "kind", "") == "b" else 1
 
 
 def _index_part(x: Tensor, part: Any) -> Any:

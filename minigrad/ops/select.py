@@ -12,6 +12,7 @@ import numpy as np
 from minigrad import kernels
 from minigrad.backend import Array, array_module, is_array, on_cpu
 from minigrad.function import Function
+from minigrad.ops.in_memory_order import Elementwise
 from minigrad.ops.operands import Number, Operand, floating, operands
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
@@ -34,7 +35,7 @@ class Keep(Function):
         return Keep.apply(grad, mask), None
 
 
-class Clip(Function):
+class Clip(Elementwise):
     """y = min(max(x, low), high)  ⇒  ∂L/∂x = g where low ≤ x ≤ high, else 0 (also where x is nan, as in PyTorch)."""
 
     reads = {0: (0,)}
@@ -48,7 +49,7 @@ class Clip(Function):
         return Keep.apply(grad, (x >= self.low) & (x <= self.high))
 
 
-class Maximum(Function):
+class Maximum(Elementwise):
     """y = max(a, b)  ⇒  g goes to the larger operand, or to the one that is nan; where they are equal, or both are nan,
     half to each.
     """
@@ -80,7 +81,7 @@ class Minimum(Maximum):
     wins = staticmethod(operator.lt)
 
 
-class Where(Function):
+class Where(Elementwise):
     """y = a where the condition holds, else b  ⇒  ∂L/∂a = g there, ∂L/∂b = g elsewhere."""
 
     reads = {1: (0,), 2: (0,)}
@@ -141,7 +142,7 @@ def where(condition: Tensor | Array | bool, a: Operand, b: Operand) -> Tensor:
 # ---- comparisons, and what combines their results: no gradient ---------------------------------------------------
 
 
-class Relation(Function):
+class Relation(Elementwise):
     """A relation between a and b, or their bits combined; the result has no gradient."""
 
     differentiable = False

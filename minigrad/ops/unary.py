@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from minigrad.backend import Array, array_module, quietly
-from minigrad.function import Function
 from minigrad.ops.activation import Sigmoid, sigmoid
 from minigrad.ops.broadcasting import ZerosLike
 from minigrad.ops.elementwise import div, mul, sqrt
+from minigrad.ops.in_memory_order import Elementwise
 from minigrad.ops.operands import Number, floating
 from minigrad.ops.select import where
 from minigrad.tensor import Tensor
 
 
-class Steps(Function):
+class Steps(Elementwise):
     """y is constant between jumps  ⇒  ∂L/∂x = 0."""
 
     def forward(self, x: Array, of: str) -> Array:
@@ -22,7 +22,7 @@ class Steps(Function):
         return ZerosLike.apply(grad)
 
 
-class Test(Function):
+class Test(Elementwise):
     """A question about each element; no gradient."""
 
     differentiable = False
@@ -31,7 +31,7 @@ class Test(Function):
         return getattr(array_module(x), of)(x)
 
 
-class Log1p(Function):
+class Log1p(Elementwise):
     """y = ln(1 + x)  ⇒  ∂L/∂x = g/(1 + x)."""
 
     reads = {0: (0,)}
@@ -45,7 +45,7 @@ class Log1p(Function):
         return grad / (1 + x)
 
 
-class Expm1(Function):
+class Expm1(Elementwise):
     """y = eˣ − 1  ⇒  ∂L/∂x = g·(y + 1)."""
 
     reads_output = True
@@ -58,7 +58,7 @@ class Expm1(Function):
         return grad * (self.output + 1)
 
 
-class Softplus(Function):
+class Softplus(Elementwise):
     """y = ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|), in which nothing overflows  ⇒  ∂L/∂x = g·sigmoid(x)."""
 
     reads = {0: (0,)}

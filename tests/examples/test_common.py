@@ -13,10 +13,11 @@ import pytest
 
 from examples import common
 from examples.common import UsageError
-from minigrad import nn
+from minigrad import backend, nn
 from minigrad.files import atomic_path
 from minigrad.serialize import CheckpointError
 from minigrad.train import TrainingDiverged, TrainingInterrupted
+from tests import strict_cupy
 
 DEFAULTS = {"data": "cifar10", "epochs": 10, "lr": 0.1, "limit": None}
 
@@ -189,8 +190,26 @@ def test_command_names_the_interpreter_where_python_means_another_or_none(monkey
 def test_device_that_is_missing_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
     assert common.choose_device("auto") == "cpu"
-    with pytest.raises(common.DeviceError, match="pip install cupy-cuda12x"):
+    with pytest.raises(common.DeviceError, match="pip install 'cupy-cuda12x"):
         common.choose_device("cuda")
+
+
+def test_a_gpu_that_cannot_be_used_is_not_chosen_and_the_reason_is_said(monkeypatch, capsys):
+    strict_cupy.install(monkeypatch)
+    assert common.choose_device("auto") == "cuda"
+    assert not capsys.readouterr().err
+    backend._usable.clear()
+    with strict_cupy.launches.without_compiler():
+        assert common.choose_device("auto") == "cpu"
+        assert "computing on the CPU: device 'cuda:0': CuPy 14.2.0 finds the GPU but cannot" in capsys.readouterr().err
+        with pytest.raises(common.DeviceError, match="cannot compile for it"):
+            common.choose_device("cuda")
+
+
+def test_without_cupy_auto_is_the_cpu_without_a_word(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert common.choose_device("auto") == "cpu"
+    assert not capsys.readouterr().err
 
 
 # ---- what goes wrong -------------------------------------------------------------------------------------------------

@@ -82,8 +82,16 @@ def test_targets_out_of_range(device, targets):
         with pytest.raises(ValueError, match=rf"cross_entropy: targets must lie in 0..3, got {smallest}..{largest}"):
             ops.cross_entropy(logits, targets)
     else:  # reading them back would make the GPU wait
-        loss = ops.cross_entropy(logits, targets, "none").numpy()
-        assert np.isnan(loss).tolist() == [not 0 <= t < 4 for t in targets]
+        wrong = [not 0 <= t < 4 for t in targets]
+        scores = ops.log_softmax(logits)
+        for loss in (
+            ops.cross_entropy(logits, targets, "none"),
+            ops.cross_entropy(logits, targets, "none", weight=Tensor(np.ones(4), device=device)),
+            ops.nll_loss(scores, targets, "none"),
+        ):
+            (grad,) = gradients(loss, logits)
+            assert np.isnan(loss.numpy()).tolist() == np.isnan(grad).any(axis=1).tolist() == wrong
+        assert np.isnan(gradients(ops.cross_entropy(logits, targets), logits)[0]).any()
 
 
 def test_an_empty_batch(device):

@@ -67,6 +67,29 @@ def test_an_index_outside_is_refused(device, index):
         grid(device, 3, 2)[index]
 
 
+@pytest.mark.parametrize(
+    "index",
+    [
+        [3],
+        [0, -4],
+        [[1], [3]],
+        (0, [2]),
+        (slice(None), [0, 2]),
+        (..., [-3]),
+        (None, [3]),
+        ([True, False, True], [2, 0]),
+    ],
+)
+def test_a_list_of_integers_outside_is_refused(device, index):
+    with pytest.raises(IndexError):
+        grid(device, 3, 2)[index]
+
+
+@pytest.mark.parametrize("index", [[2], [0, -3], (..., [1]), (None, [2]), ([True, False, True], [1, 0]), ([[2, 0]],)])
+def test_a_list_of_integers_inside_is_taken(device, index):
+    np.testing.assert_array_equal(grid(device, 3, 2)[index].numpy(), grid("cpu", 3, 2).numpy()[index])
+
+
 @pytest.mark.parametrize("index", [[0.5], [[1.0]]])
 def test_an_index_of_floats_is_refused(device, index):
     with pytest.raises(IndexError, match="getitem: expected integers or booleans as index, got float"):
