@@ -12,6 +12,7 @@ import argparse
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -23,8 +24,17 @@ ROOT = Path(__file__).resolve().parents[1]
 STAND_IN = ROOT / "tests" / "strict_cupy" / "importable"
 SECONDS = 300
 SHOWN_LINES = 25
-PYTEST = ("-m", "pytest", "-q", "-p", "no:benchmark", "-p", "no:cacheprovider", "--device", "cuda")
-OWN_KERNELS = ("tests/ops/test_dropout.py",)  # what compute-sanitizer watches: the tests that run our own CUDA code
+PATIENCE = 15  # seconds for a step that is interrupted to say what it knows
+PYTEST = ("-m", "pytest", "-q", "--tb=short", "-rf", "-p", "no:benchmark", "-p", "no:cacheprovider", "--device", "cuda")
+ELSEWHERE = (
+    "datasets",
+    "fuzz",
+    "mutation",
+    "plots",
+    "torch_file",
+)  # tests of what never sees a GPU, some against the clock
+MARK = "pytestmark = pytest.mark.quick"
+OWN_KERNELS = ("tests/kernels/test_random.py",)  # what compute-sanitizer watches: the tests that run our own CUDA code
 
 ABOUT = """
 import platform, numpy, cupy
@@ -58,15 +68,18 @@ def steps(dry: bool) -> list[Step]:
     in_parallel = ["-n", str(max(1, (os.cpu_count() or 1) - 2))] if importlib.util.find_spec("xdist") else []
     small = ["--filter", "gpu-cifar-cnn", "--steps", "1"] if dry else []
     sanitizer = shutil.which("compute-sanitizer")
-    some = ["tests/ops/test_dropout.py"] if dry else []
+    few = ["tests/nn/test_training_step.py", "tests/kernels/test_random.py"] if dry else []
+    quick = few or sorted(
+        str(p.relative_to(ROOT)) for p in ROOT.glob("tests/**/test_*.py") if MARK in p.read_text("utf-8")
+    )
     return [
         Step("versions and card", ["-c", ABOUT]),
-        Step("tests, a quick part", [*PYTEST, "-m", "quick", *([] if dry else in_parallel)]),
+        Step("tests, a quick part", [*PYTEST, *quick, *([] if dry else in_parallel)]),
         Step("gradients", ["-m", "minigrad.gradcheck", "--device", "cuda", *(["conv2d", "dropout"] if dry else [])]),
         Step("speed beside PyTorch", ["-m", "benchmarks", "--device", "cuda", *small]),
-        Step("pictures per second", ["-m", "benchmarks", "--device", "cuda", "--rounds", "1", "--steps", "3",
-                                     *(["--filter", "data-step", "--steps", "1"] if dry else ["--table", "data"])]),
-        Step("tests, all", [*PYTEST, *some, *in_parallel]),
+        Step("pictures per second", ["-m", "benchmarks", "--device", "cuda", "--rounds", "1", "--steps", "1",
+                                     *(["--filter", "data-step"] if dry else ["--table", "data"])]),
+        Step("tests, all", [*PYTEST, *few[1:], *[f"--ignore=tests/{name}" for name in ELSEWHERE], *in_parallel]),
         *([Step("memory errors in our kernels", [*PYTEST, *OWN_KERNELS],
                 [sanitizer, "--error-exitcode", "9", "--target-processes", "all"])] if sanitizer and not dry else []),
     ]  # fmt: skip
@@ -80,16 +93,24 @@ def run(step: Step, seconds: float, environment: dict[str, str], log: Path) -> s
         try:
             status = process.wait(seconds)
         except subprocess.TimeoutExpired:
-            process.terminate()
             status = None
+            _interrupt(process)
         except BaseException:  # Ctrl-C
-            process.terminate()
+            _interrupt(process)
             raise
-        finally:
-            process.wait()
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     print("\n".join(lines[-SHOWN_LINES:]), flush=True)
     return "no time left" if status is None else "ok" if status == 0 else f"FAILED ({status})"
+
+
+def _interrupt(process: subprocess.Popen) -> None:
+    """End a step as Ctrl-C would: tests then say which of them failed so far."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

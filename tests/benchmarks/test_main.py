@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -8,6 +9,7 @@ from benchmarks import __main__ as command
 from benchmarks import measure
 from benchmarks.rows import Row
 from benchmarks.tables import TABLES, Table
+from tests import strict_cupy
 
 
 def _run(tmp_path, *arguments):
@@ -29,7 +31,7 @@ def test_a_tiny_run_prints_a_table_and_writes_json(tmp_path, capsys):
 
 
 def test_a_missing_framework_is_left_out_and_said(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(command, "installed", lambda: ["minigrad"])
+    monkeypatch.setattr(command, "installed", lambda device: ["minigrad"])
     _, results = _run(tmp_path, "--filter", "perceptron")
     assert list(results["rows"][0]["frameworks"]) == ["minigrad"]
     printed = capsys.readouterr().out
@@ -111,3 +113,19 @@ def test_wrong_arguments_are_refused_in_words(arguments, message, capsys):
         command.main(arguments)
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_on_a_gpu_its_table_is_measured_by_default(tmp_path, monkeypatch):
+    strict_cupy.install(monkeypatch)
+    seen = []
+    monkeypatch.setattr(command, "_measure", lambda tables, rows, *_: seen.extend([list(tables), rows]) or {})
+    command.main(["--device", "cuda", "--out", str(tmp_path / "result.json")])
+    assert seen == [["gpu"], TABLES["gpu"].rows]
+
+
+def test_a_gpu_that_is_not_there_is_an_error_in_words(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(SystemExit):
+        command.main(["--device", "cuda", "--out", str(tmp_path / "result.json")])
+    assert "needs CuPy" in capsys.readouterr().err
+    assert not (tmp_path / "result.json").exists()

@@ -6,8 +6,24 @@ import pytest
 from benchmarks import networks
 from benchmarks.frameworks import LOADERS
 from benchmarks.rows import noise
+from minigrad import Tensor
+from models import CifarCNN
 
-PARAMETERS = {networks.perceptron: 2_762, networks.lenet: 62_006, networks.vgg: 550_570, networks.resnet18: 11_689_512}
+PARAMETERS = {
+    networks.perceptron: 2_762,
+    networks.lenet: 62_006,
+    networks.vgg: 550_570,
+    networks.cifar_cnn: 298_666,
+    networks.resnet18: 11_689_512,
+}
+
+
+def test_cifarcnn_is_that_of_the_examples():
+    ours, theirs = networks.cifar_cnn(LOADERS["minigrad"]()), CifarCNN()
+    assert [p.shape for p in ours.parameters()] == [p.shape for p in theirs.parameters()]
+    ours.load_state_dict(dict(zip(ours.state_dict(), theirs.state_dict().values(), strict=True)))
+    x = Tensor(noise(2, 3, 32, 32))
+    np.testing.assert_array_equal(ours.eval()(x).numpy(), theirs.eval()(x).numpy())
 
 
 @pytest.mark.parametrize("network", PARAMETERS)
