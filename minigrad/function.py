@@ -207,7 +207,7 @@ class Function:
         self.number, self.shape, self.dtype = next(_numbers), result._array.shape, result._array.dtype
         self.edges, self._saved = [], []
         for x, need, unsaved in zip(inputs, self.needs, _unsaved(type(self), self.needs), strict=True):
-            self.edges.append(edge_of(x) if need else None)
+            self.edges.append((x.node or x) if need else None)
             if isinstance(x, Tensor):
                 x = (x, x._version[0]) if unsaved is None else unsaved
             self._saved.append(x)

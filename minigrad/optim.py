@@ -9,7 +9,8 @@ A formula's symbols: θ parameter, g gradient, η learning rate `lr`, λ `weight
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -93,13 +94,11 @@ class SGD(Optimizer):
             )
         return options
 
-    def _update(self, p: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
+    def _update(self, group: dict[str, Any]) -> Callable[[Array, Array, dict[str, Any]], None]:
         lr, momentum, weight_decay = float(group["lr"]), float(group["momentum"]), float(group["weight_decay"])
         share, nesterov = 1 - float(group["dampening"]), group["nesterov"]
-        if momentum and not state:
-            state["momentum_buffer"], share = backend.array_module(p).zeros_like(p), 1.0
 
-        def update(p: Array, g: Array, velocity: Array | None = None) -> None:
+        def step(p: Array, g: Array, velocity: Array | None = None, share: float = share) -> None:
             if weight_decay:
                 g = g + weight_decay * p
             if momentum:
@@ -108,7 +107,13 @@ class SGD(Optimizer):
                 g = g + momentum * velocity if nesterov else velocity
             p -= lr * g
 
-        in_blocks(update, p, g, *state.values())
+        def update(p: Array, g: Array, state: dict[str, Any]) -> None:
+            at_first = momentum and not state
+            if at_first:
+                state["momentum_buffer"] = backend.array_module(p).zeros_like(p)
+            in_blocks(partial(step, share=1.0) if at_first else step, p, g, *state.values())
+
+        return update
 
 
 class Adam(Optimizer):
@@ -152,17 +157,11 @@ class Adam(Optimizer):
             raise ValueError(f"{self._name}: expected eps >= 0, got {options['eps']}")
         return options
 
-    def _update(self, p: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
-        xp = backend.array_module(p)
+    def _update(self, group: dict[str, Any]) -> Callable[[Array, Array, dict[str, Any]], None]:
         lr, eps, weight_decay = float(group["lr"]), float(group["eps"]), float(group["weight_decay"])
         beta1, beta2 = (float(beta) for beta in group["betas"])
-        if not state:
-            state.update(step=0, exp_avg=xp.zeros_like(p), exp_avg_sq=xp.zeros_like(p))
-        state["step"] += 1
-        root = math.sqrt(1 - beta2 ** state["step"])
-        rate = lr * root / (1 - beta1 ** state["step"])
 
-        def update(p: Array, g: Array, mean: Array, mean_square: Array) -> None:
+        def step(p: Array, g: Array, mean: Array, mean_square: Array, rate: float, root: float) -> None:
             if weight_decay and self.decoupled_decay:
                 p *= 1 - lr * weight_decay
             elif weight_decay:
@@ -170,9 +169,18 @@ class Adam(Optimizer):
             mean += (1 - beta1) * (g - mean)
             mean_square *= beta2
             mean_square += (1 - beta2) * (g * g)
-            p -= rate * (mean / (xp.sqrt(mean_square) + root * eps))
+            p -= rate * (mean / (backend.array_module(p).sqrt(mean_square) + root * eps))
 
-        in_blocks(update, p, g, state["exp_avg"], state["exp_avg_sq"])
+        def update(p: Array, g: Array, state: dict[str, Any]) -> None:
+            if not state:
+                zeros_like = backend.array_module(p).zeros_like
+                state.update(step=0, exp_avg=zeros_like(p), exp_avg_sq=zeros_like(p))
+            state["step"] += 1
+            root = math.sqrt(1 - beta2 ** state["step"])
+            rate = lr * root / (1 - beta1 ** state["step"])
+            in_blocks(partial(step, rate=rate, root=root), p, g, state["exp_avg"], state["exp_avg_sq"])
+
+        return update
 
 
 class AdamW(Adam):

@@ -104,6 +104,7 @@ class Optimizer:
         """
         loss = closure() if closure is not None else None
         for group in self.param_groups:
+            update = self._update(group)
             for p in group["params"]:
                 g = p.grad
                 if g is not None:
@@ -111,15 +112,17 @@ class Optimizer:
                         raise ValueError(f"{self._name}: the gradient of a parameter of shape {p.shape} is {g!r}")
                     array, state = p.data, self.state.setdefault(p, {})
                     if backend.on_cpu(array):
-                        self._update(array, g.data, state, group)
+                        update(array, g.data, state)
                     else:
                         with backend.use_device(p.device):
-                            self._update(array, g.data, state, group)
+                            update(array, g.data, state)
                     p._bump_version()
         return loss
 
-    def _update(self, p: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
-        """Update the array `p` of one parameter, given its gradient `g` (any memory layout; must not be changed)."""
+    def _update(self, group: dict[str, Any]) -> Callable[[Array, Array, dict[str, Any]], None]:
+        """Return a function that updates the array of one parameter of the group in place, given its gradient (in any
+        memory layout; must not be changed) and its state.
+        """
         raise NotImplementedError(f"{self._name}._update")
 
     def zero_grad(self, set_to_none: bool = True) -> None:

@@ -14,6 +14,7 @@ import os
 import threading
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
+from sys import getrefcount
 from typing import Any, NoReturn
 
 import numpy as np
@@ -57,7 +58,7 @@ def backward(self: Tensor, grad: Any = None, retain_graph: bool = False, create_
         ValueError: `grad` is missing or has another shape.
     """
     with RECORDING if create_graph else SILENT:
-        found = _sweep([self], [grad], None, retain_graph or create_graph)
+        found = _owned(_sweep([self], [grad], None, retain_graph or create_graph))
         with _accumulation:
             for leaf, leaf_grad in found.items():
                 leaf.grad = leaf_grad if leaf.grad is None else leaf.grad + leaf_grad
@@ -100,7 +101,7 @@ def grad(
             raise RuntimeError(f"grad: input {i} of shape {tensor.shape} does not require gradients")
     targets = [edge_of(tensor) for tensor in inputs]
     with RECORDING if create_graph else SILENT:
-        found = _sweep(outputs, grad_outputs, set(targets), retain_graph or create_graph)
+        found = _owned(_sweep(outputs, grad_outputs, set(targets), retain_graph or create_graph))
     results, given = [], set()
     for x, edge in zip(inputs, targets, strict=True):
         result = found[edge] if edge in found else ZerosLike.apply(x)
@@ -112,7 +113,7 @@ def grad(
 @backend.quietly
 def _sweep(
     outputs: Sequence[Tensor], output_grads: Sequence[Any], targets: set[Any] | None, retain_graph: bool
-) -> dict[Any, Tensor]:
+) -> dict[Any, Any]:
     """Walk the graph of `outputs` once, in reverse, and return the gradients of `targets`, by node or leaf.
 
     With `targets=None` these are all leaves; otherwise only the part of the graph that leads to a target is walked.
@@ -121,7 +122,6 @@ def _sweep(
     for output, grad in zip(outputs, output_grads, strict=True):
         edge, first = edge_of(output), _first_gradient(output, grad)
         grads[edge] = Add.apply(grads[edge], first) if edge in grads else first
-    taken = {_memory(_array(grad)) for grad in grads.values()}  # memory that belongs to somebody else
     nodes = _nodes_below(grads)
     nodes, wanted = (nodes, None) if targets is None else _leading_to(targets, nodes)
     leaves = hooks.LeafCounts(nodes) if hooks.in_use else None
@@ -138,7 +138,7 @@ def _sweep(
             leaves.passed(node, grads)
         if not retain_graph:
             node.release()
-    return _owning_their_memory(grads, taken)
+    return grads
 
 
 def _run(node: Function, grad: Any) -> list[Any]:
@@ -192,40 +192,51 @@ def _refuse(node: Function, found: tuple) -> NoReturn:
     raise TypeError(f"backward of {node.name} returned {kinds}; expected {expected} or None for each of {count} inputs")
 
 
-def _owning_their_memory(grads: dict[Any, Any], taken: set[int]) -> dict[Any, Tensor]:
-    """Return the gradients as Tensors whose memory is nobody else's: whoever gets them may write into them. Those are
-    copied that share memory with another one or with a leaf, or show one number several times. The two gradients of
-    a + b, for example, are the same array, and that of a sum is one number.
+def _owned(grads: dict[Any, Any]) -> dict[Any, Tensor]:
+    """Return the gradients as Tensors whose memory is nobody else's: whoever gets them may write into them.
+
+    Python counts how often an object is referred to, and a view refers to the array whose memory it shows. So an array
+    that only `grads` refers to is nobody else's; any other is copied, and so is one that shows a number several times,
+    and while the sweep is recorded all are, since nodes may have saved them. (PyTorch's AccumulateGrad does the same.)
     """
-    for edge in grads:
-        if isinstance(edge, Tensor):
-            taken.add(id(edge._array) if edge._array.base is None else _memory(edge._array))
-    for edge, grad in grads.items():
-        array = grad if type(grad) is np.ndarray else _array(grad)
-        memory = id(array) if array.base is None else _memory(array)
-        if memory in taken or (array.base is not None and _is_repeated(array)):
+    owned = {}
+    for edge, count in zip(list(grads), _references(grads), strict=True):
+        grad = grads.pop(edge)  # so that of two views of one array the first alone is copied
+        if isinstance(grad, Tensor):
             grad = Clone.apply(grad, order="K")
-        taken.add(memory)
-        grads[edge] = grad if isinstance(grad, Tensor) else Tensor._wrap(grad)
-    return grads
+        elif count > ALONE or (grad.base is not None and _is_shared(grad)):
+            with backend.use_device(backend.device_of(grad)):
+                grad = grad.astype(grad.dtype, order="K", copy=True)
+        owned[edge] = grad if isinstance(grad, Tensor) else Tensor._wrap(grad)
+    return owned
+
+
+def _references(grads: dict[Any, Any]) -> list[int]:
+    return [getrefcount(grad) for grad in grads.values()]
+
+
+def _references_to_base(view: Array) -> int:
+    return getrefcount(view.base)
+
+
+# What the counts are of what only a dict refers to, or only a view: the counting itself refers to it, too.
+ALONE = _references({None: np.empty(1)})[0]
+BASE_ALONE = _references_to_base(np.empty(1)[:])
+
+
+def _is_shared(view: Array) -> bool:
+    """Whether more than one view shows memory of the same array, or one number in it stands for several elements, as in
+    what `broadcast_to` returns.
+    """
+    if not backend.is_array(view.base) or _references_to_base(view) > BASE_ALONE:
+        return True
+    if not getattr(view.flags, "writeable", True):  # NumPy marks it so, also where nothing is repeated
+        return True
+    return any(step == 0 and n > 1 for step, n in zip(view.strides, view.shape, strict=True))
 
 
 def _array(grad: Any) -> Array:
     return grad._array if isinstance(grad, Tensor) else grad
-
-
-def _memory(array: Array) -> int:
-    """Return what identifies the memory that an array shows: the same number for all its views."""
-    while (base := array.base) is not None and backend.is_array(base):
-        array = base
-    return id(array)
-
-
-def _is_repeated(array: Array) -> bool:
-    """Whether one number in memory stands for several elements, as in what `broadcast_to` returns."""
-    if not getattr(array.flags, "writeable", True):  # NumPy marks it so, also where nothing is repeated
-        return True
-    return any(step == 0 and n > 1 for step, n in zip(array.strides, array.shape, strict=True))
 
 
 def _nodes_below(roots: Iterable[Any]) -> list[Function]:

@@ -76,7 +76,7 @@ class Tensor(Operators):
     def _wrap(array: Array) -> Tensor:
         """Make a Tensor around an existing array, without copying it."""
         tensor = Tensor.__new__(Tensor)
-        tensor._init(array)
+        tensor._array, tensor.grad, tensor.node, tensor._requires_grad, tensor._version = array, None, None, False, [0]
         return tensor
 
     # ---- what it is ----------------------------------------------------------------------------------------------

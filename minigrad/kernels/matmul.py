@@ -30,9 +30,9 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
             return product.astype(HALF)
         out[...] = product
         return out
-    task_bytes = a.size * b.shape[-1] // MULTIPLY_ADDS_PER_BYTE
     if not on_cpu(a):
         return array_module(a).matmul(a, b, out=out)
+    task_bytes = a.size * b.shape[-1] // MULTIPLY_ADDS_PER_BYTE
     if not worth_splitting(task_bytes) or not _alike(a, b):
         return np.matmul(a, b, out=out)
     *stack, rows, _ = a.shape

@@ -13,6 +13,7 @@ from minigrad.kernels.parallel import share_slices, worth_splitting
 
 SMALL = 1 << 12  # numbers, for which a line of NumPy is quicker than care for memory
 BITS = {2: np.dtype(np.int16), 4: np.dtype(np.int32), 8: np.dtype(np.int64)}  # as many as a number has
+ZERO = {size: np.zeros((), f"f{size}") for size in BITS}
 
 
 def keep(g: Array, mask: Array) -> Array:
@@ -24,7 +25,7 @@ def keep(g: Array, mask: Array) -> Array:
             ReLU, whose zeros are the gaps (nan is not 0).
     """
     if g.ndim and g.size <= SMALL and on_cpu(g) and g.flags.c_contiguous and mask.flags.c_contiguous:
-        return (g.view(BITS[g.itemsize]) * (mask if mask.dtype == bool else mask != 0)).view(g.dtype)
+        return np.where(mask, g, ZERO[g.itemsize])
     alike, task_bytes = mask.shape == g.shape, 2 * g.nbytes
     kept = array_module(g).empty_like(mask if alike else g, dtype=g.dtype)
     if alike and g.ndim and worth_splitting(task_bytes):

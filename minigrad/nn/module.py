@@ -55,14 +55,15 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        return hooks.around_module(self, inputs, options) if hooks.in_use else self._run(inputs, options)
+        if self.hooks or hooks.in_use:
+            return hooks.around_module(self, inputs, options)
+        return self.forward(*inputs, **options)
 
     def _run(self, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
         output = self.forward(*inputs, **options)
-        if self.hooks:
-            for hook in tuple(self.hooks.values()):
-                replaced = hook(self, inputs, output)
-                output = output if replaced is None else replaced
+        for hook in tuple(self.hooks.values()):
+            replaced = hook(self, inputs, output)
+            output = output if replaced is None else replaced
         return output
 
     if TYPE_CHECKING:  # what a Module has beside this is its subclass's own business

@@ -21,6 +21,8 @@ from minigrad.ops.shape import Reshape, broadcast_to
 from minigrad.ops.unary import softplus
 from minigrad.tensor import Tensor
 
+INT64, UINT64 = np.dtype(np.int64), np.dtype(np.uint64)
+
 
 class CrossEntropy(Function):
     """Lₙ = −Σ_c q_c·ln p_c with p = softmax(x) and q = (1 − ε)·[c is the target] + ε/C  ⇒  ∂Lₙ/∂xₙ = p − q.
@@ -146,7 +148,8 @@ def cross_entropy(
         TypeError: targets are neither integers nor such probabilities.
     """
     targets = beside(targets, logits)
-    check_dtypes("cross_entropy", logits=logits)
+    if logits.dtype.kind != "f":
+        check_dtypes("cross_entropy", logits=logits)
     check_reduction("cross_entropy", reduction)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing must lie in [0, 1], got {label_smoothing}")
@@ -206,6 +209,8 @@ def _checked_targets(name: str, targets: Array, classes: int, ignore_index: int)
     """Return the number to be ignored, or None where there is none; raise ValueError for a target out of range."""
     if not targets.size:
         return None
+    if ignore_index < 0 and targets.dtype == INT64 and np.maximum.reduce(targets.view(UINT64)) < classes:
+        return None  # nearly always: seen so, a negative number is a huge one
     smallest, largest = np.minimum.reduce(targets), np.maximum.reduce(targets)
     if smallest >= 0 and largest < classes and ignore_index < 0:
         return None
