@@ -166,16 +166,16 @@ def _cut(images: Array, window: Window, scratch: Scratch) -> Array:
             target[...] = 0
         target = target[..., span.skip * c : (span.skip + span.count) * c]
         strides = (sx, sn, sy, images.itemsize)  # the stride of a single channel could be anything
-        first = images[:, :, span.first :]
-        copy_runs(strided(first, target.shape, strides), target)
+        everywhere = strided(images, (width - span.count + 1, n, h, span.count * c), strides)
+        copy_runs(everywhere[span.first : span.first + len(target)], target)
     return strips
 
 
 def _runs(strips: Array, span: Span) -> Array:
     """Show what the windows of a span see of strips (S, N, H, L), one run each, as (S, rows, N, count·L)."""
     (s, n, _, length), (ss, sn, sy, sc) = strips.shape, strips.strides
-    shape = (s, span.outputs.stop - span.outputs.start, n, span.count * length)
-    return strided(strips[:, :, span.first :], shape, (ss, sy, sn, sc))
+    everywhere = strided(strips, (s, strips.shape[2] - span.count + 1, n, span.count * length), (ss, sy, sn, sc))
+    return everywhere[:, span.first : span.first + span.outputs.stop - span.outputs.start]
 
 
 def _blocks(images: Array, window: Window) -> Iterator[slice]:

@@ -224,7 +224,7 @@ def conv3x3_weight_grad(images: Array, grads: Array, padding: tuple[int, int]) -
         values = total.reshape(6, 6, -1)
         taps, halfway = (xp.empty((3, k, values.shape[2]), dtype=images.dtype) for k in (3, 6))
         _transformed("GT", values, taps, halfway)
-        _check(taps)
+        _check(taps.reshape(-1))
         gradient[part] = taps.reshape(3, 3, -1, channels).transpose(2, 0, 1, 3)
 
     share_slices(finish, filters, grads, 8 * gradient.nbytes)
@@ -232,8 +232,8 @@ def conv3x3_weight_grad(images: Array, grads: Array, padding: tuple[int, int]) -
 
 
 def _check(*results: Array) -> None:
-    """Raise Overflow unless the squares of these numbers have a finite sum."""
-    if not math.isfinite(sum(array_module(some).vdot(some, some) for some in results)):
+    """Raise Overflow unless the squares of these numbers, in vectors, have a finite sum."""
+    if not math.isfinite(sum([some.dot(some) for some in results])):
         raise Overflow("numbers too large for Winograd's algorithm")
 
 
