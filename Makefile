@@ -18,8 +18,8 @@ cifar10: $(VENV)/.examples  ## the real thing: downloads CIFAR-10 unless it is t
 pets: $(VENV)/.examples  ## cats and dogs, and where their heads are: downloads photos and weights
 	$(RUN) -m examples.localization --regime finetune
 
-test: $(VENV)/.test  ## all tests; add TESTS=tests/ops for a part
-	$(RUN) -m pytest -q $(TESTS)
+test: $(VENV)/.test  ## all tests, on all cores; add TESTS=tests/ops for a part
+	$(RUN) -m pytest -q -n auto --maxprocesses 8 $(TESTS)
 
 mutants: $(VENV)/.test  ## do the tests notice small faults? 200 of them, without PyTorch: a quarter of an hour
 	$(RUN) -m tests.mutation

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -115,15 +116,9 @@ class Tensor(Operators):
             raise TypeError(f"requires_grad: only floating point Tensors have gradients, this one is {self.dtype}")
         self._requires_grad = bool(flag)
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Length along each axis."""
-        return self._array.shape
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return self._array.ndim
+    shape: tuple[int, ...] = property(attrgetter("_array.shape"), doc="Length along each axis.")  # type: ignore
+    ndim: int = property(attrgetter("_array.ndim"), doc="Number of axes.")  # type: ignore
+    dtype: np.dtype = property(attrgetter("_array.dtype"), doc="Type of the elements, NumPy's also on a GPU.")  # type: ignore
 
     @property
     def size(self) -> Size:
@@ -142,11 +137,6 @@ class Tensor(Operators):
     def is_leaf(self) -> bool:
         """Whether no recorded operation made this Tensor."""
         return self.node is None
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Type of the elements, a NumPy dtype on every device."""
-        return self._array.dtype
 
     @property
     def device(self) -> str:
