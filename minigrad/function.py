@@ -170,13 +170,10 @@ class Function:
         """Do what `apply` says."""
         arrays, needs, on_cpu = [], [], True
         for x in inputs:
-            if isinstance(x, Tensor):
-                needs.append(x._requires_grad)
-                x = x._array
-                on_cpu = on_cpu and type(x) is np.ndarray
-            else:
-                needs.append(False)
-                on_cpu = on_cpu and (x is None or type(x) in NUMBERS)
+            is_tensor = isinstance(x, Tensor)
+            needs.append(is_tensor and x._requires_grad)
+            x = x._array if is_tensor else x
+            on_cpu = on_cpu and (type(x) is np.ndarray if is_tensor else x is None or type(x) in NUMBERS)
             arrays.append(x)
         for i in self.constants:
             needs[i] = False
@@ -294,9 +291,7 @@ def _unsaved(operation: type[Function], needs: tuple[bool, ...]) -> list[_Unsave
 
 def edge_of(tensor: Tensor) -> Any:
     """Return where a gradient of `tensor` goes: its node, or the Tensor itself for a leaf, or None if it needs none."""
-    if tensor.node is not None:
-        return tensor.node
-    return tensor if tensor._requires_grad else None
+    return tensor.node or (tensor if tensor._requires_grad else None)
 
 
 def _array(result: Any) -> Any:

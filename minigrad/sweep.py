@@ -150,11 +150,10 @@ def _run(node: Function, grad: Any) -> list[Any]:
     fitted = []
     for g, edge in zip(found, node.edges, strict=True):
         if g is None or edge is None:
-            fitted.append(None)
-        elif type(g) is np.ndarray and g.shape == edge.shape and g.dtype == edge.dtype and not grad_mode.enabled:
-            fitted.append(g)
-        else:
-            fitted.append(_fitted(node, edge, g, found))
+            g = None
+        elif type(g) is not np.ndarray or g.shape != edge.shape or g.dtype != edge.dtype or grad_mode.enabled:
+            g = _fitted(node, edge, g, found)
+        fitted.append(g)
     return fitted
 
 
@@ -205,10 +204,14 @@ def _owned(grads: dict[Any, Any]) -> dict[Any, Tensor]:
         if isinstance(grad, Tensor):
             grad = Clone.apply(grad, order="K")
         elif count > ALONE or (grad.base is not None and _is_shared(grad)):
-            with backend.use_device(backend.device_of(grad)):
-                grad = grad.astype(grad.dtype, order="K", copy=True)
+            grad = _copied(grad)
         owned[edge] = grad if isinstance(grad, Tensor) else Tensor._wrap(grad)
     return owned
+
+
+def _copied(array: Array) -> Array:
+    with backend.use_device(backend.device_of(array)):
+        return array.astype(array.dtype, order="K", copy=True)
 
 
 def _references(grads: dict[Any, Any]) -> list[int]:
