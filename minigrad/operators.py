@@ -1,17 +1,19 @@
 """The one table that says which Python syntax or Tensor method calls which operation.
 
-Editors and type checkers read the same table in `operators.pyi`, which `make stubs` writes.
+Editors and type checkers read it as the class `Operators` of `ops/__init__.pyi`, which `make stubs` writes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
 from minigrad import backend, ops, sweep
 from minigrad.grad_mode import grad_mode
+from minigrad.ops import activation, arrange, casting, elementwise, order, reduce, scan, select, shape, unary
 from minigrad.ops.operands import beside
 from minigrad.tensor import Parameter, Tensor
 
@@ -174,50 +176,20 @@ OF_NUMPY = {
 
 QUESTIONS = {np.isnan, np.isinf, np.isfinite, np.signbit, np.logical_not, np.logical_and, np.logical_or}
 
+# The files of operations on one Tensor. A function of theirs that takes `x` first is also a method: `x.softplus()`.
+OF_ONE_TENSOR = (activation, arrange, casting, elementwise, order, reduce, scan, select, shape, unary)
+
 METHODS = {
-    # reductions
-    "sum": ops.sum,
-    "mean": ops.mean,
-    "max": ops.max,
-    "min": ops.min,
-    "amax": ops.amax,
-    "amin": ops.amin,
-    "var": ops.var,
-    "std": ops.std,
-    "norm": ops.norm,
-    "prod": ops.prod,
-    "cumsum": ops.cumsum,
-    "any": ops.any,
-    "all": ops.all,
-    "argmax": ops.argmax,
-    "argmin": ops.argmin,
-    "logsumexp": ops.logsumexp,
-    # shapes and places
-    "reshape": ops.reshape,
-    "view": ops.reshape,
-    "permute": ops.permute,
-    "transpose": ops.transpose,
-    "t": ops.t,
-    "broadcast_to": ops.broadcast_to,
-    "expand": ops.expand,
-    "repeat": ops.repeat,
-    "flatten": ops.flatten,
-    "squeeze": ops.squeeze,
-    "unsqueeze": ops.unsqueeze,
-    "flip": ops.flip,
-    "roll": ops.roll,
-    "split": ops.split,
-    "chunk": ops.chunk,
-    "gather": ops.gather,
-    "sort": ops.sort,
-    "argsort": ops.argsort,
-    "topk": ops.topk,
-    # element by element
+    name: op
+    for file in OF_ONE_TENSOR
+    for name, op in vars(file).items()
+    if name in file.__all__ and next(iter(signature(op).parameters)) == "x"
+} | {
     "add": ops.add,
     "sub": ops.sub,
     "mul": ops.mul,
     "div": ops.div,
-    "neg": ops.neg,
+    "pow": ops.pow,
     "eq": ops.equal,
     "ne": ops.not_equal,
     "lt": ops.less,
@@ -226,53 +198,23 @@ METHODS = {
     "ge": ops.greater_equal,
     "maximum": ops.maximum,
     "minimum": ops.minimum,
-    "exp": ops.exp,
-    "log": ops.log,
-    "expm1": ops.expm1,
-    "log1p": ops.log1p,
-    "sqrt": ops.sqrt,
-    "rsqrt": ops.rsqrt,
-    "square": ops.square,
-    "pow": ops.pow,
-    "sin": ops.sin,
-    "cos": ops.cos,
-    "tanh": ops.tanh,
-    "sigmoid": ops.sigmoid,
-    "relu": ops.relu,
-    "softmax": ops.softmax,
-    "log_softmax": ops.log_softmax,
-    "abs": ops.absolute,
-    "sign": ops.sign,
-    "floor": ops.floor,
-    "ceil": ops.ceil,
-    "round": ops.round,
-    "clip": ops.clip,
-    "clamp": ops.clip,
-    "isnan": ops.isnan,
-    "isinf": ops.isinf,
-    "isfinite": ops.isfinite,
-    "masked_fill": ops.masked_fill,
     "matmul": ops.matmul,
     "mm": ops.matmul,
-    # copies
-    "astype": ops.astype,
+    "abs": ops.absolute,
+    "clamp": ops.clip,
+    "view": ops.reshape,
     "float": _as("float32"),
     "double": _as("float64"),
     "half": _as("float16"),
     "long": _as("int64"),
     "int": _as("int32"),
     "bool": _as("bool"),
-    "type_as": ops.type_as,
-    "to": ops.to,
     "cpu": _on("cpu"),
     "cuda": _on("cuda"),
-    "clone": ops.clone,
     "add_": _in_place_method(ops.add, "add_"),
     "mul_": _in_place_method(ops.mul, "mul_"),
     "copy_": _in_place_method(_second, "copy_"),
     "zero_": _zero,
-    "contiguous": ops.contiguous,
-    # gradients
     "backward": sweep.backward,
 }
 

@@ -20,7 +20,7 @@ from minigrad import backend
 from minigrad.backend import Array
 
 if TYPE_CHECKING:
-    from minigrad.operators import Operators  # what the table adds to a Tensor, written down for editors
+    from minigrad.ops import Operators  # what the table of operators.py adds to a Tensor, written for editors
 else:
     Operators = object
 

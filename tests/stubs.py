@@ -1,5 +1,5 @@
 """Writes what editors and type checkers cannot see: the operators and methods that a table gives to Tensor, and the
-names that a decorator gives to arguments. `python -m tests.stubs` (`make stubs`) writes the files anew.
+names that a decorator gives to arguments. `python -m tests.stubs` (`make stubs`) writes the file anew.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from minigrad import ops
 from minigrad.operators import METHODS, PROPERTIES, SYNTAX
 
-PACKAGE = Path(__file__).parent.parent / "minigrad"
+STUB = Path(__file__).parent.parent / "minigrad" / "ops" / "__init__.pyi"
 NOTE = "# Written by `make stubs`."
 HOMES = {  # of the names in signatures
     "collections.abc": {"Callable", "Sequence"},
@@ -71,23 +71,25 @@ def bound(function):
 
 
 def operators():
-    """The text of operators.pyi."""
+    """The class of what the table gives to a Tensor; it exists for type checkers alone."""
     methods = [method(name, bound(function), "Tensor") for name, function in SYNTAX.items()]
     methods += [method(name, bound(function)) for name, function in METHODS.items()]
     for name, entry in PROPERTIES.items():
         methods.append(f'@property\ndef {name}(self) -> Tensor:\n    """{entry.__doc__}"""')
     body = textwrap.indent("\n".join(methods), "    ")
-    kinds = {"SYNTAX": "Callable[..., Any]", "METHODS": "Callable[..., Any]", "PROPERTIES": "property"}
-    tables = "\n".join(f"{name}: dict[str, {kind}]" for name, kind in kinds.items())
-    doc = '"""What the table of operators.py adds to a Tensor."""'
-    return page(f"{tables}\n\nclass Operators:\n    {doc}\n\n{body}\n")
+    return f'class Operators:\n    """What the table of operators.py adds to a Tensor."""\n\n{body}'
 
 
 def operations():
-    """The text of ops/__init__.pyi."""
+    """The functions of `ops`."""
     functions = {name: getattr(ops, name) for name in ops.__all__}
     text = "\n\n".join(method(name, function) for name, function in functions.items())
-    return page(f"__all__ = {sorted(ops.__all__)}\n\n{text}\n")
+    return f"__all__ = {sorted(ops.__all__)}\n\n{text}"
+
+
+def stub():
+    """The text of ops/__init__.pyi."""
+    return page(f"{operations()}\n\n{operators()}\n")
 
 
 def page(text):
@@ -99,8 +101,5 @@ def page(text):
     return "\n".join([NOTE, *modules, *imports, "", text])
 
 
-STUBS = {"operators.pyi": operators, "ops/__init__.pyi": operations}
-
 if __name__ == "__main__":
-    for file, write in STUBS.items():
-        (PACKAGE / file).write_text(write(), encoding="utf-8")
+    STUB.write_text(stub(), encoding="utf-8")

@@ -31,6 +31,16 @@ def test_every_entry_of_the_table_is_a_method():
         assert callable(getattr(Tensor, name))
 
 
+@pytest.mark.parametrize("name", ["softplus", "silu", "elu", "cumsum", "permute"])
+def test_an_operation_on_one_tensor_is_a_method_under_its_own_name(name):
+    assert METHODS[name] is getattr(ops, name)
+
+
+@pytest.mark.parametrize("name", ["where", "concat", "max_pool2d", "cross_entropy", "equal"])
+def test_what_takes_more_than_x_is_no_method(name):
+    assert name not in METHODS
+
+
 @pytest.mark.parametrize("name", PROMISED)
 def test_promised_methods_exist_and_are_documented(name):
     assert getattr(Tensor, name).__doc__

@@ -20,6 +20,8 @@ from minigrad.ops.shape import Reshape
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
+__all__ = ["log_softmax", "logsumexp", "relu", "sigmoid", "softmax", "tanh"]
+
 
 class ReLU(Elementwise):
     """y = max(x, 0)  ⇒  ∂L/∂x = g where y ≠ 0, else 0; so also where x is nan, as in PyTorch."""

@@ -12,6 +12,8 @@ from minigrad.ops.shape import broadcast_to, reshape, shape_argument
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
+__all__ = ["chunk", "expand", "flip", "repeat", "roll", "split"]
+
 
 def expand(x: Tensor, *sizes: int | tuple[int, ...]) -> Tensor:
     """Return `x` repeated to `sizes` without copying, as `broadcast_to`; -1 keeps an axis as it is."""

@@ -11,6 +11,8 @@ from minigrad.backend import Array, quietly
 from minigrad.function import Function
 from minigrad.tensor import Tensor
 
+__all__ = ["astype", "clone", "contiguous", "to", "type_as"]
+
 
 class Clone(Function):
     """A copy; with order "K" in the same memory layout  ⇒  ∂L/∂x = g."""

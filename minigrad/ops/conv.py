@@ -24,6 +24,8 @@ from minigrad.ops.shape import Reshape
 from minigrad.ops.windows import named_padding, window_for
 from minigrad.tensor import Tensor
 
+__all__ = ["conv2d"]
+
 
 class Conv2d(Function):
     """y = ∂T/∂g + b  ⇒  ∂L/∂x = ∂T/∂x, ∂L/∂w = ∂T/∂w, ∂L/∂b = Σ g over pictures and positions."""

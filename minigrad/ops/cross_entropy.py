@@ -21,6 +21,8 @@ from minigrad.ops.shape import Reshape, broadcast_to
 from minigrad.ops.unary import softplus
 from minigrad.tensor import Tensor
 
+__all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "nll_loss"]
+
 INT64, UINT64 = np.dtype(np.int64), np.dtype(np.uint64)
 
 

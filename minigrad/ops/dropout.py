@@ -6,6 +6,8 @@ from minigrad import backend, kernels, rng
 from minigrad.ops.select import Keep
 from minigrad.tensor import Tensor
 
+__all__ = ["dropout"]
+
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     """Set each element to 0 with probability `p` and multiply the rest by 1/(1 − p), so that the expectation stays.

@@ -10,6 +10,8 @@ from minigrad.ops.operands import Operand, floating, operands
 from minigrad.ops.select import Keep, Where
 from minigrad.tensor import Tensor
 
+__all__ = ["absolute", "add", "cos", "div", "exp", "log", "mul", "neg", "pow", "sin", "sqrt", "sub"]
+
 # ---- arithmetic --------------------------------------------------------------------------------------------------
 
 

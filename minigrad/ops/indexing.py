@@ -12,6 +12,8 @@ from minigrad.function import Function
 from minigrad.kernels.precision import running_total
 from minigrad.tensor import Tensor
 
+__all__ = ["getitem"]
+
 
 class GetItem(Function):
     """y = x[index]  ⇒  add g into zeros, at the same index."""

@@ -15,6 +15,8 @@ from minigrad.ops.shape import unsqueeze
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
+__all__ = ["concat", "pad", "stack"]
+
 
 class Concat(Function):
     """Tensors joined along an axis  ⇒  each gets its part of the gradient."""

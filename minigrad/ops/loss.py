@@ -7,6 +7,8 @@ from minigrad.ops.operands import beside
 from minigrad.ops.select import minimum
 from minigrad.tensor import Tensor
 
+__all__ = ["huber_loss", "l1_loss", "mse_loss", "smooth_l1_loss"]
+
 
 @in_float32
 def mse_loss(pred: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:

@@ -14,6 +14,8 @@ from minigrad.ops.reduce import Sum
 from minigrad.ops.shape import Permute
 from minigrad.tensor import Tensor
 
+__all__ = ["linear", "matmul"]
+
 
 class MatMul(Function):
     """y = a·b for matrices, or stacks of them that broadcast  ⇒  ∂L/∂a = g·bᵀ, ∂L/∂b = aᵀ·g."""

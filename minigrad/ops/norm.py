@@ -15,6 +15,8 @@ from minigrad.ops.select import Keep
 from minigrad.ops.shape import Reshape
 from minigrad.tensor import Tensor
 
+__all__ = ["batch_norm"]
+
 AXES = (0, 2, 3)
 
 

@@ -14,6 +14,8 @@ from minigrad.ops.reduce import one_axis
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
+__all__ = ["argsort", "gather", "sort", "topk"]
+
 
 class Ordered(NamedTuple):
     """Elements in order, and where they were (int64)."""

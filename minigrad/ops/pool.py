@@ -16,6 +16,8 @@ from minigrad.ops.operands import check_dtypes
 from minigrad.ops.windows import pair, window_for
 from minigrad.tensor import Tensor
 
+__all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
+
 
 class MaxPool2d(Function):
     """y = the largest element of each window  ⇒  g goes to that element, the first one of equals.

@@ -21,6 +21,8 @@ from minigrad.ops.shape import Reshape
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
+__all__ = ["all", "amax", "amin", "any", "argmax", "argmin", "max", "mean", "min", "sum", "var"]
+
 Axis = int | tuple[int, ...] | None
 
 

@@ -15,6 +15,8 @@ from minigrad.ops.shape import permute, reshape
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
+__all__ = ["cumsum", "norm", "prod", "std"]
+
 
 class CumSum(Function):
     """yᵢ = x₀ + … + xᵢ  ⇒  ∂L/∂xᵢ = gᵢ + gᵢ₊₁ + …, the sums so far from the other end."""

@@ -17,6 +17,23 @@ from minigrad.ops.operands import Number, Operand, floating, operands
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
+__all__ = [
+    "bitwise_and",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_xor",
+    "clip",
+    "equal",
+    "greater",
+    "greater_equal",
+    "less",
+    "less_equal",
+    "maximum",
+    "minimum",
+    "not_equal",
+    "where",
+]
+
 
 class Keep(Function):
     """g where the mask is not 0, else 0: linear in g, and its own transpose  ⇒  keep of the gradient's gradient.

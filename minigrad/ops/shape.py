@@ -17,6 +17,8 @@ from minigrad.ops.operands import ints, one_int
 from minigrad.ops.spellings import also
 from minigrad.tensor import Tensor
 
+__all__ = ["broadcast_to", "flatten", "permute", "reshape", "squeeze", "t", "transpose", "unsqueeze"]
+
 
 class Reshape(Function):
     """The same elements, in row-major order, in another shape  ⇒  reshape the gradient back."""

@@ -11,6 +11,25 @@ from minigrad.ops.operands import Number, floating
 from minigrad.ops.select import where
 from minigrad.tensor import Tensor
 
+__all__ = [
+    "ceil",
+    "elu",
+    "expm1",
+    "floor",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "leaky_relu",
+    "log1p",
+    "masked_fill",
+    "round",
+    "rsqrt",
+    "sign",
+    "silu",
+    "softplus",
+    "square",
+]
+
 
 class Steps(Elementwise):
     """y is constant between jumps  ⇒  ∂L/∂x = 0."""
