@@ -108,9 +108,9 @@ class Optimizer:
             for p in group["params"]:
                 g = p.grad
                 if g is not None:
-                    if not isinstance(g, Tensor) or g.shape != p.shape:
-                        raise ValueError(f"{self._name}: the gradient of a parameter of shape {p.shape} is {g!r}")
                     array, state = p.data, self.state.setdefault(p, {})
+                    if not isinstance(g, Tensor) or g.data.shape != array.shape:
+                        raise ValueError(f"{self._name}: the gradient of a parameter of shape {p.shape} is {g!r}")
                     if backend.on_cpu(array):
                         update(array, g.data, state)
                     else:

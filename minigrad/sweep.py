@@ -141,20 +141,17 @@ def _sweep(
     return grads
 
 
-def _run(node: Function, grad: Any) -> list[Any]:
+def _run(node: Function, grad: Any) -> Sequence[Any]:
     """Run a node's `backward` on the device of `grad`, and return for each input a gradient of its shape, or None."""
     found = node.backward(grad) if type(grad) is np.ndarray else _run_elsewhere(node, grad)
     found = found if isinstance(found, tuple) else (found,)
     if len(found) != len(node.edges):
         _refuse(node, found)
-    fitted = []
     for g, edge in zip(found, node.edges, strict=True):
-        if g is None or edge is None:
-            g = None
-        elif type(g) is not np.ndarray or g.shape != edge.shape or g.dtype != edge.dtype or grad_mode.enabled:
-            g = _fitted(node, edge, g, found)
-        fitted.append(g)
-    return fitted
+        fits = type(g) is np.ndarray and edge is not None and g.shape == edge.shape and g.dtype == edge.dtype
+        if grad_mode.enabled or not (g is None or fits):
+            return [_fitted(node, *pair, found) for pair in zip(node.edges, found, strict=True)]
+    return found  # nearly always
 
 
 def _run_elsewhere(node: Function, grad: Any) -> Any:
@@ -166,6 +163,8 @@ def _fitted(node: Function, edge: Any, g: Any, found: tuple) -> Any:
     """Return a gradient as an array, or while the sweep is recorded as a Tensor, and undo broadcasting: sum over the
     axes along which the input was repeated to the output's shape.
     """
+    if g is None or edge is None:
+        return None
     shape, dtype = edge.shape, edge.dtype
     if grad_mode.enabled:
         g = g if isinstance(g, Tensor) else _refuse(node, found)

@@ -34,7 +34,8 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
         return array_module(a).matmul(a, b, out=out)
     task_bytes = a.size * b.shape[-1] // MULTIPLY_ADDS_PER_BYTE
     if not worth_splitting(task_bytes) or not _alike(a, b):
-        return np.matmul(a, b, out=out)
+        matrices = a.ndim == b.ndim == 2 and out is None
+        return a.dot(b) if matrices else np.matmul(a, b, out=out)  # the same, begun in half the time
     *stack, rows, _ = a.shape
     columns = b.shape[-1]
     product = np.empty((*stack, rows, columns), dtype=np.result_type(a, b)) if out is None else out
