@@ -17,7 +17,7 @@ from benchmarks.rows import Row
 from benchmarks.tables import TABLES, Table
 from minigrad.backend import DeviceError, device_module
 from minigrad.files import atomic_path
-from minigrad.kernels.parallel import get_num_threads
+from minigrad.kernels.threads import get_num_threads
 from minigrad.output import tolerant_program
 
 BUSY = 0.5  # load average from which on times are not to be trusted

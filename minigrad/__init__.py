@@ -17,7 +17,7 @@ from minigrad.backend import array_module, cuda_is_available
 from minigrad.function import Function
 from minigrad.grad_mode import enable_grad, no_grad
 from minigrad.gradcheck import GradcheckError, gradcheck, gradgradcheck
-from minigrad.kernels.parallel import get_num_threads, set_num_threads
+from minigrad.kernels.threads import get_num_threads, set_num_threads
 from minigrad.operators import METHODS as _METHODS  # noqa: F401 - importing it gives Tensor its operators
 from minigrad.rng import manual_seed, random_stream
 from minigrad.sweep import grad

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from minigrad import backend, optim, serialize
-from minigrad.kernels import parallel, update
+from minigrad.kernels import threads, update
 from minigrad.optimizer import Optimizer
 from minigrad.tensor import Parameter, Tensor
 from tests.optimizers import OPTIMIZERS, every_optimizer, gradients, make_params, train, values
@@ -50,7 +50,7 @@ def test_gradient_is_not_changed_and_may_have_any_layout(device, kind):
 @every_optimizer
 def test_later_steps_need_no_memory_that_grows_with_the_parameters(monkeypatch, kind):
     monkeypatch.setattr(update, "BLOCK_ELEMENTS", 10_000)
-    monkeypatch.setattr(parallel, "_crew", parallel._Crew(1))
+    monkeypatch.setattr(threads, "_crew", threads._Crew(1))
     optimizer_class, _, options = OPTIMIZERS[kind]
     shape = (300, 100, 2, 2)
     channels_last = np.ones((300, 2, 2, 100), np.float32).transpose(0, 3, 1, 2)

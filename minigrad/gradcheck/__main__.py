@@ -11,7 +11,7 @@ from minigrad import backend
 from minigrad.gradcheck import largest_error, largest_second_error
 from minigrad.gradcheck.case import Case
 from minigrad.gradcheck.cases import CASES
-from minigrad.kernels.parallel import get_num_threads
+from minigrad.kernels.threads import get_num_threads
 from minigrad.output import tolerant_program
 
 ORDERS = {"first order": largest_error, "second order": largest_second_error}

@@ -8,8 +8,8 @@ gaps of 0.5 between them and are not near 0, or near any multiple of 0.5.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -239,19 +239,20 @@ MATRIX = [
 ]
 
 
-@contextmanager
-def winograd() -> Iterator[None]:
-    """Have 3×3 convolutions, and all their gradients, done by Winograd's algorithm."""
-    rule, kernels.winograd.suits = kernels.winograd.suits, lambda *sizes: True
-    try:
-        yield
-    finally:
-        kernels.winograd.suits = rule
-
-
 CONVOLUTION = [
     case("conv2d", "3x3, padding 1", normal(2, 2, 3, 4), normal(2, 2, 3, 3), normal(2), padding=1),
-    case("conv2d", "Winograd", normal(1, 2, 5, 4), normal(2, 2, 3, 3), normal(2), choice=winograd, padding=1),
+    *[
+        case(
+            "conv2d",
+            f"by {name}",
+            normal(2, 2, 5, 4),
+            normal(2, 2, 3, 3),
+            normal(2),
+            choice=partial(kernels.using, name),
+            padding=1,
+        )
+        for name in kernels.conv.ALGORITHMS
+    ],
     case("conv2d", "16 pictures, 5 channels", normal(16, 5, 2, 2), normal(1, 5, 1, 2), normal(1), padding=(0, 1)),
     case("conv2d", "ReLU", normal(2, 2, 3, 3), normal(2, 2, 3, 3), normal(2), padding=1, relu=True),
     case("conv2d", "1x1, no bias", normal(2, 3, 2, 2), normal(2, 3, 1, 1)),

@@ -1,37 +1,29 @@
-"""Plain array code without autograd: the algorithms behind convolution, pooling, normalisation, activations, sums."""
+"""Plain array code without autograd: the algorithms behind convolution, pooling, normalisation, activations, sums.
 
-from minigrad.kernels import (
-    activation,
-    conv,
-    matmul,
-    norm,
-    parallel,
-    planar,
-    pool,
-    precision,
-    random,
-    reduce,
-    select,
-    strips,
-    winograd,
-)
-from minigrad.kernels.scratch import keep_freed_memory
+In which order to read them, and what they cost, is in the README of this folder.
+"""
+
+from minigrad.kernels import activation, conv, layout, matmul, norm, pool, precision, random, reduce, select, work
+from minigrad.kernels.conv import using
+from minigrad.kernels.explain import explain
+from minigrad.kernels.threads import hold_blas_to_one_thread
+from minigrad.kernels.work import keep_freed_memory
 
 __all__ = [
     "activation",
     "conv",
+    "explain",
+    "layout",
     "matmul",
     "norm",
-    "parallel",
-    "planar",
     "pool",
     "precision",
     "random",
     "reduce",
     "select",
-    "strips",
-    "winograd",
+    "using",
+    "work",
 ]
 
 keep_freed_memory()
-parallel.hold_blas_to_one_thread()
+hold_blas_to_one_thread()

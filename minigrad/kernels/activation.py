@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minigrad.backend import Array, array_module, on_cpu
-from minigrad.kernels.parallel import share_slices, worth_splitting
+from minigrad.kernels.work import parts, share, worth_sharing
 
 
 def relu(x: Array) -> Array:
@@ -11,8 +11,9 @@ def relu(x: Array) -> Array:
     xp = array_module(x)
     if not on_cpu(x):
         return xp.maximum(x, 0, out=xp.empty_like(x))
-    if not worth_splitting(2 * x.nbytes):
+    if not worth_sharing(2 * x.nbytes):
         return xp.maximum(x, 0)
     y = xp.empty_like(x)
-    share_slices(lambda part: xp.maximum(x[part], 0, out=y[part]), len(x), x, 2 * x.nbytes)
+    size = 2 * x.nbytes
+    share(lambda part, _: xp.maximum(x[part], 0, out=y[part]), parts(len(x), x, size), x, size)
     return y

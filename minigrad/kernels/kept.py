@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigrad.backend import Array, on_cpu
-from minigrad.kernels.parallel import split
+from minigrad.kernels.work import parts, share
 
 
 class _Entry(NamedTuple):
@@ -49,4 +49,5 @@ def _equal(a: Array | None, b: Array | None) -> bool:
         return a is b
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
-    return all(split(lambda part: np.array_equal(a[part], b[part]), len(a), a, 2 * a.nbytes))
+    size = 2 * a.nbytes
+    return all(share(lambda part, _: np.array_equal(a[part], b[part]), parts(len(a), a, size), a, size))

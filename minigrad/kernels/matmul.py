@@ -1,18 +1,13 @@
-"""Matrix products, shared among our threads where they are large; `parallel.py` says why not among those of BLAS."""
+"""Matrix products, shared among our threads where they are large; `threads.py` says why not among those of BLAS."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 
 from minigrad.backend import Array, array_module, on_cpu
-from minigrad.kernels.parallel import share, share_slices, slices, split, worth_splitting
 from minigrad.kernels.precision import HALF, SINGLE
-from minigrad.kernels.scratch import Scratch
+from minigrad.kernels.work import Scratch, parts, products, share, slices, worth_sharing
 
-# A core multiplies and adds about this often in the time in which it copies a byte; `split` counts bytes.
-MULTIPLY_ADDS_PER_BYTE = 8
 # BLAS copies both matrices before it multiplies them, and the second one less quickly. With few rows in the first, most
 # of the time is lost there, and (bᵀaᵀ)ᵀ is faster by a fifth.
 FEW_ROWS = 64
@@ -32,28 +27,26 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
         return out
     if not on_cpu(a):
         return array_module(a).matmul(a, b, out=out)
-    task_bytes = a.size * b.shape[-1] // MULTIPLY_ADDS_PER_BYTE
-    if not worth_splitting(task_bytes) or not _alike(a, b):
+    size = products(a.size * b.shape[-1])
+    if not worth_sharing(size) or not _alike(a, b):
         matrices = a.ndim == b.ndim == 2 and out is None
         return a.dot(b) if matrices else np.matmul(a, b, out=out)  # the same, begun in half the time
     *stack, rows, _ = a.shape
     columns = b.shape[-1]
     product = np.empty((*stack, rows, columns), dtype=np.result_type(a, b)) if out is None else out
     if stack and rows < FEW_ROWS and columns >= 2 * SOME_COLUMNS:
-
-        def multiply(some: Iterator[slice]) -> None:
-            for part in some:
-                np.matmul(a, b[..., part], out=product[..., part])
-
-        share(multiply, slices(columns, columns // SOME_COLUMNS), a, task_bytes)
+        some = slices(columns, columns // SOME_COLUMNS)
+        share(lambda part, _: np.matmul(a, b[..., part], out=product[..., part]), some, a, size)
     elif stack:
-        share_slices(lambda part: np.matmul(a[part], b[part], out=product[part]), len(a), a, task_bytes)
+        share(lambda part, _: np.matmul(a[part], b[part], out=product[part]), parts(len(a), a, size), a, size)
     elif rows >= columns:
-        split(lambda part: np.matmul(a[part], b, out=product[part]), rows, a, task_bytes)
+        share(lambda part, _: np.matmul(a[part], b, out=product[part]), parts(rows, a, size, each=1), a, size)
     elif rows < FEW_ROWS and b.T.flags.c_contiguous:
-        split(lambda part: np.copyto(product[:, part], (b.T[part] @ a.T).T), columns, a, task_bytes)
+        columns = parts(columns, a, size, each=1)
+        share(lambda part, _: np.copyto(product[:, part], (b.T[part] @ a.T).T), columns, a, size)
     else:
-        split(lambda part: np.matmul(a, b[:, part], out=product[:, part]), columns, a, task_bytes)
+        columns = parts(columns, a, size, each=1)
+        share(lambda part, _: np.matmul(a, b[:, part], out=product[:, part]), columns, a, size)
     return product
 
 

@@ -7,17 +7,13 @@ NumPy's loops along C alone would be too short to be fast.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from functools import reduce
 
 from minigrad.backend import Array, array_module, on_cpu
-from minigrad.kernels.conv import channels_first, channels_last
-from minigrad.kernels.finish import Finish, repeated, rows_of
-from minigrad.kernels.parallel import share, split
-from minigrad.kernels.patches import Block, blocks
+from minigrad.kernels.conv.finish import Finish
+from minigrad.kernels.layout import channels_first, channels_last, repeated, rows_of
 from minigrad.kernels.reduce import total
-from minigrad.kernels.scratch import Scratch
-from minigrad.kernels.select import keep_into
+from minigrad.kernels.work import Block, Scratch, blocks, share
 
 # What belongs to one block stays in the cache that the cores share (32 MB on the machines of 2024). Smaller blocks
 # would fit into a core's own; but then the threads spend more time on handing Python's lock to each other, between ever
@@ -53,34 +49,26 @@ def moments(x: Array) -> tuple[Array, Array]:
     """
     images = channels_last(x)
 
-    def of_part(some: list[Block]) -> tuple:
-        scratch, found = Scratch(array_module(x), x.dtype), None
-        for block in some:
-            pixels = images[block]
-            count = pixels.size // images.shape[3]
-            mean = total(pixels, POSITIONS) / count
-            lost, squares = count * mean * mean, None
-            if on_cpu(x):  # a GPU would have to be waited for
-                squares = _products_sum(pixels, pixels) - lost
-            if squares is None or not (lost <= MAX_LOSS * squares).all():
-                deviations = scratch("deviations", rows_of(pixels).shape)
-                array_module(x).subtract(rows_of(pixels), repeated(mean, images.shape[2]), out=deviations)
-                deviations *= deviations
-                squares = total(deviations.reshape(pixels.shape), POSITIONS)
-            found = _combined(found, (count, mean, squares))
-        return found
+    def of_block(block: Block, scratch: Scratch) -> tuple:
+        pixels = images[block]
+        count = pixels.size // images.shape[3]
+        mean = total(pixels, POSITIONS) / count
+        lost, squares = count * mean * mean, None
+        if on_cpu(x):  # a GPU would have to be waited for
+            squares = _products_sum(pixels, pixels) - lost
+        if squares is None or not (lost <= MAX_LOSS * squares).all():
+            deviations = scratch("deviations", rows_of(pixels).shape)
+            array_module(x).subtract(rows_of(pixels), repeated(mean, images.shape[2]), out=deviations)
+            deviations *= deviations
+            squares = total(deviations.reshape(pixels.shape), POSITIONS)
+        return count, mean, squares
 
-    found = None
-    for other in _split_blocks(of_part, images):
-        found = _combined(found, other)
-    count, mean, squares = found
+    count, mean, squares = reduce(_combined, share(of_block, *_blocks(images)))
     return mean, squares / count
 
 
-def _combined(a: tuple | None, b: tuple) -> tuple:
+def _combined(a: tuple, b: tuple) -> tuple:
     """Return count, mean and sum of squared deviations of two sets of numbers together."""
-    if a is None:
-        return b
     (count_a, mean_a, squares_a), (count_b, mean_b, squares_b) = a, b
     count, difference = count_a + count_b, mean_b - mean_a
     mean = mean_a + difference * (count_b / count)
@@ -98,50 +86,38 @@ def scale_and_shift(
     finish, scale = finish.for_rows(images.shape[2]), repeated(scale, images.shape[2])
     y = array_module(x).empty_like(images)
 
-    def transform(some: Iterable[Block]) -> None:
-        for block in some:
-            target = rows_of(y[block])
-            array_module(x).multiply(rows_of(images[block]), scale, out=target)
-            finish(target, block)
+    def transform(block: Block, _: Scratch) -> None:
+        target = rows_of(y[block])
+        array_module(x).multiply(rows_of(images[block]), scale, out=target)
+        finish(target, block)
 
     share(transform, *_blocks(images))
     return channels_first(y)
 
 
-def batch_norm_sums(
-    g: Array, x: Array, mean: Array, inverse_deviation: Array, y: Array | None = None
-) -> tuple[Array, Array, Array]:
-    """Return Σ g and Σ g·x̂ per channel, both (C,), with x̂ = (x − mean)·inverse_deviation, and g.
-
-    With `y`, the result of a ReLU that g is the gradient of, g is 0 first wherever y is.
-    """
+def batch_norm_sums(g: Array, x: Array, mean: Array, inverse_deviation: Array) -> Array:
+    """Return Σ g and Σ g·x̂ per channel, together (2, C), with x̂ = (x − mean)·inverse_deviation."""
     xp = array_module(x)
     images, grads = channels_last(x), channels_last(g)
-    outputs = None if y is None else channels_last(y)
-    kept = grads if y is None else xp.empty_like(grads)
     # Σ g·(x − μ) = Σ g·x − μ·Σ g loses few digits, if means are not much larger than deviations.
     at_once = on_cpu(x) and bool((abs(mean) * inverse_deviation <= MAX_LOSS).all())
     means = repeated(mean, images.shape[2])
 
-    def sums(some: list[Block]) -> Array:
-        scratch, found = Scratch(xp, x.dtype), xp.zeros((2, images.shape[3]), dtype=x.dtype)
-        for block in some:
-            if outputs is not None:
-                keep_into(kept[block], grads[block], outputs[block])
-            pixels, sum_g = images[block], total(kept[block], POSITIONS)
-            found[0] += sum_g
-            if at_once:
-                found[1] += _products_sum(kept[block], pixels) - mean * sum_g
-            else:
-                centred = scratch("centred", rows_of(pixels).shape)
-                xp.subtract(rows_of(pixels), means, out=centred)
-                centred *= rows_of(kept[block])
-                found[1] += total(centred.reshape(pixels.shape), POSITIONS)
-        return found
+    def sums(block: Block, scratch: Scratch) -> Array:
+        pixels, slopes = images[block], grads[block]
+        sum_g = total(slopes, POSITIONS)
+        if at_once:
+            return xp.stack([sum_g, _products_sum(slopes, pixels) - mean * sum_g])
+        centred = scratch("centred", rows_of(pixels).shape)
+        xp.subtract(rows_of(pixels), means, out=centred)
+        centred *= rows_of(slopes)
+        return xp.stack([sum_g, total(centred.reshape(pixels.shape), POSITIONS)])
 
-    parts = _split_blocks(sums, images)
-    sum_g, sum_gx = sum(parts[1:], start=parts[0])
-    return sum_g, sum_gx * inverse_deviation, channels_first(kept)
+    found = xp.zeros((2, images.shape[3]), dtype=x.dtype)
+    for some in share(sums, *_blocks(images)):
+        found += some
+    found[1] *= inverse_deviation
+    return found
 
 
 def batch_norm_input_grad(
@@ -156,28 +132,18 @@ def batch_norm_input_grad(
     factor, slope, constant = (repeated(v, images.shape[2]) for v in (factor, slope, -factor * mean_g - slope * mean))
     out = xp.empty_like(images)
 
-    def combine(some: Iterable[Block]) -> None:
-        scratch = Scratch(xp, x.dtype)
-        for block in some:
-            target = rows_of(out[block])
-            xp.multiply(rows_of(images[block]), slope, out=target)
-            target += constant
-            target += xp.multiply(rows_of(grads[block]), factor, out=scratch("scaled", target.shape))
+    def combine(block: Block, scratch: Scratch) -> None:
+        target = rows_of(out[block])
+        xp.multiply(rows_of(images[block]), slope, out=target)
+        target += constant
+        target += xp.multiply(rows_of(grads[block]), factor, out=scratch("scaled", target.shape))
 
     share(combine, *_blocks(images))
     return channels_first(out)
 
 
-def _split_blocks(task: Callable[[list[Block]], Any], images: Array) -> list[Any]:
-    """Call `task` for lists of blocks that together cover the pictures, side by side, and return the results."""
-    todo, *size = _blocks(images)
-    return split(lambda part: task(todo[part]), len(todo), *size)
-
-
 def _blocks(images: Array) -> tuple[list[Block], Array, int]:
-    """Return blocks that stay in the cache and together cover the pictures; and what `split` and `share` want to know
-    of the work.
-    """
+    """Return blocks that stay in the cache and together cover the pictures; and what else `share` wants to know."""
     _, h, w, c = images.shape
-    task_bytes = ARRAYS * images.nbytes
-    return blocks(images, h, ARRAYS * w * c * images.itemsize, BLOCK_BYTES, task_bytes), images, task_bytes
+    size = ARRAYS * images.nbytes
+    return blocks(images, h, ARRAYS * w * c * images.itemsize, BLOCK_BYTES, size), images, size

@@ -17,12 +17,10 @@ from typing import Any
 import numpy as np
 
 from minigrad.backend import Array, array_module, on_cpu
-from minigrad.kernels.conv import channels_first, channels_last
-from minigrad.kernels.copies import copy_runs
-from minigrad.kernels.parallel import share, share_slices
-from minigrad.kernels.patches import Block, Pair, Window, blocks, seen
+from minigrad.kernels.conv import Pair, Window
+from minigrad.kernels.layout import channels_first, channels_last, copy_runs, cut
 from minigrad.kernels.precision import in_float32
-from minigrad.kernels.scratch import Scratch
+from minigrad.kernels.work import Block, Scratch, blocks, parts, share
 
 BLOCK_BYTES = 1 << 22  # of pictures: between shorter calls, threads would mostly wait for each other
 
@@ -43,19 +41,17 @@ def max_pool2d(x: Array, window: Window, with_winners: bool) -> tuple[Array, Arr
     number = np.uint8 if positions <= 1 << 8 else np.uint16 if positions <= 1 << 16 else np.uint32
     winners = xp.zeros(y.shape, dtype=number) if with_winners else None
 
-    def pool(some: Iterator[Block]) -> None:
-        scratch = Scratch(xp, x.dtype)
-        for block in some:
-            piece = seen(images, block, window, ow, scratch, -xp.inf)
-            if winners is None:
-                _combine(xp.maximum, piece, window, y[block], scratch)
-            else:
-                if window.padding != (0, 0):
-                    _skip_padding(winners[block], block.rows.start, window)
-                _largest_and_winners(piece, window, y[block], winners[block], scratch)
+    def pool(block: Block, scratch: Scratch) -> None:
+        piece = _seen(images, block, window, ow, scratch, -xp.inf)
+        if winners is None:
+            _combine(xp.maximum, piece, window, y[block], scratch)
+        else:
+            if window.padding != (0, 0):
+                _skip_padding(winners[block], block.rows.start, window)
+            _largest_and_winners(piece, window, y[block], winners[block], scratch)
 
-    task_bytes = y.nbytes * positions * (2 if with_winners else 1)
-    share(pool, _blocks(images, window, oh, task_bytes), y, task_bytes)
+    size = y.nbytes * positions * (2 if with_winners else 1)
+    share(pool, _blocks(images, window, oh, size), y, size)
     return channels_first(y), winners
 
 
@@ -124,7 +120,7 @@ def take_from_winners(x: Array, winners: Array, window: Window) -> Array:
     xp, images = array_module(x), channels_last(x)
     y = xp.zeros(winners.shape, dtype=x.dtype)
     everything = Block(slice(0, len(y)), slice(0, y.shape[1]))
-    piece = seen(images, everything, window, y.shape[2], Scratch(xp, x.dtype))
+    piece = _seen(images, everything, window, y.shape[2], Scratch(x))
     for k, index in _positions(window, *y.shape[1:3]):
         y = xp.where(winners == k, piece[index], y)
     return channels_first(y)
@@ -139,14 +135,12 @@ def avg_pool2d(x: Array, window: Window) -> Array:
     y = xp.empty((len(images), oh, ow, images.shape[3]), dtype=x.dtype)
     positions = window.kernel[0] * window.kernel[1]
 
-    def pool(some: Iterator[Block]) -> None:
-        scratch = Scratch(xp, x.dtype)
-        for block in some:
-            _combine(xp.add, seen(images, block, window, ow, scratch), window, y[block], scratch)
-            y[block] *= 1 / positions
+    def pool(block: Block, scratch: Scratch) -> None:
+        _combine(xp.add, _seen(images, block, window, ow, scratch), window, y[block], scratch)
+        y[block] *= 1 / positions
 
-    task_bytes = y.nbytes * positions
-    share(pool, _blocks(images, window, oh, task_bytes), y, task_bytes)
+    size = y.nbytes * positions
+    share(pool, _blocks(images, window, oh, size), y, size)
     return channels_first(y)
 
 
@@ -177,8 +171,7 @@ def _collect(give: Callable[[int, tuple[slice, ...], Array], None], grads: Array
         list(_alike(*axis)) for axis in zip(window.kernel, window.stride, window.padding, (oh, ow), size, strict=True)
     )
 
-    def collect(part: slice) -> None:
-        scratch = Scratch(xp, grads.dtype)
+    def collect(part: slice, scratch: Scratch) -> None:
         for (some_rows, height, row_givers), (some_columns, width, column_givers) in product(rows, columns):
             total = scratch("total", (part.stop - part.start, height, width, channels))
             for nth, ((u, i, to_rows), (v, j, to_columns)) in enumerate(product(row_givers, column_givers)):
@@ -195,7 +188,8 @@ def _collect(give: Callable[[int, tuple[slice, ...], Array], None], grads: Array
                 total[...] = 0
             copy_runs(total, x[part, some_rows, some_columns])
 
-    share_slices(collect, n, grads, grads.nbytes * 2 * window.kernel[0] * window.kernel[1])
+    work = grads.nbytes * 2 * window.kernel[0] * window.kernel[1]
+    share(collect, parts(n, grads, work), grads, work)
     return x
 
 
@@ -221,9 +215,17 @@ def _alike(kernel: int, stride: int, padding: int, windows: int, size: int) -> I
         yield slice(start, size, stride), count, givers
 
 
-def _blocks(images: Array, window: Window, oh: int, task_bytes: int) -> list[Block]:
+def _blocks(images: Array, window: Window, oh: int, size: int) -> list[Block]:
     row_bytes = window.stride[0] * images.shape[2] * images.shape[3] * images.itemsize
-    return blocks(images, oh, row_bytes, BLOCK_BYTES, task_bytes)
+    return blocks(images, oh, row_bytes, BLOCK_BYTES, size)
+
+
+def _seen(images: Array, block: Block, window: Window, ow: int, scratch: Scratch, beyond: float = 0) -> Array:
+    """Return what a block's windows, `ow` in a row, see of the pictures; the padding has the value `beyond`."""
+    (kh, kw), (sh, sw), (ph, pw), _, _ = window
+    rows = block.rows.stop - block.rows.start
+    size = (rows - 1) * sh + kh, (ow - 1) * sw + kw
+    return cut(images, block.pictures, (block.rows.start * sh - ph, -pw), size, scratch, beyond)
 
 
 def _positions(window: Window, oh: int, ow: int) -> Iterator[tuple[int, tuple[slice, ...]]]:

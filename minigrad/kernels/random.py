@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.backend import Array, device_module
-from minigrad.kernels.parallel import share_slices
+from minigrad.kernels import work
 
 GAMMA, MIX_1, MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 BLOCK = 1 << 13  # 64-bit numbers: what is computed of a block at a time stays in the cache
@@ -43,10 +43,10 @@ def mask(shape: tuple[int, ...], share: float, key: int, device: str) -> Array:
     if xp is np:
         row, pairs = kept.reshape(-1), -(-kept.size // 2)
 
-        def fill(part: slice) -> None:
+        def fill(part: slice, _: work.Scratch) -> None:
             _fill(row[2 * part.start : 2 * part.stop], key, part.start, below)
 
-        share_slices(fill, pairs, row, 8 * pairs)
+        work.share(fill, work.parts(pairs, row, 8 * pairs), row, 8 * pairs)
     else:
         _on_gpu(xp)(np.uint64(key), np.uint32(below), kept)
     return kept

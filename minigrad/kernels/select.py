@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad.backend import Array, array_module, on_cpu
-from minigrad.kernels.parallel import share_slices, worth_splitting
+from minigrad.kernels.work import parts, share, worth_sharing
 
 SMALL = 1 << 12  # numbers, for which a line of NumPy is quicker than care for memory
 BITS = {2: np.dtype(np.int16), 4: np.dtype(np.int32), 8: np.dtype(np.int64)}  # as many as a number has
@@ -26,10 +26,10 @@ def keep(g: Array, mask: Array) -> Array:
     """
     if g.ndim and g.size <= SMALL and on_cpu(g) and g.flags.c_contiguous and mask.flags.c_contiguous:
         return np.where(mask, g, ZERO[g.itemsize])
-    alike, task_bytes = mask.shape == g.shape, 2 * g.nbytes
+    alike, size = mask.shape == g.shape, 2 * g.nbytes
     kept = array_module(g).empty_like(mask if alike else g, dtype=g.dtype)
-    if alike and g.ndim and worth_splitting(task_bytes):
-        share_slices(lambda part: keep_into(kept[part], g[part], mask[part]), len(g), g, task_bytes)
+    if alike and g.ndim and worth_sharing(size):
+        share(lambda part, _: keep_into(kept[part], g[part], mask[part]), parts(len(g), g, size), g, size)
     else:
         keep_into(kept, g, mask)
     return kept

@@ -7,10 +7,10 @@ while it lies in the cache, temporary results included, and main memory is read 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from minigrad.backend import Array, memory_order, on_cpu
-from minigrad.kernels.parallel import share, slices
+from minigrad.kernels.work import Scratch, share, slices
 
 # A megabyte of float32. Some of these fit the cache; between much shorter calls the threads would mostly hand Python's
 # lock to each other.
@@ -36,9 +36,8 @@ def in_blocks(update: Callable[..., None], *arrays: Array) -> None:
         return
     vectors = [x.reshape(-1) for x in arrays]
 
-    def update_some(some: Iterator[slice]) -> None:
-        for part in some:
-            update(*[x[part] for x in vectors])
+    def update_block(part: slice, _: Scratch) -> None:
+        update(*[x[part] for x in vectors])
 
-    parts = slices(first.size, -(-first.size // BLOCK_ELEMENTS))
-    share(update_some, parts, first, sum(x.nbytes for x in vectors))
+    blocks = slices(first.size, -(-first.size // BLOCK_ELEMENTS))
+    share(update_block, blocks, first, sum(x.nbytes for x in vectors))

@@ -373,7 +373,7 @@ def test_errors_of_the_system_are_told_without_their_number(capsys):
 
 
 def test_wrong_number_of_threads_is_told_before_the_work(monkeypatch, capsys):
-    monkeypatch.setattr("minigrad.kernels.parallel._crew", None)
+    monkeypatch.setattr("minigrad.kernels.threads._crew", None)
     monkeypatch.setenv("MINIGRAD_NUM_THREADS", "0")
     assert common.guarded(lambda argv: pytest.fail("it works"), []) == 2
     assert capsys.readouterr().err == "error: MINIGRAD_NUM_THREADS: expected a number from 1 to 1024, got '0'\n"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from minigrad import get_num_threads, set_num_threads
-from minigrad.kernels import conv, norm, parallel, planar, pool, winograd
+from minigrad.kernels import norm, pool, work
+from minigrad.kernels.conv import im2col, planar, strips, winograd
 
 
 @pytest.fixture
 def tiny_blocks(monkeypatch):
     """Blocks smaller than one picture, mostly smaller than one row of it."""
-    for module in (conv, norm, planar, pool, winograd):
+    for module in (im2col, norm, planar, pool, strips, winograd):
         monkeypatch.setattr(module, "BLOCK_BYTES", 64)
 
 
@@ -19,6 +20,6 @@ def tiny_blocks(monkeypatch):
 def threads(monkeypatch):
     """A function that sets the number of threads; even the smallest task is split among them."""
     before = get_num_threads()
-    monkeypatch.setattr(parallel, "SMALLEST_TASK_BYTES", 1)
+    monkeypatch.setattr(work, "SMALLEST", 1)
     yield set_num_threads
     set_num_threads(before)

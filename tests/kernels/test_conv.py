@@ -1,46 +1,19 @@
-"""Convolution and its gradients against loops that follow the definition, in every blocking and threading."""
+"""The reference convolution and its gradients against the seven loops of the specification, in every blocking and
+threading; and the table that chooses an algorithm.
+"""
 
 from __future__ import annotations
 
 import itertools
+import threading
 
 import numpy as np
 import pytest
 
-from minigrad import backend
-from minigrad.kernels import conv, planar
-from minigrad.kernels.conv import Window
-
-# ---- the definition, one output position after the other ---------------------------------------------------------
-
-
-def positions(x, w, window):
-    """Yield (group's channels, group's filters, i, j, the patch's rows, the patch's columns) of the padded picture."""
-    oh, ow = window.output_size(x.shape[2:])
-    inputs, outputs = w.shape[1], len(w) // window.groups
-    for group, i, j in itertools.product(range(window.groups), range(oh), range(ow)):
-        rows = i * window.stride[0] + np.arange(window.kernel[0]) * window.dilation[0]
-        columns = j * window.stride[1] + np.arange(window.kernel[1]) * window.dilation[1]
-        channels = np.arange(group * inputs, (group + 1) * inputs)
-        yield channels, slice(group * outputs, (group + 1) * outputs), i, j, rows, columns
-
-
-def padded(x, window):
-    return np.pad(x, [(0, 0), (0, 0), *((p, p) for p in window.padding)])
-
-
-def naive(x, w, b, g, window):
-    """Return y, ∂L/∂x and ∂L/∂w for the upstream gradient g."""
-    picture = padded(x, window)
-    y, grad_picture, grad_w = np.zeros(g.shape), np.zeros(picture.shape), np.zeros(w.shape)
-    for channels, filters, i, j, rows, columns in positions(x, w, window):
-        patch = (slice(None), *np.ix_(channels, rows, columns))
-        y[:, filters, i, j] = np.einsum("ncuv,ocuv->no", picture[patch], w[filters]) + b[filters]
-        grad_picture[patch] += np.einsum("no,ocuv->ncuv", g[:, filters, i, j], w[filters])
-        grad_w[filters] += np.einsum("no,ncuv->ocuv", g[:, filters, i, j], picture[patch])
-    (ph, pw), (h, width) = window.padding, x.shape[2:]
-    return y, grad_picture[:, :, ph : ph + h, pw : pw + width], grad_w
-
+from minigrad import backend, kernels
+from minigrad.kernels import conv
+from minigrad.kernels.conv import ALGORITHMS, DIRECTIONS, Problem, Window, im2col, specification, winograd
+from minigrad.kernels.conv.problem import Overflow
 
 # ---- cases -------------------------------------------------------------------------------------------------------
 
@@ -95,9 +68,18 @@ def all_three(case, device="cpu", dtype=np.float64):
     return [backend.to_numpy(result) for result in results]
 
 
-def assert_naive(results, case, tolerance=1e-12):
-    expected = naive(*arrays(case), case[0])
-    for name, result, wanted in zip(("y", "input gradient", "weight gradient"), results, expected, strict=True):
+def specified(case):
+    """Return y, ∂L/∂x and ∂L/∂w by the specification."""
+    (window, shape, _), (x, w, b, g) = case, arrays(case)
+    return (
+        specification.conv2d(x, w, window) + b.reshape(-1, 1, 1),
+        specification.conv2d_input_grad(g, w, window, shape[2:]),
+        specification.conv2d_weight_grad(x, g, window),
+    )
+
+
+def assert_specified(results, case, tolerance=1e-12):
+    for name, result, wanted in zip(("y", "input gradient", "weight gradient"), results, specified(case), strict=True):
         assert result.shape == wanted.shape
         np.testing.assert_allclose(result, wanted, rtol=tolerance, atol=tolerance * 10, err_msg=name)
 
@@ -106,9 +88,10 @@ def assert_naive(results, case, tolerance=1e-12):
 
 
 @pytest.fixture(autouse=True)
-def patches_only(monkeypatch):
-    """The general algorithm, also for few channels."""
-    monkeypatch.setattr(planar, "suits", lambda *sizes: False)
+def reference():
+    """The reference, also where another algorithm would be taken."""
+    with kernels.using("im2col"):
+        yield
 
 
 def test_a_convolution_by_hand():
@@ -119,41 +102,28 @@ def test_a_convolution_by_hand():
 
 
 @every_case
-def test_as_defined(device, case):
-    assert_naive(all_three(case, device), case)
+def test_as_specified(device, case):
+    assert_specified(all_three(case, device), case)
 
 
 @every_case
 def test_in_float32(case):
     results = all_three(case, dtype=np.float32)
     assert {result.dtype for result in results} == {np.dtype(np.float32)}
-    assert_naive(results, case, 1e-5)
+    assert_specified(results, case, 1e-5)
 
 
 @every_case
 def test_blocks_smaller_than_a_picture_change_nothing(case, tiny_blocks):
-    assert_naive(all_three(case), case)
+    assert_specified(all_three(case), case)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 4])
 def test_blocks_of_any_height(monkeypatch, rows):
     case = CASES[-1][0], (3, 2, 5, 4), 3
     row_bytes = 4 * 9 * 2 * 8
-    monkeypatch.setattr(conv, "BLOCK_BYTES", rows * row_bytes + 1)
-    assert_naive(all_three(case), case)
-
-
-@every_case
-def test_both_routes_to_the_input_gradient_agree(device, case):
-    window, shape, _ = case
-    _, w, _, g = arrays(case, device)
-    _, expected, _ = naive(*arrays(case), window)
-    routes = [conv._input_grad_by_scattering]
-    if window.stride == (1, 1):
-        routes.append(conv._input_grad_by_gathering)
-    for route in routes:
-        result = backend.to_numpy(route(g, w, window, shape[2:]))
-        np.testing.assert_allclose(result, expected, rtol=1e-12, atol=1e-11, err_msg=route.__name__)
+    monkeypatch.setattr(im2col, "BLOCK_BYTES", rows * row_bytes + 1)
+    assert_specified(all_three(case), case)
 
 
 @every_case
@@ -202,12 +172,6 @@ def test_results_are_channels_last_in_memory(case):
     assert gradient.strides[1] == gradient.itemsize or gradient.shape[1] == 1 or gradient.size == 0
 
 
-def test_channels_last_input_is_not_copied():
-    images = np.zeros((2, 4, 5, 3))
-    assert conv.channels_last(conv.channels_first(images)).base is images
-    assert np.shares_memory(conv.channels_last(images.transpose(0, 3, 1, 2)), images)
-
-
 @pytest.mark.parametrize(
     "size, window, expected",
     [
@@ -220,3 +184,160 @@ def test_channels_last_input_is_not_copied():
 )
 def test_output_size(size, window, expected):
     assert window.output_size(size) == expected
+
+
+# ---- the table ---------------------------------------------------------------------------------------------------
+
+
+def problem(n=64, size=(32, 32), channels=3, filters=32, window=None, **more):
+    return Problem(n, size, channels, filters, window or Window((3, 3), padding=(1, 1)), np.dtype("f4"), **more)
+
+
+TWICE = Window((3, 3), (2, 2), (1, 1))
+
+
+@pytest.mark.parametrize(
+    "problem, forward, input_grad, weight_grad",
+    [
+        (problem(), "planar", "strips", "planar"),
+        (problem(channels=64), "winograd", "winograd", "winograd"),
+        (problem(channels=15), "im2col", "im2col", "im2col"),
+        (problem(channels=15, filters=30), "im2col", "turned", "im2col"),
+        (problem(channels=64, window=TWICE), "im2col", "im2col", "im2col"),
+        (problem(n=3, channels=8, filters=8), "planar", "turned", "planar"),
+        (problem(n=1, size=(7, 7), channels=512, filters=512), "im2col", "turned", "im2col"),
+        (problem(n=3, size=(8, 8), channels=64, frozen=True), "winograd", "turned", "im2col"),
+        (problem(size=(2, 2), channels=512, filters=512), "im2col", "turned", "im2col"),
+        (problem(n=0, channels=64), "im2col", "turned", "im2col"),
+        (problem(channels=4, filters=8, window=Window((5, 5), groups=2)), "im2col", "turned", "im2col"),
+        (problem(window=Window((5, 5), dilation=(2, 1))), "im2col", "im2col", "im2col"),
+        (problem(window=Window((1, 3), padding=(1, 1))), "planar", "im2col", "planar"),
+        (problem(channels=64, on_cpu=False), "im2col", "turned", "im2col"),
+    ],
+)
+def test_the_first_that_suits_is_taken(problem, forward, input_grad, weight_grad):
+    assert [conv.choice(problem, direction)[0] for direction in DIRECTIONS] == [forward, input_grad, weight_grad]
+
+
+def test_what_is_forced_is_taken_wherever_it_can_compute():
+    assert conv.choice(problem(channels=2), "forward", "winograd")[0] == "winograd"
+    assert conv.choice(problem(channels=64, window=TWICE), "forward", "winograd")[0] == "im2col"
+    assert conv.choice(problem(channels=64), "input_grad", "planar")[0] == "winograd"
+
+
+def test_using_holds_for_its_block_and_its_thread():
+    x, w, window = np.ones((1, 3, 8, 8), np.float32), np.ones((2, 3, 3, 3), np.float32), Window((3, 3))
+
+    def taken():
+        with conv.recorded() as calls:
+            conv.conv2d(x, w, None, window)
+        return calls[0].algorithm
+
+    elsewhere = []
+    with kernels.using("winograd"):
+        with kernels.using("turned"):
+            assert taken() == "planar"  # it serves another direction
+        thread = threading.Thread(target=lambda: elsewhere.append(taken()))
+        thread.start()
+        thread.join()
+        assert taken() == "winograd"
+    assert elsewhere == ["planar"] and taken() == "im2col"  # as the fixture has it
+    with (
+        pytest.raises(ValueError, match="using: expected one of winograd, .*, im2col, got 'fft'"),
+        kernels.using("fft"),
+    ):
+        pass
+
+
+def test_what_overflows_is_computed_by_the_next_algorithm(monkeypatch):
+    def overflow(*_):
+        raise Overflow
+
+    monkeypatch.setattr(winograd, "forward", overflow)
+    with kernels.using("winograd"), conv.recorded() as calls:
+        y = conv.conv2d(np.ones((1, 1, 4, 4)), np.ones((1, 1, 3, 3)), None, Window((3, 3)))
+    assert [call.algorithm for call in calls] == ["planar"] and (y == 9).all()
+
+
+def test_the_costs_of_a_problem():
+    case = problem(n=2, size=(5, 4), channels=4, filters=6, window=Window((3, 2), (2, 1), groups=2))
+    assert (case.out, case.shape, case.taps) == ((2, 3), (2, 2, 3, 6), 12)
+    assert case.multiply_adds == 2 * 2 * 3 * 6 * 12
+    assert case.nbytes == 4 * (2 * 5 * 4 * 4 + 6 * 12 + 2 * 2 * 3 * 6)
+
+
+# ---- all algorithms ----------------------------------------------------------------------------------------------
+
+
+def random_problems(count, **fixed):
+    """Odd sizes, single rows, empty batches, strides, dilations, groups."""
+    rng = np.random.default_rng(1)
+    found = []
+    while len(found) < count:
+        groups = int(rng.integers(1, 3)) if rng.random() < 0.3 else 1
+        pairs = {
+            name: tuple(map(int, rng.integers(low, high, 2) if rng.random() < 0.5 else (low, low)))
+            for name, low, high in (("stride", 1, 4), ("padding", 0, 4), ("dilation", 1, 3))
+        }
+        kernel = tuple(map(int, rng.integers(1, 5, 2)))
+        window = Window(**{"kernel": kernel, **pairs, "groups": groups, **fixed})
+        size = tuple(map(int, rng.integers(1, 14, 2)))
+        n, channels, filters = (int(rng.integers(low, 6)) for low in (0, 1, 1))
+        if min(window.output_size(size)) > 0:
+            shape = n, channels * window.groups, *size
+            found.append(Problem(n, size, shape[1], filters * window.groups, window, np.dtype("f8")))
+    return found
+
+
+PROBLEMS = [
+    *random_problems(40),
+    *random_problems(20, stride=(1, 1), dilation=(1, 1), groups=1),
+    *random_problems(20, kernel=(3, 3), stride=(1, 1), dilation=(1, 1), groups=1),
+]
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("dtype, tolerance", [(np.float64, 1e-11), (np.float32, 1e-4), (np.float16, 5e-3)])
+def test_every_algorithm_gives_what_the_reference_gives(name, direction, dtype, tolerance, threads):
+    if not hasattr(ALGORITHMS[name], direction):
+        pytest.skip(f"{name} has no {direction}")
+    threads(2)
+    computed = 0
+    for number, problem in enumerate(PROBLEMS):
+        if not ALGORITHMS[name].suits(problem, direction).possible:
+            continue
+        rng, window = np.random.default_rng(number), problem.window
+        x, w, g = (
+            rng.standard_normal(shape).astype(dtype)
+            for shape in (
+                (problem.pictures, problem.channels, *problem.size),
+                (problem.filters, problem.channels // window.groups, *window.kernel),
+                (problem.pictures, problem.filters, *problem.out),
+            )
+        )
+        compute = {
+            "forward": lambda x=x, w=w, window=window: conv.conv2d(x, w, None, window),
+            "input_grad": lambda g=g, w=w, window=window, size=problem.size: conv.conv2d_input_grad(g, w, window, size),
+            "weight_grad": lambda x=x, g=g, window=window: conv.conv2d_weight_grad(x, g, window),
+        }[direction]
+        expected = compute()
+        with kernels.using(name), conv.recorded() as calls:
+            result, again = compute(), compute()
+        assert {call.algorithm for call in calls} == {name}
+        assert result.dtype == dtype and result.shape == expected.shape
+        np.testing.assert_array_equal(result, again)
+        size = abs(expected).max(initial=1)
+        np.testing.assert_allclose(result, expected, rtol=0, atol=tolerance * size, err_msg=str(problem))
+        computed += 1
+    assert computed >= 15
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_every_algorithm_repeats_bit_for_bit(name, count, threads, tiny_blocks):
+    threads(count)
+    case = Window((3, 3), padding=(1, 1)), (9, 5, 11, 10), 6
+    with kernels.using(name):
+        for first, again in zip(all_three(case, dtype=np.float32), all_three(case, dtype=np.float32), strict=True):
+            np.testing.assert_array_equal(first, again)

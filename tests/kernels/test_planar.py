@@ -7,9 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
-from minigrad.kernels import conv, planar
-from minigrad.kernels.conv import Window
-from tests.kernels.test_conv import all_three, assert_naive, describe
+from minigrad import kernels
+from minigrad.kernels import conv
+from minigrad.kernels.conv import Window, planar
+from tests.kernels.test_conv import all_three, assert_specified, describe
 
 CASES = [
     (Window(kernel, stride, padding, dilation), (3, 2, 7, 6), 4)
@@ -20,28 +21,21 @@ CASES = [
 CASES += [(Window((2, 2), padding=(1, 1)), (n, 3, 4, 5), 3) for n in (0, 5)]
 
 
+@pytest.fixture(autouse=True)
+def always():
+    with kernels.using("planar"):
+        yield
+
+
 @pytest.mark.parametrize("case", CASES, ids=describe)
 @pytest.mark.parametrize("threads_used, block_bytes", [(1, 1 << 20), (1, 64), (3, 64)])
-def test_as_defined_in_blocks_and_threads(case, threads, monkeypatch, threads_used, block_bytes):
+def test_as_specified_in_blocks_and_threads(case, threads, monkeypatch, threads_used, block_bytes):
     monkeypatch.setattr(planar, "BLOCK_BYTES", block_bytes)
     threads(threads_used)
-    assert_naive(all_three(case), case)
+    assert_specified(all_three(case), case)
 
 
 def test_any_layout_gives_the_same(rng):
     x, w = rng.standard_normal((2, 3, 8, 8)), rng.standard_normal((4, 3, 3, 3))
     last = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     np.testing.assert_array_equal(*(conv.conv2d(pictures, w, None, Window((3, 3))) for pictures in (x, last)))
-
-
-@pytest.mark.parametrize(
-    "channels, window, expected",
-    [
-        (3, Window((5, 5), (2, 2), (2, 2)), True),
-        (8, Window((5, 5)), False),
-        (4, Window((5, 5), groups=2), False),
-        (3, Window((5, 5), dilation=(2, 1)), False),
-    ],
-)
-def test_the_rule(channels, window, expected):
-    assert planar.suits(np.zeros((1, channels, 9, 9)), window) == expected

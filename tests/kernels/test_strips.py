@@ -1,4 +1,4 @@
-"""Convolutions of pictures cut into strips, against the definition."""
+"""The input gradient by strips, against the specification."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
-from minigrad.kernels import planar, strips
-from minigrad.kernels.conv import Window
-from tests.kernels.test_conv import all_three, assert_naive, describe
+from minigrad import kernels
+from minigrad.kernels import conv
+from minigrad.kernels.conv import Problem, Window, strips
+from tests.kernels.test_conv import all_three, assert_specified, describe
 
 CASES = [
     *[
@@ -28,27 +29,26 @@ every_case = pytest.mark.parametrize("case", CASES, ids=describe)
 
 
 @pytest.fixture(autouse=True)
-def always(monkeypatch):
-    """Strips for every convolution that they can compute, however many channels and few pictures it has."""
-    monkeypatch.setattr(planar, "suits", lambda *sizes: False)
-    monkeypatch.setattr(strips, "MAX_CHANNELS", 100)
-    monkeypatch.setattr(strips, "MIN_PICTURES", 0)
+def always():
+    """Strips for every input gradient that they can compute, however many channels and few pictures it has."""
+    with kernels.using("strips"):
+        yield
 
 
 @every_case
-def test_as_defined(case):
-    window, shape, _ = case
-    assert strips.suits(np.zeros(shape), shape[1], window)
-    assert_naive(all_three(case), case)
+def test_as_specified(case):
+    with conv.recorded() as calls:
+        assert_specified(all_three(case), case)
+    assert calls[1].algorithm == "strips"
 
 
 @every_case
 @pytest.mark.parametrize("threads_used", [1, 3])
 def test_blocks_and_threads_change_nothing(case, threads, monkeypatch, threads_used):
-    for limit in ("BLOCK_PICTURES", "BLOCK_BYTES", "PRODUCT_BYTES"):
+    for limit in ("BLOCK_PICTURES", "BLOCK_BYTES"):
         monkeypatch.setattr(strips, limit, 1)
     threads(threads_used)
-    assert_naive(all_three(case), case)
+    assert_specified(all_three(case), case)
 
 
 @pytest.mark.parametrize(
@@ -61,11 +61,5 @@ def test_blocks_and_threads_change_nothing(case, threads, monkeypatch, threads_u
     ],
 )
 def test_what_strips_cannot_compute(window):
-    assert not strips.suits(np.zeros((64, 2, 8, 8)), 2, window)
-
-
-def test_the_rule(monkeypatch):
-    monkeypatch.undo()
-    assert strips.suits(np.zeros(64), 3, Window((5, 5)))
-    assert not strips.suits(np.zeros(4), 3, Window((5, 5)))
-    assert not strips.suits(np.zeros(64), 32, Window((5, 5)))
+    problem = Problem(64, (8, 8), 2, 4, window, np.dtype("f4"))
+    assert not strips.suits(problem, "input_grad").possible

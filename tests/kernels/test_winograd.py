@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from minigrad import backend
-from minigrad.kernels import conv, winograd
-from minigrad.kernels.conv import Window
-from tests.kernels.test_conv import all_three, assert_naive, describe
+from minigrad import kernels
+from minigrad.kernels import conv
+from minigrad.kernels.conv import Window, winograd
+from minigrad.kernels.conv.finish import NOTHING
+from minigrad.kernels.conv.problem import Overflow
+from tests.kernels.test_conv import all_three, assert_specified, describe
 
 
 def case(n, c, h, w, filters, padding=(1, 1)):
@@ -28,21 +30,24 @@ every_case = pytest.mark.parametrize("case", CASES, ids=describe)
 
 
 @pytest.fixture
-def always(monkeypatch):
+def always():
     """Winograd's algorithm for every 3×3 convolution, however small."""
-    monkeypatch.setattr(winograd, "suits", lambda *sizes: True)
+    with kernels.using("winograd"):
+        yield
 
 
 @every_case
-def test_as_defined(device, case, always):
-    assert_naive(all_three(case, device), case, tolerance=1e-11)
+def test_as_specified(case, always):
+    with conv.recorded() as calls:
+        assert_specified(all_three(case), case, tolerance=1e-11)
+    assert [call.algorithm for call in calls] == ["winograd"] * 3
 
 
 @every_case
 @pytest.mark.parametrize("threads_used", [1, 2, 3])
 def test_small_blocks_and_threads_change_nothing(case, always, threads, tiny_blocks, threads_used):
     threads(threads_used)
-    assert_naive(all_three(case), case, tolerance=1e-11)
+    assert_specified(all_three(case), case, tolerance=1e-11)
 
 
 def test_float32_stays_close_to_the_patch_product(rng):
@@ -61,33 +66,18 @@ def test_a_repeated_run_is_identical(rng, threads, count):
     x = rng.standard_normal((16, 64, 12, 12)).astype(np.float32)
     w = rng.standard_normal((64, 64, 3, 3)).astype(np.float32)
     window = Window((3, 3), padding=(1, 1))
-    assert winograd.suits(16, 12, 12, 64, 64)
-    first, again = (conv.conv2d(x, w, None, window) for _ in range(2))
+    with conv.recorded() as calls:
+        first, again = (conv.conv2d(x, w, None, window) for _ in range(2))
+    assert calls[0].algorithm == "winograd"
     np.testing.assert_array_equal(first, again)
 
 
-@pytest.mark.parametrize(
-    ("sizes", "expected"),
-    [
-        ((64, 16, 16, 64, 64), True),
-        ((64, 16, 16, 64, 15), False),  # too few channels
-        ((1, 7, 7, 512, 512), False),  # too few tiles
-        ((64, 2, 2, 512, 512), False),  # most of each tile lies outside
-        ((0, 16, 16, 64, 64), False),
-    ],
-)
-def test_the_rule(sizes, expected):
-    assert winograd.suits(*sizes) == expected
-
-
-def test_transforms_are_exact_on_a_single_tile(device):
+def test_transforms_are_exact_on_a_single_tile(always):
     """A 6×6 tile with one filter: the sixteen outputs are the sixteen dot products."""
-    tile = np.arange(36.0).reshape(1, 6, 6, 1)
-    kernel = np.arange(9.0).reshape(1, 1, 3, 3)
-    with backend.use_device(device):
-        y = winograd.conv3x3(backend.to_device(tile, device), backend.to_device(kernel, device), (0, 0))
-    expected = [[(tile[0, i : i + 3, j : j + 3, 0] * kernel[0, 0]).sum() for j in range(4)] for i in range(4)]
-    np.testing.assert_allclose(backend.to_numpy(y)[0, :, :, 0], expected, rtol=1e-12)
+    tile, taps = np.arange(36.0).reshape(6, 6), np.arange(9.0).reshape(3, 3)
+    y = conv.conv2d(tile[None, None], taps[None, None], None, Window((3, 3)))
+    expected = [[(tile[i : i + 3, j : j + 3] * taps).sum() for j in range(4)] for i in range(4)]
+    np.testing.assert_allclose(y[0, 0], expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("points", [winograd.POINTS, (0, 1, -1, 2, -2), (0, 1, -1, 3, 0.5)], ids=str)
@@ -120,9 +110,11 @@ def spoiled(case, value, where):
     g = rng.standard_normal(x.shape).astype(np.float32)
     {"x": x, "w": w, "g": g}[where][(1, 3, 1, 2) if where == "w" else (1, 3, 9, 10)] = value
     fast = threes(x, w, g, window)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(winograd, "suits", lambda *sizes: False)
-        return zip(("y", "input gradient", "weight gradient"), fast, threes(x, w, g, window), strict=True)
+    with kernels.using("im2col"):
+        y, _, grad_w = threes(x, w, g, window)
+    with kernels.using("turned"):  # a tap that meets the padding is infinity times 0 there, too
+        grad_x = conv.conv2d_input_grad(g, w, window, x.shape[2:])
+    return zip(("y", "input gradient", "weight gradient"), fast, (y, grad_x, grad_w), strict=True)
 
 
 def threes(x, w, g, window):
@@ -149,17 +141,17 @@ def test_what_is_infinite_nan_or_huge_spoils_no_more_than_by_the_definition(valu
 def test_an_infinite_pixel_is_seen_by_nine_outputs_of_each_filter():
     x, w = np.zeros((1, 16, 28, 28), np.float32), np.ones((16, 16, 3, 3), np.float32)
     x[0, 5, 13, 14] = np.inf
-    assert winograd.suits(1, 28, 28, 16, 16)
     y = conv.conv2d(x, w, None, Window((3, 3), padding=(1, 1)))
     assert (y[:, :, 12:15, 13:16] == np.inf).all() and np.count_nonzero(y) == 9 * 16
 
 
 @pytest.mark.parametrize("position", [(0, 0), (0, 27), (27, 27), (12, 15), (13, 14), (15, 12)])
 def test_the_corners_of_the_tiles_see_every_pixel(position):
-    x, w = np.zeros((1, 28, 28, 16), np.float32), np.ones((16, 16, 3, 3), np.float32)
-    x[(0, *position, 7)] = 1e25  # no overflow on the way
-    with pytest.raises(winograd.Overflow):
-        winograd.conv3x3(x, w, (1, 1))
+    x, w = np.zeros((1, 16, 28, 28), np.float32), np.ones((16, 16, 3, 3), np.float32)
+    x[(0, 7, *position)] = 1e25  # no overflow on the way
+    problem = conv.Problem(1, (28, 28), 16, 16, Window((3, 3), padding=(1, 1)), x.dtype)
+    with pytest.raises(Overflow):
+        winograd.forward(problem, x, w, NOTHING)
 
 
 def test_what_comes_after_the_convolution_is_done_once(rng):
@@ -172,7 +164,7 @@ def test_what_comes_after_the_convolution_is_done_once(rng):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(winograd, "BLOCK_BYTES", 64)
         result = conv.conv2d(x, w, b, window, **finishing)
-        patch.setattr(winograd, "suits", lambda *sizes: False)
+    with kernels.using("im2col"):
         np.testing.assert_array_equal(result, conv.conv2d(x, w, b, window, **finishing))
 
 

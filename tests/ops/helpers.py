@@ -39,23 +39,6 @@ def windows(size, kernel, stride, padding, dilation=1):
     return [[p if 0 <= p < size else None for p in row] for row in positions]
 
 
-def naive_conv2d(x, w, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
-    """The definition of a convolution, one multiplication at a time per picture and filter."""
-    filters, channels = w.shape[0] // groups, w.shape[1]
-    rows = windows(x.shape[2], w.shape[2], stride[0], padding[0], dilation[0])
-    columns = windows(x.shape[3], w.shape[3], stride[1], padding[1], dilation[1])
-    y = np.zeros((len(x), len(w), len(rows), len(columns)))
-    for o in range(len(w)):
-        mine = x[:, o // filters * channels : (o // filters + 1) * channels]
-        for i, row in enumerate(rows):
-            for j, column in enumerate(columns):
-                for u, r in enumerate(row):
-                    for v, c in enumerate(column):
-                        if r is not None and c is not None:
-                            y[:, o, i, j] += mine[:, :, r, c] @ w[o, :, u, v]
-    return y
-
-
 def naive_pool2d(x, reduce, kernel, stride, padding, filling):
     """`reduce` of each window, with `filling` in the place of padding."""
     rows = windows(x.shape[2], kernel[0], stride[0], padding[0])

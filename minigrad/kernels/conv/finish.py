@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from minigrad.backend import Array, array_module
+from minigrad.kernels.layout import repeated, rows_of
 
 
 class Finish(NamedTuple):
@@ -45,16 +46,3 @@ class Finish(NamedTuple):
 
 
 NOTHING = Finish()
-
-
-def rows_of(pictures: Array) -> Array:
-    """Show (N, H, W, C) pictures as (N, H, W·C)."""
-    n, h, w, c = pictures.shape
-    return pictures.reshape(n, h, w * c)
-
-
-def repeated(channels: Array, width: int) -> Array:
-    """Return (C,) as (width·C,): one number for each channel, for a row of so many positions."""
-    row = array_module(channels).empty((width, len(channels)), dtype=channels.dtype)
-    row[...] = channels
-    return row.reshape(-1)

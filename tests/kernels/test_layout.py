@@ -1,11 +1,12 @@
-"""Copies of short runs: the same as an assignment, whatever the memory layout."""
+"""Where numbers lie in memory: copies of short runs are assignments, whatever the layout; views copy nothing."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from minigrad import backend
-from minigrad.kernels.copies import copy_runs
+from minigrad.kernels.layout import channels_first, channels_last, copy_runs
 
 LAYOUTS = {
     "contiguous": lambda a: a,
@@ -31,3 +32,9 @@ def test_source_and_target_in_any_layout(device, layout, dtype, rng):
     expected = 0 * numbers
     view(expected)[...] = view(numbers)
     assert (backend.to_numpy(target) == expected).all()
+
+
+def test_channels_last_input_is_not_copied():
+    images = np.zeros((2, 4, 5, 3))
+    assert channels_last(channels_first(images)).base is images
+    assert np.shares_memory(channels_last(images.transpose(0, 3, 1, 2)), images)

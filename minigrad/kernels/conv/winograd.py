@@ -36,9 +36,12 @@ The largest number of a tile, that is: each of its outputs is made of all its 36
 to an output cancel. A pixel ten thousand times as large as its neighbours costs them four digits, in the one to four
 tiles that it lies in and nowhere else. But what is infinite or nan does not cancel, and what is huge may overflow on
 the way. Then all of a tile is nan, where the definition has 3×3 outputs, so nothing of it is used: `Overflow` is
-raised, and `conv.py` computes the whole convolution from patches, as the definition has it. It is noticed block by
+raised, and the table's next algorithm computes the whole convolution, as the definition has it. It is noticed block by
 block, by the sum of the squares of the results in the corners of the tiles, which between them see all inputs: it is
 finite only if none of them is infinite, nan, or in float32 beyond 1e19. The weight gradient is checked in the same way.
+
+Gain over im2col (`python -m benchmarks --table algorithms`): two to three times its speed on CifarCNN's and ResNet18's
+layers from 64 channels on, less with fewer channels or tiles.
 
 Reference: Lavin & Gray 2015, "Fast Algorithms for Convolutional Neural Networks", arXiv:1509.09308, section 4.3.
 """
@@ -46,19 +49,18 @@ Reference: Lavin & Gray 2015, "Fast Algorithms for Convolutional Neural Networks
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
-from minigrad.backend import Array, array_module, device_of, to_device
-from minigrad.kernels.finish import NOTHING, Finish, rows_of
+from minigrad.backend import Array
+from minigrad.kernels.conv.finish import NOTHING, Finish
+from minigrad.kernels.conv.problem import Direction, Overflow, Problem, Suits, Window
+from minigrad.kernels.conv.turned import turned
 from minigrad.kernels.kept import kept
+from minigrad.kernels.layout import channels_first, channels_last, cut, rows_of, strided
 from minigrad.kernels.matmul import add_product, matmul
-from minigrad.kernels.parallel import share, share_slices, split
-from minigrad.kernels.patches import Block, blocks, cut
-from minigrad.kernels.scratch import Scratch
-from minigrad.kernels.strided import strided
+from minigrad.kernels.work import Block, Scratch, blocks, parts, products, share
 
 POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)  # and infinity
 TILE = 4  # outputs of a tile along each axis; it reads TILE + 2 inputs
@@ -68,6 +70,7 @@ TILE = 4  # outputs of a tile along each axis; it reads TILE + 2 inputs
 MIN_CHANNELS = 16
 MIN_TILES = 40
 MIN_TILES_FROZEN = 12
+MOST_WASTE = 1.7  # tiles stick out over the border: so many outputs are computed for each one that is wanted
 # The tiles of one block, before and after their transform, should stay near the core that works on them.
 BLOCK_BYTES = 5 << 19  # 2.5 MB
 
@@ -75,21 +78,81 @@ BLOCK_BYTES = 5 << 19  # 2.5 MB
 quietly = np.errstate(over="ignore", invalid="ignore")
 
 
-class Overflow(ArithmeticError):
-    """Numbers are infinite, nan or so large that this algorithm would spoil their neighbours."""
+def suits(problem: Problem, direction: Direction) -> Suits:
+    """For 3×3 kernels on many channels."""
+    oh, ow = problem.size if direction == "input_grad" else problem.out
+    tiles = problem.pictures * _tiles_along(oh) * _tiles_along(ow)
+    least = MIN_TILES_FROZEN if problem.frozen and direction == "forward" else MIN_TILES
+    can = {
+        "on the CPU": problem.on_cpu,
+        "3×3, stride 1, no dilation, one group": problem.window == Window((3, 3), padding=problem.window.padding),
+    }
+    pays = {
+        f"from {MIN_CHANNELS} channels and filters on": min(problem.channels, problem.filters) >= MIN_CHANNELS,
+        f"from {least} tiles on": tiles >= least,
+        "most of the tiles inside": tiles * TILE * TILE <= MOST_WASTE * problem.pictures * oh * ow,
+    }
+    return Suits(can, pays)
 
 
-def suits(n: int, oh: int, ow: int, filters: int, channels: int, frozen: bool = False) -> bool:
-    """Whether this algorithm is expected to be the faster one for n pictures of oh×ow outputs."""
-    tiles = n * tiles_along(oh) * tiles_along(ow)
-    least = MIN_TILES_FROZEN if frozen else MIN_TILES
-    wasted = tiles * TILE * TILE > 1.7 * n * oh * ow  # tiles stick out over the border
-    return min(filters, channels) >= MIN_CHANNELS and tiles >= least and not wasted
+def forward(problem: Problem, x: Array, w: Array, finish: Finish) -> Array:
+    """Return the result (N, O, OH, OW), finished.
+
+    Raises:
+        Overflow: it has to be computed in another way.
+    """
+    images, (_, _, ow, filters) = channels_last(x), problem.shape
+    weights = kept(_transformed_weights, w, finish.scale, keep=problem.frozen)
+    y = np.empty(problem.shape, x.dtype)
+    finish = finish._replace(scale=None).for_rows(ow)  # the scale is in the weights
+
+    @quietly
+    def run(block: Block, scratch: Scratch) -> None:
+        values = _gather_and_transform(problem, images, block, scratch)
+        found = matmul(values, weights, scratch("products", (36, values.shape[1], filters)))
+        tiles = _transformed("A", found.reshape(6, 6, -1), scratch)
+        _check(*tiles[0, ::3], *tiles[3, ::3])
+        rows = _result_rows(block)
+        _place(tiles, y[rows])
+        finish(rows_of(y[rows]), rows)
+
+    share(run, _blocks(problem, images), y, _size(problem))
+    return channels_first(y)
 
 
-def tiles_along(n: int) -> int:
-    """Return how many tiles cover n outputs."""
-    return -(-n // TILE)
+def input_grad(problem: Problem, g: Array, w: Array) -> Array:
+    """Return ∂L/∂x (N, C, H, W) for g = ∂L/∂y. Raises Overflow as `forward` does."""
+    return forward(*turned(problem, g, w), NOTHING)
+
+
+def weight_grad(problem: Problem, x: Array, g: Array) -> Array:
+    """Return ∂L/∂w (O, C, 3, 3) for g = ∂L/∂y. Raises Overflow as `forward` does."""
+    images, grads, filters, channels = channels_last(x), channels_last(g), problem.filters, problem.channels
+    todo = _blocks(problem, images)
+
+    @quietly
+    def run(some: list[Block], scratch: Scratch) -> Array:
+        total = None
+        for block in some:
+            values = _gather_and_transform(problem, images, block, scratch)
+            spread = _transformed("AT", _take(grads[_result_rows(block)], scratch), scratch)
+            total = add_product(total, spread.reshape(36, -1, filters).transpose(0, 2, 1), values, scratch)
+        return np.zeros((36, filters, channels), x.dtype) if total is None else total
+
+    runs = [todo[part] for part in parts(len(todo), x, _size(problem), each=1)]
+    totals, gradient = share(run, runs, x, _size(problem)), np.empty((filters, 3, 3, channels), x.dtype)
+
+    @quietly
+    def transform_back(part: slice, scratch: Scratch) -> None:
+        total = totals[0][:, part]
+        for other in totals[1:]:
+            total += other[:, part]
+        taps = _transformed("GT", total.reshape(6, 6, -1), scratch)
+        _check(taps.reshape(-1))
+        gradient[part] = taps.reshape(3, 3, -1, channels).transpose(2, 0, 1, 3)
+
+    share(transform_back, parts(filters, x, 8 * gradient.nbytes), x, 8 * gradient.nbytes)
+    return channels_first(gradient)
 
 
 def matrices(points: tuple[float, ...]) -> dict[str, np.ndarray]:
@@ -112,123 +175,36 @@ def matrices(points: tuple[float, ...]) -> dict[str, np.ndarray]:
 
 
 @cache
-def _matrix(name: str, dtype: np.dtype, device: str) -> Array:
+def _matrix(name: str, dtype: np.dtype) -> np.ndarray:
     """Return a matrix of `matrices`, or with a T behind its name its transpose."""
     matrix = matrices(POINTS)[name[0]]
-    matrix = matrix.T if name.endswith("T") else matrix
-    return to_device(np.ascontiguousarray(matrix, dtype=dtype), device)
+    return np.ascontiguousarray(matrix.T if name.endswith("T") else matrix, dtype=dtype)
 
 
-def _transformed(name: str, x: Array, out: Array, halfway: Array) -> None:
-    """Write P x Pᵀ to `out` (m, m, L) for L small matrices, x (k, k, L), P (m, k) being a matrix by name.
-
-    Args:
-        halfway: memory for a temporary (m, k, L).
+def _transformed(name: str, x: Array, scratch: Scratch, out: Array | None = None) -> Array:
+    """Return P x Pᵀ (m, m, L) for L small matrices, x (k, k, L), P (m, k) being a matrix by name; in `out`, or else in
+    memory of `scratch`.
     """
-    xp, matrix = array_module(x), _matrix(name, x.dtype, device_of(x))
-    xp.matmul(matrix, x.transpose(1, 0, 2), out=halfway.transpose(1, 0, 2))
-    xp.matmul(matrix, halfway, out=out)
-
-
-def conv3x3(images: Array, w: Array, padding: tuple[int, int], finish: Finish = NOTHING, frozen: bool = False) -> Array:
-    """Return the convolution with stride 1, channels-last.
-
-    Args:
-        images: (N, H, W, C).
-        w: (O, C, 3, 3).
-        padding: zeros around the pictures, (vertical, horizontal).
-        finish: what else is to be done to the result.
-        frozen: the transformed weights are to be kept for the next call.
-
-    Returns:
-        (N, OH, OW, O).
-
-    Raises:
-        Overflow: it has to be computed in another way.
-    """
-    xp = array_module(images)
-    (n, h, width, channels), filters = images.shape, len(w)
-    oh, ow = h + 2 * padding[0] - 2, width + 2 * padding[1] - 2
-    weights = kept(_transformed_weights, w, finish.scale, keep=frozen)
-    y = xp.empty((n, oh, ow, filters), dtype=images.dtype)
-    finish = finish._replace(scale=None).for_rows(ow)  # the scale is in the weights
-    task_bytes = 8 * y.nbytes + y.size * channels  # in the time of so many bytes, about
-    todo = _blocks(images, oh, ow, channels, filters, task_bytes)
-
-    @quietly
-    def run(some: Iterator[Block]) -> None:
-        scratch = Scratch(xp, images.dtype)
-        for block in some:
-            values = _gather_and_transform(images, block, padding, ow, scratch)
-            products = matmul(values, weights, scratch("products", (36, values.shape[1], filters)))
-            length, rows = products[0].size, _result_rows(block)
-            tiles = scratch("tiles", (TILE, TILE, length))
-            _transformed("A", products.reshape(6, 6, length), tiles, scratch("halfway", (TILE, 6, length)))
-            _check(*tiles[0, ::3], *tiles[3, ::3])
-            _place(tiles, y[rows])
-            finish(rows_of(y[rows]), rows)
-
-    share(run, todo, y, task_bytes)
-    return y
+    matrix = _matrix(name, x.dtype)
+    (m, k), length = matrix.shape, x.shape[2]
+    halfway = np.matmul(matrix, x.transpose(1, 0, 2), out=scratch("halfway", (k, m, length)))
+    out = scratch("transformed", (m, m, length)) if out is None else out
+    return np.matmul(matrix, halfway.transpose(1, 0, 2), out=out)
 
 
 def _transformed_weights(w: Array, scale: Array | None = None) -> Array:
     """Return U = G g Gᵀ as (36, C, O), those of each filter multiplied with its `scale` (O,)."""
-    xp, (filters, channels) = array_module(w), w.shape[:2]
-    weights = xp.empty((6, 6, channels * filters), dtype=w.dtype)
+    filters, channels = w.shape[:2]
+    weights = np.empty((6, 6, channels * filters), w.dtype)
 
     @quietly
-    def run(part: slice) -> None:
+    def run(part: slice, scratch: Scratch) -> None:
         taps = w[:, part].transpose(2, 3, 1, 0)
-        taps = (xp.ascontiguousarray(taps) if scale is None else taps * scale).reshape(3, 3, -1)
-        target = weights[:, :, part.start * filters : part.stop * filters]
-        _transformed("G", taps, target, xp.empty((6, *taps.shape[1:]), dtype=w.dtype))
+        taps = (np.ascontiguousarray(taps) if scale is None else taps * scale).reshape(3, 3, -1)
+        _transformed("G", taps, scratch, weights[:, :, part.start * filters : part.stop * filters])
 
-    share_slices(run, channels, w, 8 * w.nbytes)
+    share(run, parts(channels, w, 8 * w.nbytes), w, 8 * w.nbytes)
     return weights.reshape(36, channels, filters)
-
-
-def conv3x3_weight_grad(images: Array, grads: Array, padding: tuple[int, int]) -> Array:
-    """Return ∂L/∂w (O, C, 3, 3), channels-last in memory, from pictures (N, H, W, C) and ∂L/∂y (N, OH, OW, O).
-
-    Raises:
-        Overflow: it has to be computed in another way.
-    """
-    xp = array_module(images)
-    channels, (_, oh, ow, filters) = images.shape[3], grads.shape
-    task_bytes = 8 * grads.nbytes + grads.size * channels
-    todo = _blocks(images, oh, ow, channels, filters, task_bytes)
-
-    @quietly
-    def run(part: slice) -> Array:
-        scratch = Scratch(xp, images.dtype)
-        total = None
-        for block in todo[part]:
-            values = _gather_and_transform(images, block, padding, ow, scratch)
-            tiles = _take(grads[_result_rows(block)], scratch)
-            length = tiles.shape[2]
-            spread = scratch("spread", (6, 6, length))
-            _transformed("AT", tiles, spread, scratch("halfway", (6, TILE, length)))
-            products = spread.reshape(36, -1, filters).transpose(0, 2, 1)
-            total = add_product(total, products, values, scratch)
-        return xp.zeros((36, filters, channels), dtype=images.dtype) if total is None else total
-
-    totals = split(run, len(todo), grads, task_bytes)
-    gradient = xp.empty((filters, 3, 3, channels), dtype=images.dtype)
-
-    @quietly
-    def finish(part: slice) -> None:
-        total = totals[0][:, part]
-        for other in totals[1:]:
-            total += other[:, part]
-        values = total.reshape(6, 6, -1)
-        taps, halfway = (xp.empty((3, k, values.shape[2]), dtype=images.dtype) for k in (3, 6))
-        _transformed("GT", values, taps, halfway)
-        _check(taps.reshape(-1))
-        gradient[part] = taps.reshape(3, 3, -1, channels).transpose(2, 0, 1, 3)
-
-    share_slices(finish, filters, grads, 8 * gradient.nbytes)
-    return gradient.transpose(0, 3, 1, 2)
 
 
 def _check(*results: Array) -> None:
@@ -237,18 +213,29 @@ def _check(*results: Array) -> None:
         raise Overflow("numbers too large for Winograd's algorithm")
 
 
-def _blocks(images: Array, oh: int, ow: int, channels: int, filters: int, task_bytes: int) -> list[Block]:
+def _tiles_along(n: int) -> int:
+    """Return how many tiles cover n outputs."""
+    return -(-n // TILE)
+
+
+def _blocks(problem: Problem, images: Array) -> list[Block]:
     """Cut the work into blocks of rows of tiles.
 
     For every block the transformed weights are read once (or the sums for their gradient are read and written), so a
     block must not be much smaller than they are. If even all tiles together are, there is one block, and its products
     are what threads share.
     """
-    rows, row_bytes = tiles_along(oh), tiles_along(ow) * 36 * (channels + filters) * images.itemsize
+    (_, oh, ow, filters), channels = problem.shape, problem.channels
+    rows, row_bytes = _tiles_along(oh), _tiles_along(ow) * 36 * (channels + filters) * images.itemsize
     weight_bytes = 36 * channels * filters * images.itemsize
-    if len(images) * rows * row_bytes <= weight_bytes // 4:
-        task_bytes = 0
-    return blocks(images, rows, row_bytes, max(BLOCK_BYTES, weight_bytes // 2), task_bytes)
+    size = 0 if len(images) * rows * row_bytes <= weight_bytes // 4 else _size(problem)
+    return blocks(images, rows, row_bytes, max(BLOCK_BYTES, weight_bytes // 2), size)
+
+
+@lru_cache(1000)
+def _size(problem: Problem) -> int:
+    """Of the work: the transforms' and the products', which move more than those of large matrices."""
+    return 8 * math.prod(problem.shape) * problem.dtype.itemsize + products(problem.multiply_adds)
 
 
 def _result_rows(block: Block) -> Block:
@@ -256,11 +243,10 @@ def _result_rows(block: Block) -> Block:
     return Block(block.pictures, slice(TILE * block.rows.start, TILE * block.rows.stop))
 
 
-def _gather_and_transform(images: Array, block: Block, padding: tuple[int, int], ow: int, scratch: Scratch) -> Array:
+def _gather_and_transform(problem: Problem, images: Array, block: Block, scratch: Scratch) -> Array:
     """Return V = Bᵀ d B for a block of tiles, as (36, tiles, C)."""
-    xp, matrix = array_module(images), _matrix("B", images.dtype, device_of(images))
-    pictures, rows = block
-    tile_rows, tile_columns = rows.stop - rows.start, tiles_along(ow)
+    matrix, (pictures, rows), padding = _matrix("B", images.dtype), block, problem.window.padding
+    tile_rows, tile_columns = rows.stop - rows.start, _tiles_along(problem.out[1])
     corner = TILE * rows.start - padding[0], -padding[1]
     piece = cut(images, pictures, corner, (TILE * tile_rows + 2, TILE * tile_columns + 2), scratch)
     n, height, _, channels = piece.shape
@@ -270,11 +256,11 @@ def _gather_and_transform(images: Array, block: Block, padding: tuple[int, int],
     columns.reshape(6, n, height, tile_columns, channels)[...] = strided(
         piece, (6, n, height, tile_columns, channels), (sx, sn, sy, TILE * sx, sc)
     )
-    xp.matmul(matrix, columns.transpose(1, 0, 2), out=halfway.transpose(1, 0, 2))
+    np.matmul(matrix, columns.transpose(1, 0, 2), out=halfway.transpose(1, 0, 2))
     sj, sy, sc = halfway.strides
     tiles = strided(halfway, (6, n, tile_rows, 6, length), (sj, height * sy, TILE * sy, sy, sc))
     values = scratch("values", (6, 6, n, tile_rows, length))
-    xp.matmul(matrix, tiles, out=values.transpose(1, 2, 3, 0, 4))
+    np.matmul(matrix, tiles, out=values.transpose(1, 2, 3, 0, 4))
     return values.reshape(36, -1, channels)
 
 
@@ -283,7 +269,7 @@ def _place(tiles: Array, target: Array) -> None:
     border is cut off.
     """
     n, height, width, filters = target.shape
-    rows, columns = tiles_along(height), tiles_along(width)
+    rows, columns = _tiles_along(height), _tiles_along(width)
     whole = tiles.reshape(TILE, TILE, n, rows, columns, filters).transpose(2, 3, 0, 4, 1, 5)
     if height % TILE == 0 and width % TILE == 0:
         target.reshape(n, rows, TILE, columns, TILE, filters)[...] = whole
@@ -294,7 +280,7 @@ def _place(tiles: Array, target: Array) -> None:
 def _take(source: Array, scratch: Scratch) -> Array:
     """Return the 4×4 tiles of rows of ∂L/∂y as (4, 4, tiles·O), zeros beyond the border: the transpose of `_place`."""
     n, height, width, filters = source.shape
-    rows, columns = tiles_along(height), tiles_along(width)
+    rows, columns = _tiles_along(height), _tiles_along(width)
     whole = cut(source, slice(0, n), (0, 0), (TILE * rows, TILE * columns), scratch)
     tiles = whole.reshape(n, rows, TILE, columns, TILE, filters).transpose(2, 4, 0, 1, 3, 5)
     taken = scratch("taken", tiles.shape)
