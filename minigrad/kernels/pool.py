@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -168,7 +169,7 @@ def _collect(give: Callable[[int, tuple[slice, ...], Array], None], grads: Array
     n, oh, ow, channels = grads.shape
     x = xp.empty((n, *size, channels), dtype=grads.dtype)
     rows, columns = (
-        list(_alike(*axis)) for axis in zip(window.kernel, window.stride, window.padding, (oh, ow), size, strict=True)
+        _alike(*axis) for axis in zip(window.kernel, window.stride, window.padding, (oh, ow), size, strict=True)
     )
 
     def collect(part: slice, scratch: Scratch) -> None:
@@ -193,16 +194,18 @@ def _collect(give: Callable[[int, tuple[slice, ...], Array], None], grads: Array
     return x
 
 
-def _alike(kernel: int, stride: int, padding: int, windows: int, size: int) -> Iterator[tuple[slice, int, list]]:
+@lru_cache(1000)
+def _alike(kernel: int, stride: int, padding: int, windows: int, size: int) -> list[tuple[slice, int, list]]:
     """Divide the elements of an axis into those that lie alike in their windows.
 
     With kernel 3, stride 2 and padding 1, window i sees elements 2i − 1, 2i and 2i + 1. So even elements are at place 1
     of one window, i; odd ones at place 2 of window i and at place 0 of window i + 1.
 
-    Yields:
-        the elements; how many they are; and for each place in the window that they take, this place, the windows in
-        which there is an element at it, and which of the elements these are.
+    Returns:
+        for each part the elements; how many they are; and for each place in the window that they take, this place, the
+        windows in which there is an element at it, and which of the elements these are.
     """
+    parts = []
     for phase in range(stride):
         skipped = max(0, -(-(padding - phase) // stride))  # elements of the padding
         start = phase + stride * skipped - padding
@@ -212,7 +215,8 @@ def _alike(kernel: int, stride: int, padding: int, windows: int, size: int) -> I
             first, last = max(0, skipped - later), min(windows, count + skipped - later)
             if first < last:
                 givers.append((place, slice(first, last), slice(first + later - skipped, last + later - skipped)))
-        yield slice(start, size, stride), count, givers
+        parts.append((slice(start, size, stride), count, givers))
+    return parts
 
 
 def _blocks(images: Array, window: Window, oh: int, size: int) -> list[Block]:

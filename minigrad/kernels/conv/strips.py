@@ -6,9 +6,9 @@ collects what the kh rows of outputs that saw it send back; a vertical strip of 
 
     strip j (OH, O), row after row in memory,
 
-holds what reaches row h as one run of kh·O numbers, and what reaches row h + 1 begins one row further down. For each
-row and column, the runs of N pictures are the rows of a matrix, one picture apart in memory, and BLAS takes it from
-where it lies:
+holds what reaches row h as one run of kh·O numbers, and what reaches row h + 1 begins one row further down; above the
+first row and below the last one lie zeros. For each row and column, the runs of N pictures are the rows of a matrix,
+one picture apart in memory, and BLAS takes it from where it lies:
 
     collected[j, h] (N, kw·C)  =  runs (N, kh·O)  @  weight, turned upside down (kh·O, kw·C)        OW·H small products
 
@@ -16,7 +16,7 @@ These strips, kw pixels wide, overlap, and are added to their places: kw additio
 N·H·OW·O·kh·kw·C. Pictures being the rows of every product, threads share the rows of the result.
 
 Gain (`python -m benchmarks --table algorithms`): three times the speed of `turned.py` on LeNet's second layer from 64
-pictures on, half more with four; below that, products have too few rows.
+pictures on, half more with four; with fewer, the products have too few rows.
 
 Reference: Cho & Brand 2017, "MEC: Memory-efficient Convolution for Deep Neural Network", arXiv:1706.06873. There a
 product takes many positions of one picture, whose runs overlap, which `matmul` would copy; those of different pictures
@@ -25,14 +25,11 @@ do not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
-
 import numpy as np
 
 from minigrad.backend import Array
 from minigrad.kernels.conv.problem import Direction, Problem, Suits, Window
-from minigrad.kernels.layout import channels_first, channels_last, copy_runs, strided
+from minigrad.kernels.layout import channels_first, channels_last, copy_runs, cut, strided
 from minigrad.kernels.work import Scratch, parts, products, share
 
 # Few channels, because then patches are slow to add; several pictures, because they are the rows of every product.
@@ -41,25 +38,12 @@ MAX_CHANNELS, MIN_PICTURES = 8, 4
 BLOCK_PICTURES, BLOCK_BYTES = 64, 1 << 24
 
 
-class Span(NamedTuple):
-    """Rows that one call can deal with: `outputs`, the first of which sees `count` rows of ∂L/∂y from `first` on.
-
-    The kernel's first `skip` rows, and those after the `count` that it sees, lie beyond the border.
-    """
-
-    outputs: slice
-    first: int
-    skip: int
-    count: int
-
-
 def suits(problem: Problem, direction: Direction) -> Suits:
     """For few channels and several pictures."""
     window = problem.window
     can = {
         "on the CPU": problem.on_cpu,
         "stride 1, no dilation, one group": window == Window(window.kernel, padding=window.padding),
-        "padding narrower than the kernel": all(p < k for p, k in zip(window.padding, window.kernel, strict=True)),
     }
     pays = {
         f"at most {MAX_CHANNELS} channels": problem.channels <= MAX_CHANNELS,
@@ -72,48 +56,25 @@ def input_grad(problem: Problem, g: Array, w: Array) -> Array:
     """Return ∂L/∂x (N, C, H, W) for g = ∂L/∂y."""
     grads, (n, oh, ow, filters), (channels, kh, kw) = channels_last(g), problem.shape, w.shape[1:]
     (h, width), (ph, pw) = problem.size, problem.window.padding
-    weight = np.ascontiguousarray(w[:, :, ::-1].transpose(2, 0, 3, 1)).reshape(kh, filters, kw * channels)
+    weight = np.ascontiguousarray(w[:, :, ::-1].transpose(2, 0, 3, 1)).reshape(kh * filters, kw * channels)
     x = np.zeros((n, h, width + 2 * pw, channels), g.dtype)
     step = max(1, min(BLOCK_PICTURES, BLOCK_BYTES // max(1, oh * ow * filters * g.itemsize)))
 
     def collect(rows: slice, scratch: Scratch) -> None:
         top = rows.start - (kh - 1 - ph)  # the first row of ∂L/∂y that reaches these rows, maybe above the border
-        senders = slice(max(0, top), min(oh, rows.stop + ph))
+        height = rows.stop - rows.start + kh - 1
         for start in range(0, n, step):
             some = slice(start, min(start + step, n))
-            sent, target = (
-                scratch("sent", (ow, some.stop - start, senders.stop - senders.start, filters)),
-                x[some, rows],
-            )
-            copy_runs(grads[some, senders].transpose(2, 0, 1, 3), sent)
-            strips = scratch("collected", (ow, *target.shape[:2], kw * channels))
-            for span in _spans(target.shape[1], kh, max(0, -top), sent.shape[2]):
-                matrix = weight[span.skip : span.skip + span.count].reshape(-1, kw * channels)
-                np.matmul(_runs(sent, span), matrix, out=strips[:, :, span.outputs].transpose(0, 2, 1, 3))
-            for j, strip in enumerate(strips.reshape(*strips.shape[:3], kw, channels)):
+            sent = cut(grads, some, (top, 0), (height, ow), scratch)
+            strips, target = scratch("strips", (ow, len(sent), height, filters)), x[some, rows]
+            copy_runs(sent.transpose(2, 0, 1, 3), strips)
+            sj, sn, sy, so = strips.strides
+            runs = strided(strips, (ow, rows.stop - rows.start, len(sent), kh * filters), (sj, sy, sn, so))
+            collected = scratch("collected", (ow, *target.shape[:2], kw * channels))
+            np.matmul(runs, weight, out=collected.transpose(0, 2, 1, 3))
+            for j, strip in enumerate(collected.reshape(*collected.shape[:3], kw, channels)):
                 target[:, :, j : j + kw] += strip
 
     size = 2 * g.nbytes + 2 * products(n * h * ow * filters * kh * kw * channels)  # of small products
     share(collect, parts(h, g, size, each=1), g, size)
     return channels_first(x[:, :, pw : pw + width])
-
-
-def _spans(outputs: int, height: int, above: int, size: int) -> Iterator[Span]:
-    """Yield windows of `height` rows over `size` rows, the first of which begins `above` them: those that lie inside
-    together, clipped ones one by one.
-    """
-    i = 0
-    while i < outputs:
-        start, end = i - above, i + 1
-        skip, stop = max(0, -start), min(height, size - start)
-        if stop - skip == height:
-            end = min(outputs, size + above - height + 1)
-        yield Span(slice(i, end), start + skip, skip, stop - skip)
-        i = end
-
-
-def _runs(strips: Array, span: Span) -> Array:
-    """Show what the rows of a span see of strips (OW, N, rows, O), one run each, as (OW, rows, N, count·O)."""
-    (s, n, size, length), (ss, sn, sy, sc) = strips.shape, strips.strides
-    everywhere = strided(strips, (s, size - span.count + 1, n, span.count * length), (ss, sy, sn, sc))
-    return everywhere[:, span.first : span.first + span.outputs.stop - span.outputs.start]
