@@ -36,7 +36,7 @@ def explain(run: Callable[[], Any], weights: Mapping[str, Array] | None = None) 
             if call := layer.get(direction):
                 cost = call.problem.multiply_adds, call.problem.nbytes
                 total = total[0] + cost[0], total[1] + cost[1]
-                line = name, _described(call.problem), direction, call.algorithm, reasons(call)
+                line = name, described(call.problem), direction, call.algorithm, reasons(call)
                 lines.append((*line, *_millions(cost)))
                 name = ""
     lines.append(("total", "", "", "", "", *_millions(total)))
@@ -74,7 +74,8 @@ def _layers(calls: list[Call]) -> list[dict[str, Call]]:
     return layers
 
 
-def _described(problem: Problem) -> str:
+def described(problem: Problem) -> str:
+    """Return channels, filters, kernel, stride, groups and pictures of a problem in a few words."""
     (kh, kw), stride, _, _, groups = problem.window
     parts = [f"{problem.channels}→{problem.filters}", f"{kh}×{kw}" + (f"/{max(stride)}" if max(stride) > 1 else "")]
     parts += [f"{groups} groups"] if groups > 1 else []

@@ -2,7 +2,10 @@
 
 Weights that are not being trained are the same in every call, so what is made of them need not be made again. Anyone
 may write into an array at any time, and nothing tells; so a copy of it is kept as well and compared before each use.
-Reading two arrays takes less time than the transformations that are worth keeping.
+Reading two arrays takes less time than the transformations that are worth keeping. A fingerprint would need one array
+only, but what can be computed as fast as memory is read (sums, XORs) does not see numbers that change places, and what
+sees everything takes longer than the comparison; and to forbid writing, while a result is kept, would break
+`w.data[0] = 1`.
 """
 
 from __future__ import annotations

@@ -34,19 +34,25 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     *stack, rows, _ = a.shape
     columns = b.shape[-1]
     product = np.empty((*stack, rows, columns), dtype=np.result_type(a, b)) if out is None else out
-    if stack and rows < FEW_ROWS and columns >= 2 * SOME_COLUMNS:
-        some = slices(columns, columns // SOME_COLUMNS)
-        share(lambda part, _: np.matmul(a, b[..., part], out=product[..., part]), some, a, size)
+
+    def by_rows(part: slice, _: Scratch) -> None:  # or by matrices
+        np.matmul(a[part], b[part] if stack else b, out=product[part])
+
+    def by_columns(part: slice, _: Scratch) -> None:
+        np.matmul(a, b[..., part], out=product[..., part])
+
+    def by_columns_turned(part: slice, _: Scratch) -> None:
+        product[:, part] = (b.T[part] @ a.T).T
+
+    if stack and (rows >= FEW_ROWS or columns < 2 * SOME_COLUMNS):
+        share(by_rows, parts(len(a), a, size), a, size)
     elif stack:
-        share(lambda part, _: np.matmul(a[part], b[part], out=product[part]), parts(len(a), a, size), a, size)
+        share(by_columns, slices(columns, columns // SOME_COLUMNS), a, size)
     elif rows >= columns:
-        share(lambda part, _: np.matmul(a[part], b, out=product[part]), parts(rows, a, size, each=1), a, size)
-    elif rows < FEW_ROWS and b.T.flags.c_contiguous:
-        columns = parts(columns, a, size, each=1)
-        share(lambda part, _: np.copyto(product[:, part], (b.T[part] @ a.T).T), columns, a, size)
+        share(by_rows, parts(rows, a, size, each=1), a, size)
     else:
-        columns = parts(columns, a, size, each=1)
-        share(lambda part, _: np.matmul(a, b[:, part], out=product[:, part]), columns, a, size)
+        turned = rows < FEW_ROWS and b.T.flags.c_contiguous
+        share(by_columns_turned if turned else by_columns, parts(columns, a, size, each=1), a, size)
     return product
 
 

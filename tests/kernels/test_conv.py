@@ -201,8 +201,8 @@ TWICE = Window((3, 3), (2, 2), (1, 1))
     [
         (problem(), "planar", "strips", "planar"),
         (problem(channels=64), "winograd", "winograd", "winograd"),
-        (problem(channels=15), "im2col", "im2col", "im2col"),
-        (problem(channels=15, filters=30), "im2col", "turned", "im2col"),
+        (problem(channels=15, filters=46), "im2col", "im2col", "im2col"),
+        (problem(channels=15, filters=45), "im2col", "turned", "im2col"),
         (problem(channels=64, window=TWICE), "im2col", "im2col", "im2col"),
         (problem(n=3, channels=8, filters=8), "planar", "turned", "planar"),
         (problem(n=1, size=(7, 7), channels=512, filters=512), "im2col", "turned", "im2col"),

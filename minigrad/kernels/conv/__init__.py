@@ -8,7 +8,7 @@ reference suits everything. Which one that is, and why, `python -m minigrad.kern
     winograd      3×3, stride 1, from 16 channels on                         all
     planar        up to 8 channels: a network's first layers                 forwards, weight gradient
     strips        up to 8 channels, from 4 pictures on                       input gradient
-    turned        stride 1, at most twice as many filters as channels        input gradient
+    turned        stride 1, at most 3 times as many filters as channels       input gradient
     im2col        everything, on every device: the reference                 all
 
 float16 is computed in float32: on the CPU, whose BLAS knows no float16, on converted copies; on a GPU within the matrix
@@ -122,11 +122,14 @@ def using(name: str) -> Iterator[None]:
 @contextmanager
 def recorded() -> Iterator[list[Call]]:
     """Give a list to which all convolutions of this thread are added, until the end of the `with` block."""
-    before, _wishes.calls = _wishes.calls, []
+    before, calls = _wishes.calls, []
+    _wishes.calls = calls
     try:
-        yield _wishes.calls
+        yield calls
     finally:
         _wishes.calls = before
+        if before is not None:
+            before.extend(calls)
 
 
 @in_float32

@@ -19,7 +19,7 @@ positions of a picture is one long run for each kernel row u:
 
 Multiply-adds: N·OH·OW·O·kh·kw·C, as by the definition.
 
-Gain over im2col (`python -m benchmarks --table algorithms`): about three times its speed on LeNet's first layer, twice
+Gain over im2col (`python -m benchmarks.algorithms`): about three times its speed on LeNet's first layer, twice
 on CifarCNN's, a quarter more on ResNet18's; with six channels, LeNet's second layer, half more.
 
 Reference: the idea is that of Cho & Brand 2017, "MEC: Memory-efficient Convolution for Deep Neural Network",

@@ -15,7 +15,7 @@ one picture apart in memory, and BLAS takes it from where it lies:
 These strips, kw pixels wide, overlap, and are added to their places: kw additions of long runs. Multiply-adds:
 N·H·OW·O·kh·kw·C. Pictures being the rows of every product, threads share the rows of the result.
 
-Gain (`python -m benchmarks --table algorithms`): three times the speed of `turned.py` on LeNet's second layer from 64
+Gain (`python -m benchmarks.algorithms`): three times the speed of `turned.py` on LeNet's second layer from 64
 pictures on, half more with four; with fewer, the products have too few rows.
 
 Reference: Cho & Brand 2017, "MEC: Memory-efficient Convolution for Deep Neural Network", arXiv:1706.06873. There a

@@ -40,7 +40,7 @@ raised, and the table's next algorithm computes the whole convolution, as the de
 block, by the sum of the squares of the results in the corners of the tiles, which between them see all inputs: it is
 finite only if none of them is infinite, nan, or in float32 beyond 1e19. The weight gradient is checked in the same way.
 
-Gain over im2col (`python -m benchmarks --table algorithms`): two to three times its speed on CifarCNN's and ResNet18's
+Gain over im2col (`python -m benchmarks.algorithms`): two to three times its speed on CifarCNN's and ResNet18's
 layers from 64 channels on, less with fewer channels or tiles.
 
 Reference: Lavin & Gray 2015, "Fast Algorithms for Convolutional Neural Networks", arXiv:1509.09308, section 4.3.
