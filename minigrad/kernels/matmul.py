@@ -6,6 +6,7 @@ import numpy as np
 
 from minigrad.backend import Array, array_module, on_cpu
 from minigrad.kernels.precision import HALF, SINGLE
+from minigrad.kernels.threads import may_have_help
 from minigrad.kernels.work import Scratch, parts, products, share, slices, worth_sharing
 
 # BLAS copies both matrices before it multiplies them, and the second one less quickly. With few rows in the first, most
@@ -28,7 +29,8 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     if not on_cpu(a):
         return array_module(a).matmul(a, b, out=out)
     size = products(a.size * b.shape[-1])
-    if not worth_sharing(size) or not _alike(a, b):
+    narrow = a.ndim == 3 and a.shape[1] < FEW_ROWS and b.shape[-1] >= 2 * SOME_COLUMNS
+    if not worth_sharing(size) or not _alike(a, b) or not (narrow or may_have_help()):
         matrices = a.ndim == b.ndim == 2 and out is None
         return a.dot(b) if matrices else np.matmul(a, b, out=out)  # the same, begun in half the time
     *stack, rows, _ = a.shape
@@ -44,10 +46,10 @@ def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
     def by_columns_turned(part: slice, _: Scratch) -> None:
         product[:, part] = (b.T[part] @ a.T).T
 
-    if stack and (rows >= FEW_ROWS or columns < 2 * SOME_COLUMNS):
-        share(by_rows, parts(len(a), a, size), a, size)
-    elif stack:
+    if narrow:
         share(by_columns, slices(columns, columns // SOME_COLUMNS), a, size)
+    elif stack:
+        share(by_rows, parts(len(a), a, size), a, size)
     elif rows >= columns:
         share(by_rows, parts(rows, a, size, each=1), a, size)
     else:

@@ -54,6 +54,10 @@ def share(task: Callable[[Any, Scratch], Any], items: Sequence[Any], like: Array
         like: an array of the dtype and the device of the temporaries. Work on a GPU is not shared.
         size: of all items together, in bytes; small work is done in this thread.
     """
+    threads = _threads_for(len(items), like, size)
+    if threads == 1:
+        scratch = Scratch(like)
+        return [task(item, scratch) for item in items]
     left, results = deque(enumerate(items)), [None] * len(items)
 
     def work() -> None:
@@ -69,18 +73,14 @@ def share(task: Callable[[Any, Scratch], Any], items: Sequence[Any], like: Array
             left.clear()  # nobody begins another item
             raise
 
-    threads = _threads_for(len(items), like, size)
-    if threads > 1:
-        side_by_side(work, threads)
-    else:
-        work()
+    side_by_side(work, threads)
     return results
 
 
 def parts(n: int, like: Array, size: int, each: int = SHARES) -> list[slice]:
     """Divide `range(n)` into `each` slices for each thread that `share` will use, or leave it whole for one."""
     threads = _threads_for(n, like, size)
-    return slices(n, threads * each if threads > 1 else 1)
+    return slices(n, threads * each) if threads > 1 else [slice(0, n)]
 
 
 def slices(n: int, count: int) -> list[slice]:
