@@ -21,7 +21,7 @@ import models
 from minigrad import Tensor
 from minigrad.kernels.__main__ import of_model
 from minigrad.kernels.conv import ALGORITHMS, Call, choice, recorded
-from minigrad.kernels.conv.finish import NOTHING
+from minigrad.kernels.conv.epilogue import NOTHING
 from minigrad.kernels.explain import described
 from minigrad.output import tolerant_program
 from minigrad.table import Table
@@ -50,7 +50,7 @@ def calls_of(name: str) -> Iterator[Call]:
 
 def seconds_of(call: Call, rounds: int) -> dict[str, float]:
     """Return the median time of each algorithm that can compute a call, taken in turn."""
-    finish = (NOTHING,) if call.direction == "forward" else ()
+    epilogue = (NOTHING,) if call.direction == "forward" else ()
     times: dict[str, list[float]] = {}
     for name, algorithm in ALGORITHMS.items():
         if hasattr(algorithm, call.direction) and algorithm.suits(call.problem, call.direction).possible:
@@ -59,7 +59,7 @@ def seconds_of(call: Call, rounds: int) -> dict[str, float]:
         for name, found in times.items():
             compute, count, start = getattr(ALGORITHMS[name], call.direction), 0, time.perf_counter()
             while (passed := time.perf_counter() - start) < LEAST_SECONDS or not count:
-                compute(call.problem, call.a, call.b, *finish)
+                compute(call.problem, call.a, call.b, *epilogue)
                 count += 1
             found.append(passed / count)
     return {name: statistics.median(found[1:]) for name, found in times.items()}  # the first round warms up

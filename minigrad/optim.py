@@ -116,37 +116,11 @@ class SGD(Optimizer):
         return update
 
 
-class Adam(Optimizer):
-    """Adam (Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1):
-
-        g ← g + λθ,    m ← β₁m + (1-β₁)g,    v ← β₂v + (1-β₂)g²,    θ ← θ - η m̂ / (√v̂ + ε)
-
-    where m̂ = m/(1-β₁ᵗ) and v̂ = v/(1-β₂ᵗ) undo the bias of starting at zero. Computed in the order given at the end of
-    the paper's section 2, which saves a pass: with c = √(1-β₂ᵗ) the step is  η c/(1-β₁ᵗ) · m / (√v + cε).
-
-    Args:
-        params: Parameters, or groups of them.
-        lr: learning rate η.
-        betas: (β₁, β₂), the decay of the running means of g and g².
-        eps: ε, against division by zero.
-        weight_decay: λ, an L2 penalty, which Adam's scaling distorts: see `AdamW`.
-
-    Raises:
-        TypeError, ValueError: see `Optimizer`.
-    """
+class AdaptiveMoments(Optimizer):
+    """The step of Adam and AdamW, from running means of g and g²; the formulas are theirs."""
 
     state_names = frozenset({"step", "exp_avg", "exp_avg_sq"})
-    decoupled_decay: ClassVar[bool] = False
-
-    def __init__(
-        self,
-        params: Iterable[Tensor] | Iterable[dict[str, Any]],
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+    decoupled_decay: ClassVar[bool]  # θ ← (1 - ηλ)θ before the step, instead of g ← g + λθ
 
     def _checked(self, options: dict[str, Any]) -> dict[str, Any]:
         options = super()._checked(options)
@@ -183,7 +157,39 @@ class Adam(Optimizer):
         return update
 
 
-class AdamW(Adam):
+class Adam(AdaptiveMoments):
+    """Adam (Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1):
+
+        g ← g + λθ,    m ← β₁m + (1-β₁)g,    v ← β₂v + (1-β₂)g²,    θ ← θ - η m̂ / (√v̂ + ε)
+
+    where m̂ = m/(1-β₁ᵗ) and v̂ = v/(1-β₂ᵗ) undo the bias of starting at zero. Computed in the order given at the end of
+    the paper's section 2, which saves a pass: with c = √(1-β₂ᵗ) the step is  η c/(1-β₁ᵗ) · m / (√v + cε).
+
+    Args:
+        params: Parameters, or groups of them.
+        lr: learning rate η.
+        betas: (β₁, β₂), the decay of the running means of g and g².
+        eps: ε, against division by zero.
+        weight_decay: λ, an L2 penalty, which Adam's scaling distorts: see `AdamW`.
+
+    Raises:
+        TypeError, ValueError: see `Optimizer`.
+    """
+
+    decoupled_decay = False
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+
+
+class AdamW(AdaptiveMoments):
     """Adam with decoupled weight decay (Loshchilov & Hutter, "Decoupled weight decay regularization", ICLR 2019):
     θ ← (1 - ηλ)θ before the step, instead of g ← g + λθ. Arguments as for `Adam`.
     """
@@ -198,7 +204,7 @@ class AdamW(Adam):
         eps: float = 1e-8,
         weight_decay: float = 0.01,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay)
+        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
 
 
 @quietly  # infinite gradients make an infinite norm

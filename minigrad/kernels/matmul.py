@@ -12,7 +12,7 @@ from minigrad.kernels.work import Scratch, parts, products, share, slices, worth
 # BLAS copies both matrices before it multiplies them, and the second one less quickly. With few rows in the first, most
 # of the time is lost there, and (bᵀaᵀ)ᵀ is faster by a fifth.
 FEW_ROWS = 64
-# OpenBLAS spares products of up to a million multiply-adds the copies, and few rows times so many columns often are.
+# OpenBLAS multiplies without these copies up to a million multiply-adds: with few rows, these many columns at once.
 SOME_COLUMNS = 128
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import reduce
 
 from minigrad.backend import Array, array_module, on_cpu
-from minigrad.kernels.conv.finish import Finish
+from minigrad.kernels.conv.epilogue import Epilogue
 from minigrad.kernels.layout import channels_first, channels_last, repeated, rows_of
 from minigrad.kernels.reduce import total
 from minigrad.kernels.work import Block, Scratch, blocks, share
@@ -82,25 +82,25 @@ def scale_and_shift(
     this, if asked for, the ReLU.
     """
     images = channels_last(x)
-    finish = Finish(None, shift, None if shortcut is None else channels_last(shortcut), relu)
-    finish, scale = finish.for_rows(images.shape[2]), repeated(scale, images.shape[2])
+    epilogue = Epilogue(None, shift, None if shortcut is None else channels_last(shortcut), relu)
+    epilogue, scale = epilogue.for_rows(images.shape[2]), repeated(scale, images.shape[2])
     y = array_module(x).empty_like(images)
 
     def transform(block: Block, _: Scratch) -> None:
         target = rows_of(y[block])
         array_module(x).multiply(rows_of(images[block]), scale, out=target)
-        finish(target, block)
+        epilogue(target, block)
 
     share(transform, *_blocks(images))
     return channels_first(y)
 
 
-def batch_norm_sums(g: Array, x: Array, mean: Array, inverse_deviation: Array) -> Array:
-    """Return Σ g and Σ g·x̂ per channel, together (2, C), with x̂ = (x − mean)·inverse_deviation."""
+def batch_norm_sums(g: Array, x: Array, mean: Array, inv_std: Array) -> Array:
+    """Return Σ g and Σ g·x̂ per channel, together (2, C), with x̂ = (x − mean)·inv_std."""
     xp = array_module(x)
     images, grads = channels_last(x), channels_last(g)
     # Σ g·(x − μ) = Σ g·x − μ·Σ g loses few digits, if means are not much larger than deviations.
-    at_once = on_cpu(x) and bool((abs(mean) * inverse_deviation <= MAX_LOSS).all())
+    at_once = on_cpu(x) and bool((abs(mean) * inv_std <= MAX_LOSS).all())
     means = repeated(mean, images.shape[2])
 
     def sums(block: Block, scratch: Scratch) -> Array:
@@ -116,19 +116,19 @@ def batch_norm_sums(g: Array, x: Array, mean: Array, inverse_deviation: Array) -
     found = xp.zeros((2, images.shape[3]), dtype=x.dtype)
     for some in share(sums, *_blocks(images)):
         found += some
-    found[1] *= inverse_deviation
+    found[1] *= inv_std
     return found
 
 
 def batch_norm_input_grad(
-    g: Array, x: Array, scale: Array, mean: Array, inverse_deviation: Array, mean_g: Array, mean_gx: Array
+    g: Array, x: Array, scale: Array, mean: Array, inv_std: Array, mean_g: Array, mean_gx: Array
 ) -> Array:
-    """Return scale·inverse_deviation·(g − mean_g − x̂·mean_gx), all of the arguments but g and x being (C,)."""
+    """Return scale·inv_std·(g − mean_g − x̂·mean_gx), all of the arguments but g and x being (C,)."""
     xp = array_module(x)
     images, grads = channels_last(x), channels_last(g)
     # As a function of g and x it is factor·g + slope·x + constant.
-    factor = scale * inverse_deviation
-    slope = -factor * inverse_deviation * mean_gx
+    factor = scale * inv_std
+    slope = -factor * inv_std * mean_gx
     factor, slope, constant = (repeated(v, images.shape[2]) for v in (factor, slope, -factor * mean_g - slope * mean))
     out = xp.empty_like(images)
 

@@ -21,16 +21,17 @@ from minigrad.backend import Array, array_module, on_cpu
 from minigrad.kernels.conv import Pair, Window
 from minigrad.kernels.layout import channels_first, channels_last, copy_runs, cut
 from minigrad.kernels.precision import in_float32
+from minigrad.kernels.select import keep_into
 from minigrad.kernels.work import Block, Scratch, blocks, parts, share
 
 BLOCK_BYTES = 1 << 22  # of pictures: between shorter calls, threads would mostly wait for each other
 
 
-def max_pool2d(x: Array, window: Window, with_winners: bool) -> tuple[Array, Array | None]:
+def max_pool2d(x: Array, window: Window, with_argmax: bool) -> tuple[Array, Array | None]:
     """Return the largest element of each window and, if asked, which one it was.
 
     Returns:
-        y (N, C, OH, OW), and winners (N, OH, OW, C), of the smallest unsigned type that holds all positions: u·kw + v
+        y (N, C, OH, OW), and argmax (N, OH, OW, C), of the smallest unsigned type that holds all positions: u·kw + v
         of the first largest element, in row-major order. A nan is larger than anything else; padding never wins, not
         even over −∞.
     """
@@ -40,20 +41,20 @@ def max_pool2d(x: Array, window: Window, with_winners: bool) -> tuple[Array, Arr
     y = xp.empty((len(images), oh, ow, images.shape[3]), dtype=x.dtype)
     positions = window.kernel[0] * window.kernel[1]
     number = np.uint8 if positions <= 1 << 8 else np.uint16 if positions <= 1 << 16 else np.uint32
-    winners = xp.zeros(y.shape, dtype=number) if with_winners else None
+    argmax = xp.zeros(y.shape, dtype=number) if with_argmax else None
 
     def pool(block: Block, scratch: Scratch) -> None:
         piece = _seen(images, block, window, ow, scratch, -xp.inf)
-        if winners is None:
+        if argmax is None:
             _combine(xp.maximum, piece, window, y[block], scratch)
         else:
             if window.padding != (0, 0):
-                _skip_padding(winners[block], block.rows.start, window)
-            _largest_and_winners(piece, window, y[block], winners[block], scratch)
+                _skip_padding(argmax[block], block.rows.start, window)
+            _max_and_argmax(piece, window, y[block], argmax[block], scratch)
 
-    size = y.nbytes * positions * (2 if with_winners else 1)
+    size = y.nbytes * positions * (2 if with_argmax else 1)
     share(pool, _blocks(images, window, oh, size), y, size)
-    return channels_first(y), winners
+    return channels_first(y), argmax
 
 
 def _combine(operation: Any, piece: Array, window: Window, y: Array, scratch: Scratch) -> None:
@@ -73,57 +74,56 @@ def _combine(operation: Any, piece: Array, window: Window, y: Array, scratch: Sc
             operation(out, other, out=out)
 
 
-def _skip_padding(winners: Array, first_row: int, window: Window) -> None:
-    """Set `winners`, which are 0, to the number of each window's first element that is not padding."""
-    (_, kw), (sh, sw), (ph, pw), (_, rows, columns, _) = window.kernel, window.stride, window.padding, winners.shape
+def _skip_padding(argmax: Array, first_row: int, window: Window) -> None:
+    """Set `argmax`, which are 0, to the number of each window's first element that is not padding."""
+    (_, kw), (sh, sw), (ph, pw), (_, rows, columns, _) = window.kernel, window.stride, window.padding, argmax.shape
     for i in range(first_row, min(first_row + rows, -(-ph // sh))):
-        winners[:, i - first_row] += (ph - i * sh) * kw
+        argmax[:, i - first_row] += (ph - i * sh) * kw
     for j in range(min(columns, -(-pw // sw))):
-        winners[:, :, j] += pw - j * sw
+        argmax[:, :, j] += pw - j * sw
 
 
-def _largest_and_winners(piece: Array, window: Window, y: Array, winners: Array, scratch: Scratch) -> None:
-    """Write each window's largest element to y, and its number to `winners`, which hold those of the first ones."""
+def _max_and_argmax(piece: Array, window: Window, y: Array, argmax: Array, scratch: Scratch) -> None:
+    """Write each window's largest element to y, and its number to `argmax`, which hold those of the first ones."""
     xp = array_module(piece)
-    candidate, beats = scratch("candidate", y.shape), xp.empty_like(winners)
+    candidate, beats = scratch("candidate", y.shape), xp.empty_like(argmax)
     for k, index in _positions(window, *y.shape[1:3]):
         if k == 0:
             copy_runs(piece[index], y)
             continue
         copy_runs(piece[index], candidate)  # gathered once, because scattered numbers are slow to compare
         xp.greater(candidate, y, out=beats)
-        beats *= k  # k grows, so the largest k that beat all before it is the winner
-        xp.maximum(winners, beats, out=winners)
+        beats *= k  # k grows, so the largest k that beat all before it stays
+        xp.maximum(argmax, beats, out=argmax)
         xp.maximum(y, candidate, out=y)
     if not on_cpu(y) or (y.size and math.isnan(y.min())):  # a GPU would have to be waited for
         for k, index in reversed(list(_positions(window, *y.shape[1:3]))):
-            winners[...] = xp.where(xp.isnan(piece[index]), k, winners)  # the first nan's comes last, and stays
+            argmax[...] = xp.where(xp.isnan(piece[index]), k, argmax)  # the first nan's comes last, and stays
 
 
 @in_float32
-def place_at_winners(g: Array, winners: Array, window: Window, size: Pair) -> Array:
-    """Return zeros for pictures of `size` (height, width) with g (N, C, OH, OW) added where each window's winner
-    sits.
+def max_unpool2d(g: Array, argmax: Array, window: Window, size: Pair) -> Array:
+    """Return zeros for pictures of `size` (height, width) with g (N, C, OH, OW) added where each window's
+    largest element was.
     """
-    xp, grads = array_module(g), channels_last(g)
+    grads = channels_last(g)
 
     def give(k: int, where: tuple[slice, ...], out: Array) -> None:
-        xp.equal(winners[where], k, out=out)
-        out *= grads[where]
+        keep_into(out, grads[where], argmax[where] == k)
 
     return channels_first(_collect(give, grads, window, size))
 
 
-def take_from_winners(x: Array, winners: Array, window: Window) -> Array:
-    """Return the element of x (N, C, H, W) at each window's winner, (N, C, OH, OW): the transpose of
-    `place_at_winners`.
+def take_at_argmax(x: Array, argmax: Array, window: Window) -> Array:
+    """Return the elements of x (N, C, H, W) where each window's largest element was, (N, C, OH, OW): the transpose of
+    `max_unpool2d`.
     """
     xp, images = array_module(x), channels_last(x)
-    y = xp.zeros(winners.shape, dtype=x.dtype)
+    y = xp.zeros(argmax.shape, dtype=x.dtype)
     everything = Block(slice(0, len(y)), slice(0, y.shape[1]))
     piece = _seen(images, everything, window, y.shape[2], Scratch(x))
     for k, index in _positions(window, *y.shape[1:3]):
-        y = xp.where(winners == k, piece[index], y)
+        y = xp.where(argmax == k, piece[index], y)
     return channels_first(y)
 
 
@@ -146,7 +146,7 @@ def avg_pool2d(x: Array, window: Window) -> Array:
 
 
 @in_float32
-def spread_evenly(g: Array, window: Window, size: Pair) -> Array:
+def avg_pool2d_backward(g: Array, window: Window, size: Pair) -> Array:
     """Return zeros for pictures of `size` (height, width) with g/(kh·kw) added to all elements of each window."""
     grads = channels_last(g) * (1 / (window.kernel[0] * window.kernel[1]))
 
@@ -160,7 +160,7 @@ def _collect(give: Callable[[int, tuple[slice, ...], Array], None], grads: Array
     """Return pictures (N, *size, C), every element being the sum of what the windows that it lies in give it.
 
     With a stride of 2, an element in an even row and an odd column always is one of the same few elements of its
-    windows. What lies alike is summed side by side in memory, and put in its places once.
+    windows. All elements of one such kind are summed in contiguous memory, and copied to their places once.
 
     Args:
         give: `give(k, where, out)` writes what the windows `where`, an index of `grads`, give to their k-th element.

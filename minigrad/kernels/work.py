@@ -30,7 +30,7 @@ from minigrad.kernels.threads import get_num_threads, may_have_help, side_by_sid
 # Python wait for each other's turn. A core copies about 4 MB in the time from which on it pays.
 SMALLEST = 1 << 22
 MULTIPLY_ADDS_PER_BYTE = 8  # what a core does of them in the time in which it copies a byte, about
-SHARES = 4  # parts for each thread, where it matters not who works on which
+SHARES = 4  # parts for each thread, where any thread may work on any part
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 

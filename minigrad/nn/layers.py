@@ -7,7 +7,7 @@ numbers everywhere, and brought there by `Module.to`.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -102,15 +102,15 @@ class Conv2d(Module):
         return ", ".join(parts)
 
 
-class BatchNorm2d(Module):
-    """Batch normalisation of pictures (N, num_features, H, W); see `ops.batch_norm`.
+class BatchNorm(Module):
+    """What batch normalisation of pictures and of rows have in common; see `ops.batch_norm`.
 
     Parameters weight (1 at the start) and bias (0); buffers running_mean (0), running_var (1) and num_batches_tracked.
     With `momentum=None` the running statistics are the plain average over all batches.
     """
 
-    dimensions: tuple[int, ...] = (4,)
-    expected = "pictures of shape (N, C, H, W)"
+    dimensions: ClassVar[tuple[int, ...]]  # that an input may have
+    expected: ClassVar[str]
 
     def __init__(
         self,
@@ -155,7 +155,9 @@ class BatchNorm2d(Module):
         if self.momentum is not None or not self.training:
             return self.momentum or 0.0
         if self._tracked is None:
-            raise RuntimeError("BatchNorm2d: momentum=None averages over num_batches_tracked, which is not there")
+            raise RuntimeError(
+                f"{type(self).__name__}: momentum=None averages over num_batches_tracked, which is not there"
+            )
         return 1 / (self._tracked.item() + 1)
 
     def extra_repr(self) -> str:
@@ -164,15 +166,22 @@ class BatchNorm2d(Module):
         )
 
 
-class BatchNorm1d(BatchNorm2d):
+class BatchNorm2d(BatchNorm):
+    """Batch normalisation of pictures (N, num_features, H, W)."""
+
+    dimensions = (4,)
+    expected = "pictures of shape (N, C, H, W)"
+
+
+class BatchNorm1d(BatchNorm):
     """Batch normalisation of rows (N, num_features), or of sequences (N, num_features, L)."""
 
     dimensions = (2, 3)
     expected = "shape (N, C) or (N, C, L)"
 
 
-class MaxPool2d(Module):
-    """The largest element of each window; see `ops.max_pool2d`."""
+class Pool2d(Module):
+    """What pooling layers have in common: windows of `kernel_size`, `stride` apart, over pictures with `padding`."""
 
     def __init__(self, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0) -> None:
         super().__init__()
@@ -181,15 +190,19 @@ class MaxPool2d(Module):
         self.stride = self.kernel_size if stride is None else pair(name, "stride", stride, 1)
         self.padding = pair(name, "padding", padding, 0)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (N, C, OH, OW)."""
-        return ops.max_pool2d(x, self.kernel_size, self.stride, self.padding)
-
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class AvgPool2d(MaxPool2d):
+class MaxPool2d(Pool2d):
+    """The largest element of each window; see `ops.max_pool2d`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C, OH, OW)."""
+        return ops.max_pool2d(x, self.kernel_size, self.stride, self.padding)
+
+
+class AvgPool2d(Pool2d):
     """The mean of each window; see `ops.avg_pool2d`. PyTorch has `ceil_mode` before `count_include_pad`."""
 
     def __init__(
@@ -268,24 +281,28 @@ class Unflatten(Module):
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
 
 
-class Dropout(Module):
-    """Sets elements to 0 with probability `p` in training; see `ops.dropout`. `inplace` changes nothing, see `ReLU`."""
+class DropoutLayer(Module):
+    """What dropout of elements and of channels have in common. `inplace` changes nothing, see `ReLU`."""
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         if not 0 <= p <= 1:
-            raise ValueError(f"Dropout: p must lie in [0, 1], got {p}")
+            raise ValueError(f"{type(self).__name__}: p must lie in [0, 1], got {p}")
         self.p = p
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return x with a random mask in training, x itself otherwise."""
-        return ops.dropout(x, self.p, self.training)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
 
 
-class Dropout2d(Dropout):
+class Dropout(DropoutLayer):
+    """Sets elements to 0 with probability `p` in training; see `ops.dropout`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x with a random mask in training, x itself otherwise."""
+        return ops.dropout(x, self.p, self.training)
+
+
+class Dropout2d(DropoutLayer):
     """Sets whole channels of (N, C, …) to 0 with probability `p` in training (Tompson et al. 2015, arXiv:1411.4280)."""
 
     def forward(self, x: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ class Conv2d(Function):
 
     def forward(self, x: Array, w: Array, b: Array | None, window: Window) -> Array:
         self.window, self.size = window, x.shape[2:]
-        return kernels.conv.conv2d(x, w, b, window, relu=self.relu, frozen=not any(self.needs))
+        return kernels.conv.conv2d(x, w, b, window, relu=self.relu, cache_weights=not any(self.needs))
 
     def backward(self, grad: Array) -> tuple:
         x, w, _ = self.inputs
@@ -126,7 +126,7 @@ class ConvNorm(Function):
         scale = r if scale is None else scale * r
         total = -mean * scale if b is None else (b - mean) * scale
         total = total if shift is None else total + shift
-        return kernels.conv.conv2d(x, w, total, window, scale=scale, shortcut=shortcut, relu=relu, frozen=True)
+        return kernels.conv.conv2d(x, w, total, window, scale=scale, shortcut=shortcut, relu=relu, cache_weights=True)
 
 
 def conv2d(

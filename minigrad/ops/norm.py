@@ -26,7 +26,7 @@ class Statistics(NamedTuple):
     """
 
     mean: Array
-    inverse_deviation: Array
+    inv_std: Array
     fixed: bool
 
 
@@ -44,7 +44,7 @@ class BatchNorm(Function):
 
     def forward(self, x: Array, w: Array, b: Array, shortcut: Array | None, statistics: Statistics) -> Array:
         self.statistics = statistics
-        scale = w * statistics.inverse_deviation
+        scale = w * statistics.inv_std
         shift = b - statistics.mean * scale
         return kernels.norm.scale_and_shift(x, scale, shift, shortcut, self.relu)
 
@@ -77,7 +77,7 @@ class BatchNormSums(Function):
 
     def forward(self, g: Array, x: Array, statistics: Statistics) -> Array:
         self.statistics = statistics
-        return kernels.norm.batch_norm_sums(g, x, statistics.mean, statistics.inverse_deviation)
+        return kernels.norm.batch_norm_sums(g, x, statistics.mean, statistics.inv_std)
 
     def backward(self, grad: Array) -> tuple:
         (g, x), options = self.inputs, {"statistics": self.statistics}
@@ -112,7 +112,7 @@ class BatchNormInputGrad(Function):
     def backward(self, grad: Array) -> tuple:
         (g, x, w, sums), options = self.inputs, {"statistics": self.statistics}
         grad_g = grad_x = grad_w = grad_sums = None
-        r = InverseDeviation.apply(x, **options)
+        r = InvStd.apply(x, **options)
         if self.needs[0]:
             grad_g = grad * _per_channel(w * r)
         if self.needs[2]:
@@ -130,7 +130,7 @@ class BatchNormInputGrad(Function):
         return grad_g, grad_x, grad_w, grad_sums
 
 
-class InverseDeviation(Function):
+class InvStd(Function):
     """y = r = 1/√(σ² + ε) of each channel, (C,), as a function of x  ⇒  ∂L/∂x = −g·r²·x̂/M; 0 if it is a constant."""
 
     reads = {0: (0,)}
@@ -138,7 +138,7 @@ class InverseDeviation(Function):
 
     def forward(self, x: Array, statistics: Statistics) -> Array:
         self.statistics = statistics
-        return statistics.inverse_deviation
+        return statistics.inv_std
 
     def backward(self, grad: Array) -> Array | None:
         if self.statistics.fixed:

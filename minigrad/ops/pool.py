@@ -27,33 +27,33 @@ class MaxPool2d(Function):
 
     def forward(self, x: Array, window: Window) -> Array:
         self.window, self.size = window, x.shape[2:]
-        y, self.winners = kernels.pool.max_pool2d(x, window, with_winners=any(self.needs))
+        y, self.argmax = kernels.pool.max_pool2d(x, window, with_argmax=any(self.needs))
         return y
 
     def backward(self, grad: Array) -> Array:
-        return PlaceAtWinners.apply(grad, winners=self.winners, window=self.window, size=self.size)
+        return MaxUnpool2d.apply(grad, argmax=self.argmax, window=self.window, size=self.size)
 
 
-class PlaceAtWinners(Function):
-    """Zeros, with x added at each window's winner: linear in x  ⇒  take g from the winners."""
+class MaxUnpool2d(Function):
+    """Zeros, with x added where each window's largest element was: linear in x  ⇒  take g from there."""
 
-    def forward(self, x: Array, winners: Array, window: Window, size: Pair) -> Array:
-        self.winners, self.window, self.size = winners, window, size
-        return kernels.pool.place_at_winners(x, winners, window, size)
-
-    def backward(self, grad: Array) -> Array:
-        return TakeFromWinners.apply(grad, winners=self.winners, window=self.window)
-
-
-class TakeFromWinners(Function):
-    """The element of x at each window's winner: the transpose of `PlaceAtWinners`."""
-
-    def forward(self, x: Array, winners: Array, window: Window) -> Array:
-        self.winners, self.window, self.size = winners, window, x.shape[2:]
-        return kernels.pool.take_from_winners(x, winners, window)
+    def forward(self, x: Array, argmax: Array, window: Window, size: Pair) -> Array:
+        self.argmax, self.window, self.size = argmax, window, size
+        return kernels.pool.max_unpool2d(x, argmax, window, size)
 
     def backward(self, grad: Array) -> Array:
-        return PlaceAtWinners.apply(grad, winners=self.winners, window=self.window, size=self.size)
+        return TakeAtArgmax.apply(grad, argmax=self.argmax, window=self.window)
+
+
+class TakeAtArgmax(Function):
+    """The elements of x where each window's largest element was: the transpose of `MaxUnpool2d`."""
+
+    def forward(self, x: Array, argmax: Array, window: Window) -> Array:
+        self.argmax, self.window, self.size = argmax, window, x.shape[2:]
+        return kernels.pool.take_at_argmax(x, argmax, window)
+
+    def backward(self, grad: Array) -> Array:
+        return MaxUnpool2d.apply(grad, argmax=self.argmax, window=self.window, size=self.size)
 
 
 class AvgPool2d(Function):
@@ -64,15 +64,15 @@ class AvgPool2d(Function):
         return kernels.pool.avg_pool2d(x, window)
 
     def backward(self, grad: Array) -> Array:
-        return SpreadEvenly.apply(grad, window=self.window, size=self.size)
+        return AvgPool2dBackward.apply(grad, window=self.window, size=self.size)
 
 
-class SpreadEvenly(Function):
+class AvgPool2dBackward(Function):
     """x/(kh·kw), added to every element of its window: the transpose of `AvgPool2d`."""
 
     def forward(self, x: Array, window: Window, size: Pair) -> Array:
         self.window = window
-        return kernels.pool.spread_evenly(x, window, size)
+        return kernels.pool.avg_pool2d_backward(x, window, size)
 
     def backward(self, grad: Array) -> Array:
         return AvgPool2d.apply(grad, window=self.window)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -66,14 +66,14 @@ class Clip(Elementwise):
         return Keep.apply(grad, (x >= self.low) & (x <= self.high))
 
 
-class Maximum(Elementwise):
-    """y = max(a, b)  ⇒  g goes to the larger operand, or to the one that is nan; where they are equal, or both are nan,
-    half to each.
+class Extremum(Elementwise):
+    """y = the larger, or the smaller, of a and b  ⇒  g goes to that operand, or to the one that is nan; where they are
+    equal, or both are nan, half to each.
     """
 
     reads = {0: (0, 1), 1: (0, 1)}
-    choose = staticmethod(lambda xp, a, b: xp.maximum(a, b))
-    wins = staticmethod(operator.gt)
+    choose: ClassVar[Callable[..., Array]]
+    wins: ClassVar[Callable[[Any, Any], Any]]
 
     def forward(self, a: Array, b: Array) -> Array:
         xp = array_module(a if is_array(a) else b)
@@ -91,8 +91,15 @@ class Maximum(Elementwise):
         )
 
 
-class Minimum(Maximum):
-    """y = min(a, b)  ⇒  g goes to the smaller operand; all else as for the maximum."""
+class Maximum(Extremum):
+    """y = max(a, b)  ⇒  g goes to the larger operand."""
+
+    choose = staticmethod(lambda xp, a, b: xp.maximum(a, b))
+    wins = staticmethod(operator.gt)
+
+
+class Minimum(Extremum):
+    """y = min(a, b)  ⇒  g goes to the smaller operand."""
 
     choose = staticmethod(lambda xp, a, b: xp.minimum(a, b))
     wins = staticmethod(operator.lt)

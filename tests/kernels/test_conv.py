@@ -206,7 +206,7 @@ TWICE = Window((3, 3), (2, 2), (1, 1))
         (problem(channels=64, window=TWICE), "im2col", "im2col", "im2col"),
         (problem(n=3, channels=8, filters=8), "planar", "turned", "planar"),
         (problem(n=1, size=(7, 7), channels=512, filters=512), "im2col", "turned", "im2col"),
-        (problem(n=3, size=(8, 8), channels=64, frozen=True), "winograd", "turned", "im2col"),
+        (problem(n=3, size=(8, 8), channels=64, cache_weights=True), "winograd", "turned", "im2col"),
         (problem(size=(2, 2), channels=512, filters=512), "im2col", "turned", "im2col"),
         (problem(n=0, channels=64), "im2col", "turned", "im2col"),
         (problem(channels=4, filters=8, window=Window((5, 5), groups=2)), "im2col", "turned", "im2col"),

@@ -20,7 +20,7 @@ CASES = [
     (Window((1, 1)), (2, 3, 4, 4)),
     (Window((4, 4)), (2, 3, 4, 4)),
     (Window((2, 2), (5, 5)), (2, 3, 8, 8)),  # gaps between the windows
-    (Window((17, 17), (1, 1)), (1, 2, 18, 17)),  # more than 256 positions: winners need two bytes
+    (Window((17, 17), (1, 1)), (1, 2, 18, 17)),  # more than 256 positions: their numbers need two bytes
     (Window((2, 2), (2, 2)), (0, 3, 4, 4)),
 ]
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c[0].kernel}-{c[0].stride}-{c[0].padding}-{c[1]}")
@@ -55,10 +55,10 @@ def channels_last(x):
 
 def naive_max(x, window):
     shape = (*x.shape[:2], *window.output_size(x.shape[2:]))
-    y, winners = np.zeros(shape), np.zeros(shape, int)
+    y, argmax = np.zeros(shape), np.zeros(shape, int)
     for i, j, elements in windows(x, window):
-        y[:, :, i, j], winners[:, :, i, j] = elements.max(2), elements.argmax(2)
-    return y, winners
+        y[:, :, i, j], argmax[:, :, i, j] = elements.max(2), elements.argmax(2)
+    return y, argmax
 
 
 def picture(case, device="cpu", ties=False, dtype=np.float64):
@@ -76,29 +76,29 @@ def upstream(case, device="cpu", dtype=np.float64):
 @every_case
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("layout", [channels_first, channels_last])
-def test_max_and_its_first_winner(device, case, ties, layout):
-    y, winners = pool.max_pool2d(layout(picture(case, device, ties)), case[0], with_winners=True)
+def test_max_and_its_first_argmax(device, case, ties, layout):
+    y, argmax = pool.max_pool2d(layout(picture(case, device, ties)), case[0], with_argmax=True)
     expected, positions = naive_max(picture(case, ties=ties), case[0])
     np.testing.assert_array_equal(backend.to_numpy(y), expected)
-    np.testing.assert_array_equal(backend.to_numpy(winners).transpose(0, 3, 1, 2), positions)
+    np.testing.assert_array_equal(backend.to_numpy(argmax).transpose(0, 3, 1, 2), positions)
 
 
 @every_case
-def test_max_without_winners(device, case):
-    y, winners = pool.max_pool2d(picture(case, device), case[0], with_winners=False)
-    assert winners is None
+def test_max_without_argmax(device, case):
+    y, argmax = pool.max_pool2d(picture(case, device), case[0], with_argmax=False)
+    assert argmax is None
     np.testing.assert_array_equal(backend.to_numpy(y), naive_max(picture(case), case[0])[0])
 
 
 @every_case
-def test_gradients_go_to_the_winners_and_come_back(device, case):
+def test_gradients_go_to_the_largest_and_come_back(device, case):
     window, shape = case
-    _, winners = pool.max_pool2d(picture(case, device), window, with_winners=True)
+    _, argmax = pool.max_pool2d(picture(case, device), window, with_argmax=True)
     chosen = np.eye(np.prod(window.kernel))[naive_max(picture(case), window)[1]]  # one-hot
-    placed = pool.place_at_winners(upstream(case, device), winners, window, shape[2:])
+    placed = pool.max_unpool2d(upstream(case, device), argmax, window, shape[2:])
     expected = place(upstream(case)[..., None] * chosen, window, shape[2:])
     np.testing.assert_allclose(backend.to_numpy(placed), expected, atol=1e-14)
-    taken = pool.take_from_winners(placed, winners, window)
+    taken = pool.take_at_argmax(placed, argmax, window)
     expected_taken = np.zeros(upstream(case).shape)
     for i, j, elements in windows(expected, window):
         expected_taken[:, :, i, j] = np.where(chosen[:, :, i, j] > 0, elements, 0).sum(2)
@@ -118,7 +118,7 @@ def test_avg_counts_padding_as_zeros(device, case):
 @every_case
 def test_spreading_evenly(device, case):
     window, shape = case
-    spread = pool.spread_evenly(upstream(case, device), window, shape[2:])
+    spread = pool.avg_pool2d_backward(upstream(case, device), window, shape[2:])
     positions = np.prod(window.kernel)
     expected = place(np.repeat(upstream(case)[..., None] / positions, positions, axis=4), window, shape[2:])
     np.testing.assert_allclose(backend.to_numpy(spread), expected, atol=1e-14)
@@ -129,13 +129,13 @@ def every_kernel(case, dtype=np.float32, layout=lambda a: a):
     x, g = layout(picture(case, dtype=dtype)), layout(upstream(case, dtype=dtype))
     for array in (x, g):
         array.setflags(write=False)
-    y, winners = pool.max_pool2d(x, window, with_winners=True)
+    y, argmax = pool.max_pool2d(x, window, with_argmax=True)
     return [
         y,
-        pool.place_at_winners(g, winners, window, shape[2:]),
-        pool.take_from_winners(x, winners, window),
+        pool.max_unpool2d(g, argmax, window, shape[2:]),
+        pool.take_at_argmax(x, argmax, window),
         pool.avg_pool2d(x, window),
-        pool.spread_evenly(g, window, shape[2:]),
+        pool.avg_pool2d_backward(g, window, shape[2:]),
     ]
 
 
@@ -170,12 +170,12 @@ def test_layouts_dtypes_and_inputs(case):
         assert result.strides[1] == result.itemsize or result.size == 0 or case[0].output_size(case[1][2:]) == (1, 1)
 
 
-def gradient_at_winners(x, window, device):
-    """Pool x (H, W) and give 1 to each window's winner."""
+def gradient_at_argmax(x, window, device):
+    """Pool x (H, W) and give 1 to each window's largest element."""
     there = backend.to_device(np.asarray(x, np.float32)[None, None], device)
-    y, winners = pool.max_pool2d(there, window, with_winners=True)
+    y, argmax = pool.max_pool2d(there, window, with_argmax=True)
     ones = backend.to_device(np.ones(y.shape, np.float32), device)
-    gradient = pool.place_at_winners(ones, winners, window, there.shape[2:])
+    gradient = pool.max_unpool2d(ones, argmax, window, there.shape[2:])
     return backend.to_numpy(y)[0, 0], backend.to_numpy(gradient)[0, 0].tolist()
 
 
@@ -184,7 +184,7 @@ def test_the_first_nan_of_a_window_wins(device, threads, threads_used):
     threads(threads_used)
     nan, inf = np.nan, np.inf
     x = [[1, 9, nan, 2, 7, 7], [inf, nan, nan, 3, 8, 7]]
-    y, gradient = gradient_at_winners(x, Window((2, 2), (2, 2)), device)
+    y, gradient = gradient_at_argmax(x, Window((2, 2), (2, 2)), device)
     assert np.isnan(y[0, :2]).all() and y[0, 2] == 8
     assert gradient == [[0, 0, 1, 0, 0, 0], [0, 1, 0, 0, 1, 0]]
 
@@ -192,14 +192,14 @@ def test_the_first_nan_of_a_window_wins(device, threads, threads_used):
 def test_a_nan_wins_in_every_window_that_sees_it(device):
     x = np.arange(16.0).reshape(4, 4)
     x[1, 1] = np.nan
-    y, gradient = gradient_at_winners(x, Window((3, 3), (1, 1), (1, 1)), device)
+    y, gradient = gradient_at_argmax(x, Window((3, 3), (1, 1), (1, 1)), device)
     assert np.isnan(y).sum() == 9 and gradient[1][1] == 9 and np.sum(gradient) == 16
 
 
 @pytest.mark.parametrize("window", [Window((3, 3), (2, 2), (1, 1)), Window((4, 5), (1, 2), (2, 1))], ids=str)
 def test_padding_never_wins_over_minus_infinity(device, window, tiny_blocks):
     x = np.full((5, 6), -np.inf)
-    y, gradient = gradient_at_winners(x, window, device)
+    y, gradient = gradient_at_argmax(x, window, device)
     assert (y == -np.inf).all() and np.sum(gradient) == y.size
     expected = np.zeros((5, 6))
     for i, j in itertools.product(*map(range, y.shape)):  # the upper left element that is not padding
@@ -211,7 +211,7 @@ def test_padding_never_wins_over_minus_infinity(device, window, tiny_blocks):
 def test_a_window_of_more_than_65536_positions():
     x = np.zeros((1, 65537))
     x[0, 65536] = 1
-    _, gradient = gradient_at_winners(x, Window((1, 65537)), "cpu")
+    _, gradient = gradient_at_argmax(x, Window((1, 65537)), "cpu")
     assert np.sum(gradient) == gradient[0][65536] == 1
 
 
@@ -221,13 +221,22 @@ def test_float16_windows_are_added_up_in_float32(device):
     assert mean.dtype == np.float16 and backend.to_numpy(mean).item() == 1000
     window = Window((50, 50))  # 11 by 11 of them
     ones = backend.to_device(np.ones((1, 1, 11, 11), np.float16), device)
-    spread = pool.spread_evenly(ones * 50, window, (60, 60))
+    spread = pool.avg_pool2d_backward(ones * 50, window, (60, 60))
     assert spread.dtype == np.float16 and backend.to_numpy(spread)[0, 0, 30, 30] == np.float16(121 / 50)
-    winners = backend.to_device(np.full((1, 60, 60, 1), 0, np.uint8), device)
-    placed = pool.place_at_winners(x, winners, Window((1, 1)), (60, 60))
+    argmax = backend.to_device(np.full((1, 60, 60, 1), 0, np.uint8), device)
+    placed = pool.max_unpool2d(x, argmax, Window((1, 1)), (60, 60))
     assert placed.dtype == np.float16 and (backend.to_numpy(placed) == 1000).all()
 
 
 def test_the_mean_of_a_large_picture_keeps_its_digits():
     x = np.full((1, 1, 1000, 1000), 0.1, np.float32)
     assert pool.avg_pool2d(x, Window((1000, 1000))).item() == pytest.approx(np.float32(0.1), rel=2e-5)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_an_infinite_gradient_reaches_the_largest_element_alone(device, value):
+    x = backend.to_device(np.arange(8.0).reshape(1, 2, 2, 2), device)
+    g = backend.to_device(np.array([value, 3.0]).reshape(1, 2, 1, 1), device)
+    _, argmax = pool.max_pool2d(x, Window((2, 2), (2, 2)), with_argmax=True)
+    placed = backend.to_numpy(pool.max_unpool2d(g, argmax, Window((2, 2), (2, 2)), (2, 2)))
+    np.testing.assert_array_equal(placed, [[[[0, 0], [0, value]], [[0, 0], [0, 3]]]])

@@ -8,7 +8,7 @@ import pytest
 from minigrad import kernels
 from minigrad.kernels import conv
 from minigrad.kernels.conv import Window, winograd
-from minigrad.kernels.conv.finish import NOTHING
+from minigrad.kernels.conv.epilogue import NOTHING
 from minigrad.kernels.conv.problem import Overflow
 from tests.kernels.test_conv import all_three, assert_specified, describe
 

@@ -76,7 +76,7 @@ def test_weights_changed_in_any_way_are_used():
     conv.eval(), norm.eval()
     with mg.no_grad(), conv_kernels.recorded() as calls:
         nn.conv_norm(conv, norm, x)
-    assert (calls[0].algorithm, calls[0].problem.frozen) == ("winograd", True)
+    assert (calls[0].algorithm, calls[0].problem.cache_weights) == ("winograd", True)
 
     def answer():
         with mg.no_grad():

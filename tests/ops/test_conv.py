@@ -139,16 +139,16 @@ def test_an_empty_batch(device, options):
 
 @pytest.mark.parametrize("learns", ["x", "w", "b", ""])
 def test_what_is_computed_of_the_weights_is_kept_where_nothing_learns(monkeypatch, learns):
-    frozen = []
-    monkeypatch.setattr(kernels.conv, "conv2d", lambda x, *rest, frozen=None, **options: seen(x, frozen))
+    cache_weights = []
+    monkeypatch.setattr(kernels.conv, "conv2d", lambda x, *rest, cache_weights=None, **options: seen(x, cache_weights))
 
     def seen(x, value):
-        frozen.append(value)
+        cache_weights.append(value)
         return x
 
     arrays = {"x": np.ones((1, 1, 3, 3)), "w": np.ones((1, 1, 1, 1)), "b": np.ones(1)}
     ops.conv2d(*[Tensor(array, requires_grad=name == learns) for name, array in arrays.items()])
-    assert frozen == [learns == ""]
+    assert cache_weights == [learns == ""]
 
 
 def test_nan_spreads_to_the_windows_that_see_it(device):

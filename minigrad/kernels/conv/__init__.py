@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 from minigrad.backend import Array, on_cpu
 from minigrad.kernels.conv import im2col, planar, strips, turned, winograd
-from minigrad.kernels.conv.finish import Finish
+from minigrad.kernels.conv.epilogue import Epilogue
 from minigrad.kernels.conv.problem import DIRECTIONS, Direction, Overflow, Pair, Problem, Window
 from minigrad.kernels.layout import channels_last
 from minigrad.kernels.precision import in_float32
@@ -78,11 +78,11 @@ class Call(NamedTuple):
     b: Array
 
 
-def _compute(direction: Direction, problem: Problem, a: Array, b: Array, *finish: Finish) -> Array:
+def _compute(direction: Direction, problem: Problem, a: Array, b: Array, *epilogue: Epilogue) -> Array:
     """Return what the first algorithm that is chosen returns."""
     for name in choice(problem, direction, _wishes.first):
         try:
-            result = getattr(ALGORITHMS[name], direction)(problem, a, b, *finish)
+            result = getattr(ALGORITHMS[name], direction)(problem, a, b, *epilogue)
         except Overflow:  # the next one, then; the reference never says so
             continue
         if _wishes.calls is not None:
@@ -142,7 +142,7 @@ def conv2d(
     scale: Array | None = None,
     shortcut: Array | None = None,
     relu: bool = False,
-    frozen: bool = False,
+    cache_weights: bool = False,
 ) -> Array:
     """Return y[n,o,i,j] = b[o] + Σ w[o,c,u,v]·x[n,c, i·s+u·d−p, j·s+v·d−p], as (N, O, OH, OW), channels-last in memory.
 
@@ -154,11 +154,11 @@ def conv2d(
         scale: (O,), what the sum is multiplied by before b is added.
         shortcut: (N, O, OH, OW), added to y.
         relu: whether negative y become 0.
-        frozen: w will probably be the same in the next call: what is made of it shall be kept.
+        cache_weights: whether to keep what is computed from w for the next call, in which it will probably be the same.
     """
-    problem = Problem(len(x), x.shape[2:], x.shape[1], len(w), window, x.dtype, on_cpu(x), frozen)
-    finish = Finish(scale, b, None if shortcut is None else channels_last(shortcut), relu)
-    return _compute("forward", problem, x, w, finish)
+    problem = Problem(len(x), x.shape[2:], x.shape[1], len(w), window, x.dtype, on_cpu(x), cache_weights)
+    epilogue = Epilogue(scale, b, None if shortcut is None else channels_last(shortcut), relu)
+    return _compute("forward", problem, x, w, epilogue)
 
 
 @in_float32

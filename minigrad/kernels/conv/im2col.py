@@ -26,7 +26,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from minigrad.backend import Array, array_module
-from minigrad.kernels.conv.finish import Finish
+from minigrad.kernels.conv.epilogue import Epilogue
 from minigrad.kernels.conv.problem import Direction, Problem, Suits
 from minigrad.kernels.layout import channels_first, channels_last, cut, rows_of, strided
 from minigrad.kernels.matmul import add_product, matmul
@@ -45,10 +45,10 @@ def suits(problem: Problem, direction: Direction) -> Suits:
     return Suits({}, {})
 
 
-def forward(problem: Problem, x: Array, w: Array, finish: Finish) -> Array:
-    """Return the result (N, O, OH, OW), finished."""
+def forward(problem: Problem, x: Array, w: Array, epilogue: Epilogue) -> Array:
+    """Return the result (N, O, OH, OW), epilogue included."""
     xp, images, weight = array_module(x), channels_last(x), _matrices(problem, w)
-    y, finish = xp.empty(problem.shape, dtype=x.dtype), finish.for_rows(problem.out[1])
+    y, epilogue = xp.empty(problem.shape, dtype=x.dtype), epilogue.for_rows(problem.out[1])
 
     def multiply(block: Block, scratch: Scratch) -> None:
         target, cols = y[block], _patches(problem, images, block, scratch)
@@ -56,7 +56,7 @@ def forward(problem: Problem, x: Array, w: Array, finish: Finish) -> Array:
             matmul(cols[0], weight[0], out=target.reshape(-1, problem.filters))
         else:
             target[...] = (cols @ weight).transpose(1, 0, 2).reshape(target.shape)
-        finish(rows_of(target), block)
+        epilogue(rows_of(target), block)
 
     share(multiply, _blocks(problem, images, weight.nbytes // 2), y, _size(problem))
     return channels_first(y)

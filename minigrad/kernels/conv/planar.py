@@ -33,7 +33,7 @@ from functools import lru_cache
 import numpy as np
 
 from minigrad.backend import Array
-from minigrad.kernels.conv.finish import Finish
+from minigrad.kernels.conv.epilogue import Epilogue
 from minigrad.kernels.conv.problem import Direction, Problem, Suits
 from minigrad.kernels.layout import channels_first, channels_last, copy_runs, rows_of, strided
 from minigrad.kernels.reduce import total
@@ -53,11 +53,11 @@ def suits(problem: Problem, direction: Direction) -> Suits:
     return Suits(can, {f"at most {MAX_CHANNELS} channels": problem.channels <= MAX_CHANNELS})
 
 
-def forward(problem: Problem, x: Array, w: Array, finish: Finish) -> Array:
-    """Return the result (N, O, OH, OW), finished."""
+def forward(problem: Problem, x: Array, w: Array, epilogue: Epilogue) -> Array:
+    """Return the result (N, O, OH, OW), epilogue included."""
     y = np.empty(problem.shape, x.dtype)
     weight = np.ascontiguousarray(w.transpose(2, 1, 3, 0)).reshape(-1, problem.filters)
-    finish = finish.for_rows(problem.out[1])
+    epilogue = epilogue.for_rows(problem.out[1])
 
     def multiply(block: Block, scratch: Scratch) -> None:
         copies, target = _shifted_copies(problem, x, block, scratch), y[block]
@@ -66,7 +66,7 @@ def forward(problem: Problem, x: Array, w: Array, finish: Finish) -> Array:
         sn, sh, _, sv, sj = rows.strides
         seen = strided(rows, (*target.shape[:3], len(weight)), (sn, problem.window.stride[0] * sh, sj, sv))
         np.matmul(seen, weight, out=target)
-        finish(rows_of(target), block)
+        epilogue(rows_of(target), block)
 
     share(multiply, _blocks(problem, x), y, _size(problem))
     return channels_first(y)

@@ -35,7 +35,7 @@ class _Fields(NamedTuple):
     window: Window
     dtype: np.dtype
     on_cpu: bool
-    frozen: bool
+    cache_weights: bool
     out: Pair
 
 
@@ -50,8 +50,8 @@ class Problem(_Fields):
         window: how the kernel moves.
         dtype: of all arrays.
         on_cpu: whether they are NumPy's.
-        frozen: whether the weights will probably be the same in the next call, so that it pays to keep what is made of
-            them.
+        cache_weights: whether the weights will probably be the same in the next call, so that it pays to keep what is
+            computed from them.
         out: (OH, OW), which follows.
     """
 
@@ -66,10 +66,10 @@ class Problem(_Fields):
         window: Window,
         dtype: np.dtype,
         on_cpu: bool = True,
-        frozen: bool = False,
+        cache_weights: bool = False,
     ) -> Problem:
         out = window.output_size(size)
-        return super().__new__(cls, pictures, size, channels, filters, window, dtype, on_cpu, frozen, out)
+        return super().__new__(cls, pictures, size, channels, filters, window, dtype, on_cpu, cache_weights, out)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from minigrad.backend import Array
 from minigrad.kernels.conv import im2col
-from minigrad.kernels.conv.finish import NOTHING
+from minigrad.kernels.conv.epilogue import NOTHING
 from minigrad.kernels.conv.problem import Direction, Problem, Suits, Window
 
 MOST_FILTERS = 3  # for each channel

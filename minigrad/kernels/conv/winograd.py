@@ -54,10 +54,10 @@ from functools import cache, lru_cache
 import numpy as np
 
 from minigrad.backend import Array
-from minigrad.kernels.conv.finish import NOTHING, Finish
+from minigrad.kernels.cached import cached
+from minigrad.kernels.conv.epilogue import NOTHING, Epilogue
 from minigrad.kernels.conv.problem import Direction, Overflow, Problem, Suits, Window
 from minigrad.kernels.conv.turned import turned
-from minigrad.kernels.kept import kept
 from minigrad.kernels.layout import channels_first, channels_last, cut, rows_of, strided
 from minigrad.kernels.matmul import add_product, matmul
 from minigrad.kernels.work import Block, Scratch, blocks, parts, products, share
@@ -69,7 +69,7 @@ TILE = 4  # outputs of a tile along each axis; it reads TILE + 2 inputs
 # or, if they are kept, reading them.
 MIN_CHANNELS = 16
 MIN_TILES = 40
-MIN_TILES_FROZEN = 12
+MIN_TILES_CACHED = 12
 MOST_WASTE = 1.7  # tiles stick out over the border: so many outputs are computed for each one that is wanted
 # The tiles of one block, before and after their transform, should stay near the core that works on them.
 BLOCK_BYTES = 5 << 19  # 2.5 MB
@@ -82,7 +82,7 @@ def suits(problem: Problem, direction: Direction) -> Suits:
     """For 3×3 kernels on many channels."""
     oh, ow = problem.size if direction == "input_grad" else problem.out
     tiles = problem.pictures * _tiles_along(oh) * _tiles_along(ow)
-    least = MIN_TILES_FROZEN if problem.frozen and direction == "forward" else MIN_TILES
+    least = MIN_TILES_CACHED if problem.cache_weights and direction == "forward" else MIN_TILES
     can = {
         "on the CPU": problem.on_cpu,
         "3×3, stride 1, no dilation, one group": problem.window == Window((3, 3), padding=problem.window.padding),
@@ -95,16 +95,16 @@ def suits(problem: Problem, direction: Direction) -> Suits:
     return Suits(can, pays)
 
 
-def forward(problem: Problem, x: Array, w: Array, finish: Finish) -> Array:
-    """Return the result (N, O, OH, OW), finished.
+def forward(problem: Problem, x: Array, w: Array, epilogue: Epilogue) -> Array:
+    """Return the result (N, O, OH, OW), epilogue included.
 
     Raises:
         Overflow: it has to be computed in another way.
     """
     images, (_, _, ow, filters) = channels_last(x), problem.shape
-    weights = kept(_transformed_weights, w, finish.scale, keep=problem.frozen)
+    weights = cached(_transformed_weights, w, epilogue.scale, keep=problem.cache_weights)
     y = np.empty(problem.shape, x.dtype)
-    finish = finish._replace(scale=None).for_rows(ow)  # the scale is in the weights
+    epilogue = epilogue._replace(scale=None).for_rows(ow)  # the scale is in the weights
 
     @quietly
     def run(block: Block, scratch: Scratch) -> None:
@@ -114,7 +114,7 @@ def forward(problem: Problem, x: Array, w: Array, finish: Finish) -> Array:
         _check(*tiles[0, ::3], *tiles[3, ::3])
         rows = _result_rows(block)
         _place(tiles, y[rows])
-        finish(rows_of(y[rows]), rows)
+        epilogue(rows_of(y[rows]), rows)
 
     share(run, _blocks(problem, images), y, _size(problem))
     return channels_first(y)

@@ -6,8 +6,8 @@ import gc
 
 import numpy as np
 
-from minigrad.kernels import kept as kept_module
-from minigrad.kernels.kept import kept
+from minigrad.kernels import cached as cached_module
+from minigrad.kernels.cached import cached
 
 
 class Double:
@@ -23,17 +23,17 @@ class Double:
 def test_the_same_array_is_computed_once():
     double, array = Double(), np.arange(6.0).reshape(2, 3)
     for _ in range(3):
-        np.testing.assert_array_equal(kept(double, array, keep=True), array * 2)
+        np.testing.assert_array_equal(cached(double, array, keep=True), array * 2)
     assert double.calls == 1
 
 
 def test_a_change_in_place_is_noticed():
     double, array = Double(), np.arange(6.0)
-    kept(double, array, keep=True)
+    cached(double, array, keep=True)
     array[3] = -1
-    np.testing.assert_array_equal(kept(double, array, keep=True), array * 2)
+    np.testing.assert_array_equal(cached(double, array, keep=True), array * 2)
     array[...] = array[::-1].copy()
-    np.testing.assert_array_equal(kept(double, array, keep=True), array * 2)
+    np.testing.assert_array_equal(cached(double, array, keep=True), array * 2)
     assert double.calls == 3
 
 
@@ -41,28 +41,28 @@ def test_a_change_of_any_argument_is_noticed():
     double, array, more = Double(), np.arange(6.0), np.ones(6)
     for other in (more, more.copy(), None, None, more):
         expected = array * 2 + (0 if other is None else other)
-        np.testing.assert_array_equal(kept(double, array, other, keep=True), expected)
+        np.testing.assert_array_equal(cached(double, array, other, keep=True), expected)
     more[0] = 5
-    np.testing.assert_array_equal(kept(double, array, more, keep=True), array * 2 + more)
+    np.testing.assert_array_equal(cached(double, array, more, keep=True), array * 2 + more)
     assert double.calls == 4
 
 
 def test_an_array_of_another_shape_or_order_is_another_one():
     double, array = Double(), np.arange(6.0)
-    kept(double, array, keep=True)
+    cached(double, array, keep=True)
     array.resize((2, 3), refcheck=False)  # the same object, in another shape
-    np.testing.assert_array_equal(kept(double, array, keep=True), array * 2)
+    np.testing.assert_array_equal(cached(double, array, keep=True), array * 2)
     assert double.calls == 2
 
 
 def test_nothing_is_kept_unless_asked_for_nor_of_arrays_that_are_gone():
     double, array = Double(), np.arange(6.0)
     key = id(array)
-    kept(double, array, keep=True)
-    assert key in kept_module._entries
-    kept(double, array, keep=False)
-    assert key not in kept_module._entries
-    kept(double, array, keep=True)
+    cached(double, array, keep=True)
+    assert key in cached_module._entries
+    cached(double, array, keep=False)
+    assert key not in cached_module._entries
+    cached(double, array, keep=True)
     del array
     gc.collect()
-    assert key not in kept_module._entries
+    assert key not in cached_module._entries

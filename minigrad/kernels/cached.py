@@ -29,7 +29,7 @@ class _Entry(NamedTuple):
 _entries: dict[int, _Entry] = {}
 
 
-def kept(compute: Callable[..., Array], array: Array, *others: Array | None, keep: bool) -> Array:
+def cached(compute: Callable[..., Array], array: Array, *others: Array | None, keep: bool) -> Array:
     """Return `compute(array, *others)`, from the last call if all are still the same; always anew on a GPU.
 
     A result lives as long as `array`, until one of them is found changed, or until a call with `keep=False`. Of each

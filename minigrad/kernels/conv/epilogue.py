@@ -13,7 +13,7 @@ from minigrad.backend import Array, array_module
 from minigrad.kernels.layout import repeated, rows_of
 
 
-class Finish(NamedTuple):
+class Epilogue(NamedTuple):
     """The steps, each left out if there is nothing to do.
 
     Attributes:
@@ -27,13 +27,13 @@ class Finish(NamedTuple):
     shortcut: Array | None = None
     relu: bool = False
 
-    def for_rows(self, width: int) -> Finish:
+    def for_rows(self, width: int) -> Epilogue:
         """Return the same for blocks whose rows of `width` positions are one long axis: short loops are slow."""
         scale, shift = (None if v is None else repeated(v, width) for v in (self.scale, self.shift))
-        return Finish(scale, shift, None if self.shortcut is None else rows_of(self.shortcut), self.relu)
+        return Epilogue(scale, shift, None if self.shortcut is None else rows_of(self.shortcut), self.relu)
 
     def __call__(self, y: Array, where: tuple) -> None:
-        """Finish `y` in place, which is the part `where` of the result."""
+        """Epilogue `y` in place, which is the part `where` of the result."""
         if self.scale is not None:
             y *= self.scale
         if self.shift is not None:
@@ -45,4 +45,4 @@ class Finish(NamedTuple):
             xp.maximum(y, xp.zeros(y.shape[-1], dtype=y.dtype), out=y)  # three times as fast as with the number 0
 
 
-NOTHING = Finish()
+NOTHING = Epilogue()
