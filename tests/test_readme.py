@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
+import re
 
 import pytest
 
@@ -32,3 +33,13 @@ def test_the_code_prints_what_its_comments_say(block, tmp_path, monkeypatch):
 
 def test_there_is_code_with_results():
     assert sum(block.count("print(") for block in readme.blocks()) >= 3
+
+
+def test_readme_is_short_and_the_pages_that_it_names_are_there():
+    text = (readme.ROOT / "README.md").read_text(encoding="utf-8")
+    lines = text.splitlines()
+    assert len(lines) <= 150
+    assert [line for line in lines if len(line) > 100 and not line.startswith("|")] == []
+    for page in (*readme.PAGES, *(readme.ROOT / "docs").glob("*.md"), readme.ROOT / "minigrad/kernels/README.md"):
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), (page.name, target)
