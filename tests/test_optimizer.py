@@ -11,7 +11,7 @@ import pytest
 
 from minigrad import backend, optim, serialize
 from minigrad.kernels import threads, update
-from minigrad.optimizer import Optimizer
+from minigrad.optim.optimizer import Optimizer
 from minigrad.tensor import Parameter, Tensor
 from tests.optimizers import OPTIMIZERS, every_optimizer, gradients, make_params, train, values
 

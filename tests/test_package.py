@@ -82,8 +82,6 @@ LAYERS = [
     ["ops"],
     ["sweep"],
     ["operators", "watching"],
-    ["optimizer"],
-    ["schedules"],
     ["nn", "optim", "data", "gradcheck", "serialize", "torch_file"],
     ["progress", "callbacks", "history"],
     ["train", "plots"],

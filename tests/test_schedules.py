@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from minigrad import optim
-from minigrad.schedules import Schedule
+from minigrad.optim.schedules import Schedule
 from minigrad.tensor import Parameter
 
 

@@ -13,7 +13,7 @@ from minigrad import backend, hooks
 from minigrad.backend import Array
 from minigrad.nn.hooks import Hook, HookHandle
 from minigrad.ops.casting import place
-from minigrad.optimizer import forget_gradients
+from minigrad.optim.optimizer import forget_gradients
 from minigrad.quoting import one_line, quoted
 from minigrad.tensor import Parameter, Tensor
 

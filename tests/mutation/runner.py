@@ -23,9 +23,11 @@ GRADIENTS = "tests/gradcheck/test_cases.py"  # every operation against finite di
 
 # The tests that concern a file, those that are most likely to notice something first.
 TESTS = {
-    "minigrad/optim.py": ["tests/test_optim.py", "tests/test_optimizer.py"],
-    "minigrad/optimizer.py": ["tests/test_optimizer.py", "tests/test_optim.py"],
-    "minigrad/schedules.py": ["tests/test_schedules.py"],
+    **{
+        f"minigrad/optim/{name}.py": ["tests/test_optim.py", "tests/test_optimizer.py"]
+        for name in ("sgd", "adam", "clipping", "optimizer")
+    },
+    "minigrad/optim/schedules.py": ["tests/test_schedules.py"],
     "minigrad/grad_mode.py": ["tests/test_grad_mode.py", "tests/test_function.py"],
     "minigrad/sweep.py": [
         "tests/test_sweep.py",

@@ -16,7 +16,7 @@ from tests.mutation.mutants import Mutant
 from tests.mutation.runner import Runner
 
 if __name__ == "__main__":
-    path = "minigrad/schedules.py"
+    path = "minigrad/optim/schedules.py"
     text = Path(path).read_text("utf-8")
     runner = Runner(Path(sys.argv[1]), jobs=2)
     sources = [text + "# no fault", text.replace("math.pi", "math.e"), text + "raise ImportError", "import torch"]
@@ -29,8 +29,8 @@ if __name__ == "__main__":
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there processes cannot be forked")
 def test_verdicts(tmp_path):
-    before = (ROOT / "minigrad/schedules.py").read_bytes()
+    before = (ROOT / "minigrad/optim/schedules.py").read_bytes()
     script = [sys.executable, "-c", TRIED, str(tmp_path)]
     result = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, check=True)
     assert sorted(result.stdout.splitlines()) == ["0 survived", "1 killed", "2 killed", "3 killed", "endless timed out"]
-    assert (ROOT / "minigrad/schedules.py").read_bytes() == before
+    assert (ROOT / "minigrad/optim/schedules.py").read_bytes() == before

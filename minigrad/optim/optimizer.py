@@ -1,6 +1,6 @@
 """What every optimizer has: groups of parameters with their options, the step over them, and a state that can be saved.
 
-The update itself is a subclass's; see `optim.py`.
+The update itself is a subclass's.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from minigrad.optimizer import Optimizer
+from minigrad.optim.optimizer import Optimizer
 
 
 class Schedule:
