@@ -293,6 +293,7 @@ PROBLEMS = [
     *random_problems(40),
     *random_problems(20, stride=(1, 1), dilation=(1, 1), groups=1),
     *random_problems(20, kernel=(3, 3), stride=(1, 1), dilation=(1, 1), groups=1),
+    *random_problems(20, kernel=(1, 1), stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1),
 ]
 
 
