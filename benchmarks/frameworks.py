@@ -56,20 +56,25 @@ def _minigrad(device: str = "cpu") -> Framework:
 
     blas = {pool["internal_api"]: str(pool["version"]) for pool in threadpool_info() if pool["user_api"] == "blas"}
     versions = {"minigrad": mg.__version__, "NumPy": np.__version__, **blas}
-    framework = Framework(mg.nn, mg.optim, mg.Tensor, mg.no_grad, resnet18, mg.get_num_threads(), versions)
+    framework = Framework(mg.nn, mg.optim, mg.Tensor, mg.no_grad, resnet18, mg.get_num_threads(), versions, mg.nn.fused)
     if device == "cpu":
         return framework
     cupy = mg.backend.device_module(device)
     return replace(
         framework,
         tensor=lambda array: mg.Tensor(array, device=device),
-        placed=lambda module: module.to(device),
+        placed=lambda module: mg.nn.fused(module.to(device)),
         versions=versions | {"CuPy": cupy.__version__},
         device=device,
         synchronize=lambda: cupy.cuda.Device().synchronize(),
         free_device_memory=lambda: cupy.get_default_memory_pool().free_all_blocks(),
         device_memory=lambda: cupy.get_default_memory_pool().total_bytes(),
     )
+
+
+def _minigrad_plain(device: str = "cpu") -> Framework:
+    """minigrad without `nn.fused`: every layer by itself."""
+    return replace(_minigrad(device), placed=lambda module: module.to(device))
 
 
 def _torch(device: str = "cpu") -> Framework:
@@ -112,6 +117,7 @@ def _torch_channels_last(device: str = "cpu") -> Framework:
 # Loading is put off until a worker asks, because a process should hold one framework only.
 LOADERS: dict[str, Callable[..., Framework]] = {
     "minigrad": _minigrad,
+    "minigrad-plain": _minigrad_plain,
     "torch": _torch,
     "torch-channels-last": _torch_channels_last,
 }
@@ -120,8 +126,9 @@ LOADERS: dict[str, Callable[..., Framework]] = {
 def installed(device: str = "cpu") -> list[str]:
     """Return the names of the frameworks that can be imported here and compute on `device`, minigrad first."""
     found = [name for name in LOADERS if importlib.util.find_spec(name.partition("-")[0])]
-    if device == "cpu" or found == ["minigrad"]:
+    ours = [name for name in found if name.startswith("minigrad")]
+    if device == "cpu" or found == ours:
         return found
     import torch
 
-    return found if torch.cuda.is_available() else ["minigrad"]
+    return found if torch.cuda.is_available() else ours

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.frameworks import Framework
-from benchmarks.rows import ALL, WITHOUT_PICTURES, Row, Step, classes, noise
+from benchmarks.rows import ALL, AND_PLAIN, WITHOUT_PICTURES, Row, Step, classes, noise
 
 Network = Callable[[Framework], Any]  # builds a module
 
@@ -112,12 +112,13 @@ def _main_rows() -> list[Row]:
     rows = [_row("perceptron-4", "two-layer perceptron, training step, batch 4", training_step, perceptron, 4, 0)]
     for batch in (4, 64, 256):
         title = f"LeNet-style CNN, training step, batch {batch}"
-        rows.append(_row(f"lenet-{batch}", title, training_step, lenet, batch, 32))
-    rows.append(_row("vgg-64", "VGG-style CNN, training step, batch 64", training_step, vgg, 64, 32))
-    rows.append(_row("resnet18-train-8", "ResNet18, training step, batch 8", training_step, resnet18, 8, 224))
+        rows.append(_row(f"lenet-{batch}", title, training_step, lenet, batch, 32, frameworks=AND_PLAIN))
+    more = {"frameworks": AND_PLAIN}
+    rows.append(_row("vgg-64", "VGG-style CNN, training step, batch 64", training_step, vgg, 64, 32, **more))
+    rows.append(_row("resnet18-train-8", "ResNet18, training step, batch 8", training_step, resnet18, 8, 224, **more))
     for batch in (1, 8, 32):
         title = f"ResNet18, inference, batch {batch}"
-        rows.append(_row(f"resnet18-infer-{batch}", title, inference_step, resnet18, batch, 224))
+        rows.append(_row(f"resnet18-infer-{batch}", title, inference_step, resnet18, batch, 224, **more))
     return rows
 
 

@@ -15,7 +15,12 @@ from typing import Any, NamedTuple
 from benchmarks.rows import Row
 
 SUBJECT = "minigrad"
-LABELS = {"minigrad": "minigrad", "torch": "PyTorch", "torch-channels-last": "channels-last"}
+LABELS = {
+    "minigrad": "minigrad",
+    "minigrad-plain": "plain",
+    "torch": "PyTorch",
+    "torch-channels-last": "channels-last",
+}
 MEGABYTE = 1e6
 
 Summary = Mapping[str, Any]

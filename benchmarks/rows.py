@@ -13,6 +13,7 @@ from benchmarks.frameworks import Framework
 Step = Callable[[], float | None]
 
 ALL = ("minigrad", "torch", "torch-channels-last")
+AND_PLAIN = (*ALL, "minigrad-plain")  # and what the layers take one by one
 WITHOUT_PICTURES = ("minigrad", "torch")  # where the order of a picture's axes makes no difference
 
 

@@ -134,7 +134,7 @@ def build_trainer(config: dict[str, Any], pictures: Any, folder: Path | None, de
         num_workers=1,
         device=device,
     )
-    model = MODELS[config["model"]](num_classes=len(pictures.classes)).to(device)
+    model = build_model(config["model"], len(pictures.classes)).to(device)
     optimizer = optim.SGD(list(model.parameters()), config["lr"], momentum=0.9, weight_decay=5e-4, nesterov=True)
     schedule = optim.OneCycleLR(optimizer, config["lr"], total_steps=config["epochs"] * len(train_loader))
     val_loader = evaluation_loader(Subset(pictures, validation), normalize, device)
@@ -151,6 +151,11 @@ def build_trainer(config: dict[str, Any], pictures: Any, folder: Path | None, de
         config,
         best=None if folder is None else BEST_METRIC,
     )
+
+
+def build_model(name: str, classes: int) -> nn.Module:
+    """Return a new network."""
+    return nn.fused(MODELS[name](num_classes=classes))  # the same, a little faster: try it without
 
 
 def evaluation_loader(dataset: Dataset, normalize: Normalize, device: str) -> DataLoader:
@@ -260,7 +265,7 @@ def run(argv: Sequence[str]) -> None:
         if not arguments.checkpoint or saved is None:
             train(config, arguments, folder, saved, device, argv, photos)
             return
-        model = MODELS[config["model"]](num_classes=len(config["classes"])).to(device)
+        model = build_model(config["model"], len(config["classes"])).to(device)
         common.load_weights(model, saved, arguments.checkpoint)
         if arguments.eval_only:
             measure(model, load_test(config, arguments.data_dir), folder, saved["history"], device)

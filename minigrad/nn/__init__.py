@@ -4,7 +4,7 @@ from minigrad.nn import init
 from minigrad.nn.activations import ELU, LeakyReLU, LogSoftmax, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from minigrad.nn.containers import ModuleDict, ModuleList, ParameterList
 from minigrad.nn.embedding import Embedding
-from minigrad.nn.fused import conv_norm
+from minigrad.nn.fusion import fused
 from minigrad.nn.layers import (
     AdaptiveAvgPool2d,
     AvgPool2d,
@@ -77,7 +77,7 @@ __all__ = [
     "Tanh",
     "Unflatten",
     "ZeroPad2d",
-    "conv_norm",
+    "fused",
     "init",
     "summary",
 ]

@@ -15,6 +15,7 @@ from minigrad import backend, ops
 from minigrad.kernels.conv import Pair
 from minigrad.nn import init
 from minigrad.nn.module import Module
+from minigrad.ops.norm import batch_norm_add_relu
 from minigrad.ops.operands import ints, is_int
 from minigrad.ops.pool import grid
 from minigrad.ops.reduce import one_axis
@@ -87,10 +88,9 @@ class Conv2d(Module):
         self.bias = Parameter(init.uniform((out_channels,), 1 / math.sqrt(init.fans(shape)[0]))) if bias else None
         self._made_on(device, dtype)
 
-    def forward(self, x: Tensor, relu: bool = False) -> Tensor:
-        """Return (N, out_channels, OH, OW), and of this the ReLU if asked for."""
-        options = self.stride, self.padding, self.dilation, self.groups
-        return ops.conv2d(x, self.weight, self.bias, *options, relu=relu)
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, out_channels, OH, OW)."""
+        return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:
         parts = [f"{self.weight.shape[1] * self.groups}, {self.weight.shape[0]}, kernel_size={self.kernel_size}"]
@@ -132,15 +132,17 @@ class BatchNorm(Module):
         self.register_buffer("num_batches_tracked", Tensor(np.array(0, np.int64)))
         self._made_on(device, dtype)
 
-    def forward(self, x: Tensor, shortcut: Tensor | None = None, relu: bool = False) -> Tensor:
-        """Return the normalised pictures, plus `shortcut`, and of this, if asked for, the ReLU; in training also update
-        the running statistics.
-        """
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x, normalised; in training also update the running statistics."""
+        return self.normalised(x)
+
+    def normalised(self, x: Tensor, shortcut: Tensor | None = None, relu: bool = False) -> Tensor:
+        """Return what `forward` does, plus `shortcut`, and of this, if asked for, the ReLU: see `nn/fusion.py`."""
         if x.ndim not in self.dimensions:
             raise ValueError(f"{type(self).__name__}: expected {self.expected}, got shape {x.shape}")
         statistics = self.running_mean, self.running_var
         options = self.training, self._momentum(), self.eps
-        y = ops.batch_norm(x, self.weight, self.bias, *statistics, *options, shortcut=shortcut, relu=relu)
+        y = batch_norm_add_relu(x, self.weight, self.bias, *statistics, *options, shortcut=shortcut, relu=relu)
         if self.training and self._tracked is not None:
             with backend.use_device(self._tracked.device):
                 self._tracked.data += 1

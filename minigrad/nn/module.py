@@ -377,7 +377,7 @@ def _numbers(name: str, value: Any) -> Array:
     """Return an entry of a state dict as an array, after making sure that it holds numbers."""
     value = value.data if isinstance(value, Tensor) else value
     try:
-        array = value if hasattr(value, "strides") else np.asarray(value)
+        array = value if backend.is_array(value) else np.asarray(value)  # NumPy's single numbers, too
     except (TypeError, ValueError, RuntimeError) as error:  # PyTorch's, of a Parameter, of bfloat16, on a GPU
         kind = f"{type(value).__module__}.{type(value).__qualname__}"
         raise TypeError(

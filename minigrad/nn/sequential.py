@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from minigrad.hooks import watching_modules
-from minigrad.nn import fused
 from minigrad.nn.containers import Row
-from minigrad.nn.layers import Conv2d
 from minigrad.nn.module import Module
 
 
@@ -31,20 +28,6 @@ class Sequential(Row):
 
     def forward(self, x: Any) -> Any:
         """Return the last module's output."""
-        if watching_modules():  # then every module is called itself
-            for module in self.children():
-                x = module(x)
-            return x
-        modules, i = self._flattened(), 0
-        while i < len(modules):
-            count, x = fused.take(modules[i:], x) if type(modules[i]) is Conv2d else (1, modules[i](x))
-            i += count
+        for module in self.children():
+            x = module(x)
         return x
-
-    def _flattened(self) -> list[Module]:
-        """Return the modules inside, and instead of a Sequential those inside it."""
-        modules = []
-        for child in self.children():
-            plain = type(child) is Sequential and "forward" not in vars(child) and not child.hooks
-            modules += child._flattened() if plain else [child]
-        return modules

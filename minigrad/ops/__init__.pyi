@@ -64,12 +64,10 @@ def avg_pool2d(x: Tensor, kernel_size: builtins.int | Pair, stride: builtins.int
     added up in float32. Arguments as `max_pool2d`. PyTorch has `ceil_mode` before `count_include_pad`.
     """
 
-def batch_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None, training: builtins.bool, momentum: builtins.float = 0.1, eps: builtins.float = 1e-05, *, shortcut: Tensor | None = None, relu: builtins.bool = False) -> Tensor:
+def batch_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None, training: builtins.bool, momentum: builtins.float = 0.1, eps: builtins.float = 1e-05) -> Tensor:
     """Normalise each channel to mean 0 and variance 1, then scale and shift it, as `torch.nn.functional.batch_norm`;
     but in PyTorch the running statistics stand before weight and bias. float16 is computed in float32; only the result
     and the running statistics are rounded.
-
-    The addition and the ReLU that often follow can be done in the same passes over the data.
 
     Args:
         x: (N, C, ...).
@@ -80,8 +78,6 @@ def batch_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, running_me
         training: whether to use the batch's own (biased) statistics.
         momentum: share of the newest batch in the running statistics.
         eps: added to the variance.
-        shortcut: of the shape of x, added to the result.
-        relu: whether negative results become 0 in the end.
 
     Raises:
         ValueError: shapes do not fit; statistics are missing; or training with one value per channel.
@@ -168,7 +164,7 @@ def concat(tensors: Sequence[Tensor], axis: builtins.int = 0, *, dim: builtins.i
 def contiguous(x: Tensor) -> Tensor:
     """Return `x`, or a copy where its elements do not lie in memory in row-major order."""
 
-def conv2d(x: Tensor, w: Tensor, b: Tensor | None = None, stride: builtins.int | Pair = 1, padding: builtins.int | Pair | str = 0, dilation: builtins.int | Pair = 1, groups: builtins.int = 1, *, relu: builtins.bool = False) -> Tensor:
+def conv2d(x: Tensor, w: Tensor, b: Tensor | None = None, stride: builtins.int | Pair = 1, padding: builtins.int | Pair | str = 0, dilation: builtins.int | Pair = 1, groups: builtins.int = 1) -> Tensor:
     """Return the cross-correlation of pictures with a bank of filters, as `torch.nn.functional.conv2d`.
 
     Args:
@@ -178,7 +174,6 @@ def conv2d(x: Tensor, w: Tensor, b: Tensor | None = None, stride: builtins.int |
         stride, padding, dilation: an int or a pair (vertical, horizontal); padding is zeros. "same" is the padding that
             keeps the size of the picture, "valid" is none.
         groups: channels and filters are divided into this many independent convolutions.
-        relu: whether negative results become 0, while they are at hand.
 
     Returns:
         (N, O, OH, OW) with OH = ⌊(H + 2·padding − dilation·(kh − 1) − 1)/stride⌋ + 1, OW likewise; channels-last in

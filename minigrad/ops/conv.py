@@ -137,8 +137,6 @@ def conv2d(
     padding: int | Pair | str = 0,
     dilation: int | Pair = 1,
     groups: int = 1,
-    *,
-    relu: bool = False,
 ) -> Tensor:
     """Return the cross-correlation of pictures with a bank of filters, as `torch.nn.functional.conv2d`.
 
@@ -149,7 +147,6 @@ def conv2d(
         stride, padding, dilation: an int or a pair (vertical, horizontal); padding is zeros. "same" is the padding that
             keeps the size of the picture, "valid" is none.
         groups: channels and filters are divided into this many independent convolutions.
-        relu: whether negative results become 0, while they are at hand.
 
     Returns:
         (N, O, OH, OW) with OH = ⌊(H + 2·padding − dilation·(kh − 1) − 1)/stride⌋ + 1, OW likewise; channels-last in
@@ -159,11 +156,37 @@ def conv2d(
         ValueError: shapes or arguments do not fit.
         TypeError: x, w and b differ in dtype.
     """
+    return _convolved(Conv2d, x, w, b, stride, padding, dilation, groups)
+
+
+def conv2d_relu(
+    x: Tensor,
+    w: Tensor,
+    b: Tensor | None = None,
+    stride: int | Pair = 1,
+    padding: int | Pair | str = 0,
+    dilation: int | Pair = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Return `conv2d` with negative results set to 0 while they are at hand. Arguments and errors: as there."""
+    return _convolved(Conv2dReLU, x, w, b, stride, padding, dilation, groups)
+
+
+def _convolved(
+    operation: type[Conv2d],
+    x: Tensor,
+    w: Tensor,
+    b: Tensor | None,
+    stride: int | Pair,
+    padding: int | Pair | str,
+    dilation: int | Pair,
+    groups: int,
+) -> Tensor:
     if isinstance(padding, str) and x.ndim == w.ndim == 4:
         padding, (below, right) = named_padding("conv2d", padding, w.shape[2:], stride, dilation)
         x = pad(x, ((0, 0), (0, 0), (0, below), (0, right))) if below or right else x
     window = checked_window(x, w, b, stride, padding, dilation, groups)
-    return (Conv2dReLU if relu else Conv2d).apply(x, w, b, window=window)
+    return operation.apply(x, w, b, window=window)
 
 
 def checked_window(

@@ -162,15 +162,10 @@ def batch_norm(
     training: bool,
     momentum: float = 0.1,
     eps: float = 1e-5,
-    *,
-    shortcut: Tensor | None = None,
-    relu: bool = False,
 ) -> Tensor:
     """Normalise each channel to mean 0 and variance 1, then scale and shift it, as `torch.nn.functional.batch_norm`;
     but in PyTorch the running statistics stand before weight and bias. float16 is computed in float32; only the result
     and the running statistics are rounded.
-
-    The addition and the ReLU that often follow can be done in the same passes over the data.
 
     Args:
         x: (N, C, ...).
@@ -181,13 +176,29 @@ def batch_norm(
         training: whether to use the batch's own (biased) statistics.
         momentum: share of the newest batch in the running statistics.
         eps: added to the variance.
-        shortcut: of the shape of x, added to the result.
-        relu: whether negative results become 0 in the end.
 
     Raises:
         ValueError: shapes do not fit; statistics are missing; or training with one value per channel.
         TypeError: dtypes differ.
         DeviceError: devices differ.
+    """
+    return batch_norm_add_relu(x, weight, bias, running_mean, running_var, training, momentum, eps)
+
+
+def batch_norm_add_relu(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    training: bool,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+    shortcut: Tensor | None = None,
+    relu: bool = False,
+) -> Tensor:
+    """Return `batch_norm`, plus `shortcut`, of the shape of x, if there is one, and of this, if asked for, the ReLU: in
+    the same passes over the data. Arguments and errors: as there.
     """
     if x.ndim < 2:
         raise ValueError(f"batch_norm: expected an input of shape (N, C, ...), got shape {x.shape}")

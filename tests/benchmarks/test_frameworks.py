@@ -10,7 +10,7 @@ from benchmarks.rows import noise
 
 def test_both_forms_of_pytorch_need_pytorch(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torch" else name)
-    assert frameworks.installed() == ["minigrad"]
+    assert frameworks.installed() == ["minigrad", "minigrad-plain"]
 
 
 def test_tensors_have_the_arrays_numbers(framework):

@@ -44,7 +44,7 @@ TESTS = {
         "tests/test_tensor_memory.py",
         GRADIENTS,
     ],
-    "minigrad/ops/conv.py": ["tests/ops/test_conv.py", "tests/nn/test_fused.py"],
+    "minigrad/ops/conv.py": ["tests/ops/test_conv.py", "tests/nn/test_fusion.py"],
     "minigrad/ops/cross_entropy.py": [
         "tests/ops/test_cross_entropy.py",
         "tests/ops/test_binary_cross_entropy.py",

@@ -7,12 +7,12 @@ import pytest
 
 import minigrad as mg
 from minigrad import Tensor, nn
+from minigrad.nn.fusion import conv_norm
 
 
 def net():
-    return nn.Sequential(
-        nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.BatchNorm2d(2), nn.ReLU()), nn.MaxPool2d(2), nn.Flatten()
-    )
+    block = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.BatchNorm2d(2), nn.ReLU())
+    return nn.fused(nn.Sequential(block, nn.MaxPool2d(2), nn.Flatten()))
 
 
 def step_by_step(model, x):
@@ -56,9 +56,9 @@ def test_conv_norm_with_a_shortcut_shows_each_layer_its_own_output(rng, hooked):
     layers = {"conv": nn.Conv2d(2, 2, 1).eval(), "norm": nn.BatchNorm2d(2).eval()}
     x, seen = Tensor(rng.standard_normal((1, 2, 2, 2), np.float32)), []
     with mg.no_grad():
-        fused = nn.conv_norm(layers["conv"], layers["norm"], x, x, relu=True)
+        fused = conv_norm(layers["conv"], layers["norm"], x, x, relu=True)
         layers[hooked].register_forward_hook(lambda *call: seen.append(call[2]))
-        alone = nn.conv_norm(layers["conv"], layers["norm"], x, x, relu=True)
+        alone = conv_norm(layers["conv"], layers["norm"], x, x, relu=True)
         expected = layers["conv"].forward(x)
         expected = layers["norm"].forward(expected) if hooked == "norm" else expected
     np.testing.assert_allclose(alone.numpy(), fused.numpy(), rtol=1e-5, atol=1e-6)

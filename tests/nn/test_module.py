@@ -458,3 +458,9 @@ def test_values_of_pytorch_are_read_or_refused_in_words():
             TypeError, match=r"load_state_dict: 'weight' is a torch.* Of PyTorch's tensors pass value.detach"
         ):
             layer.load_state_dict({"weight": value})
+
+
+def test_a_state_dict_may_have_single_numbers():
+    norm = nn.BatchNorm2d(2)
+    norm.load_state_dict({**norm.state_dict(), "num_batches_tracked": np.int64(7)})
+    assert norm.num_batches_tracked.item() == 7
