@@ -50,7 +50,7 @@ def _conv_relu(conv: Conv2d, x: Tensor) -> Tensor:
     return conv2d_relu(x, conv.weight, conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups)
 
 
-# Layers in a row and what computes them together, given the layers and x; the first row that fits is taken.
+# Layers in a row and what computes them together, given the layers and x; the longest row that fits is taken.
 PATTERNS: dict[tuple[type[Module], ...], Callable[..., Tensor]] = {
     (Conv2d, BatchNorm2d, ReLU, MaxPool2d): lambda conv, norm, _, pool, x: pool(conv_norm(conv, norm, x)).relu(),
     (Conv2d, BatchNorm2d, ReLU): lambda conv, norm, _, x: conv_norm(conv, norm, x, relu=True),
@@ -60,7 +60,7 @@ PATTERNS: dict[tuple[type[Module], ...], Callable[..., Tensor]] = {
     (ReLU, MaxPool2d): lambda _, pool, x: pool(x).relu(),
 }
 LONGEST = max(map(len, PATTERNS))
-BEGINNINGS = {pattern[0] for pattern in PATTERNS}
+BEGINNINGS, NEXT = ({pattern[i] for pattern in PATTERNS} for i in (0, 1))  # most layers need no closer look
 
 # The classes that compute the same as others in another way.
 FUSED: dict[type[Module], type[Module]] = {}
@@ -88,26 +88,29 @@ class FusedSequential(Sequential):
         """Return the last module's output."""
         if watching_modules():  # then every module is called itself
             return super().forward(x)
-        for pattern, modules in self.groups():
+        for pattern, modules in _groups(self):
             x = PATTERNS[pattern](*modules, x) if pattern else modules[0](x)
         return x
 
-    def groups(self) -> Iterator[tuple[tuple[type[Module], ...], list[Module]]]:
-        """Yield a pattern and the modules that it is of; or no pattern, and a single module."""
-        modules, i = self._flattened(), 0
-        while i < len(modules):
-            pattern = _pattern(modules[i : i + LONGEST]) if type(modules[i]) in BEGINNINGS else ()
-            count = len(pattern) or 1
-            yield pattern, modules[i : i + count]
-            i += count
 
-    def _flattened(self) -> list[Module]:
-        """Return the modules inside, and instead of a Sequential those inside it."""
-        modules = []
-        for child in self.children():
-            plain = type(child) is FusedSequential and "forward" not in vars(child) and not child.hooks
-            modules += child._flattened() if plain else [child]
-        return modules
+def _groups(sequential: Sequential) -> Iterator[tuple[tuple[type[Module], ...], list[Module]]]:
+    """Yield a pattern and the modules that it is of; or no pattern, and a single module."""
+    modules, i = _flattened(sequential), 0
+    while i < len(modules):
+        goes_on = type(modules[i]) in BEGINNINGS and i + 1 < len(modules) and type(modules[i + 1]) in NEXT
+        pattern = _pattern(modules[i : i + LONGEST]) if goes_on else ()
+        count = len(pattern) or 1
+        yield pattern, modules[i : i + count]
+        i += count
+
+
+def _flattened(sequential: Sequential) -> list[Module]:
+    """Return the modules inside, and instead of a Sequential those inside it."""
+    modules = []
+    for child in sequential.children():
+        plain = type(child) in (Sequential, FusedSequential) and "forward" not in vars(child) and not child.hooks
+        modules += _flattened(child) if plain else [child]
+    return modules
 
 
 def fused(model: Module, verbose: bool = False) -> Module:
@@ -134,6 +137,8 @@ def _copy(module: Module, copies: dict[int, Module]) -> Module:
         copy = copies[id(module)] = Module.__new__(FUSED.get(kind, kind))
         for name, value in vars(module).items():
             vars(copy)[name] = _copy(value, copies) if isinstance(value, Module) else value
+        if isinstance(copy, FusedSequential) and not any(pattern for pattern, _ in _groups(copy)):
+            copy.__class__ = Sequential  # there is nothing to look for at each call
     return copies[id(module)]
 
 
@@ -145,8 +150,8 @@ def _report(model: Module) -> list[str]:
         if id(module) in told:
             continue
         said: list[tuple[list[Module], str]] = []  # of which modules, and what
-        if isinstance(module, FusedSequential):
-            groups = [(pattern, group) for pattern, group in module.groups() if id(group[0]) not in told]
+        if isinstance(module, Sequential):
+            groups = [(pattern, group) for pattern, group in _groups(module) if id(group[0]) not in told]
             said = [(group, "together" if pattern else _why_not(group[0])) for pattern, group in groups]
         elif type(module) in FUSED.values():
             told.update(id(child) for child in module.children() if type(child) in FORWARD)
@@ -169,13 +174,13 @@ def _why_not(layer: Module) -> str:
 
 
 def _pattern(modules: Sequence[Module]) -> tuple[type[Module], ...]:
-    """Return the first pattern that these modules begin with.
+    """Return the longest pattern that these modules begin with.
 
     Only the layers themselves are recognised: a subclass may compute something else, and so may a layer whose `forward`
     somebody replaced, or that has hooks.
     """
     kinds = tuple([type(module) if _is_plain(module) else None for module in modules])
-    return next((pattern for pattern in PATTERNS if kinds[: len(pattern)] == pattern), ())
+    return next((kinds[:count] for count in range(len(kinds), 1, -1) if kinds[:count] in PATTERNS), ())
 
 
 # What these layers compute, so long as nobody puts another function into the class.
