@@ -23,6 +23,7 @@ from minigrad.nn.sequential import Sequential
 from minigrad.ops.conv import ConvNorm, checked_window, conv2d_relu
 from minigrad.tensor import Tensor
 
+Model = TypeVar("Model", bound=Module)
 Kind = TypeVar("Kind", bound=type[Module])
 
 
@@ -113,7 +114,7 @@ def _flattened(sequential: Sequential) -> list[Module]:
     return modules
 
 
-def fused(model: Module, verbose: bool = False) -> Module:
+def fused(model: Model, verbose: bool = False) -> Model:
     """Return a model that computes the same as `model`, faster.
 
     It has the same Parameters and buffers: what trains or loads the one trains or loads the other, and the names in
@@ -124,19 +125,19 @@ def fused(model: Module, verbose: bool = False) -> Module:
         model: stays as it is; modules that are put into it later are not in the fused one.
         verbose: print what is computed together, and what is left and why.
     """
-    copies: dict[int, Module] = {}
-    result = _copy(model, copies)
+    result = _copy(model, {})
     if verbose:
         print("\n".join(_report(result)))
     return result
 
 
-def _copy(module: Module, copies: dict[int, Module]) -> Module:
+def _copy(module: Any, copies: dict[int, Any]) -> Any:
     if id(module) not in copies:
         kind = type(module)
         copy = copies[id(module)] = Module.__new__(FUSED.get(kind, kind))
         for name, value in vars(module).items():
             vars(copy)[name] = _copy(value, copies) if isinstance(value, Module) else value
+        vars(copy)["_buffers"] = dict(module._buffers)  # the names of each; hooks are those of the model
         if isinstance(copy, FusedSequential) and not any(pattern for pattern, _ in _groups(copy)):
             copy.__class__ = Sequential  # there is nothing to look for at each call
     return copies[id(module)]
