@@ -132,16 +132,17 @@ class PickleMachine:
         self.laid_aside: list[list] = []  # MARK lays the stack aside until an instruction collects what came since
         self.memo: dict[int, object] = {}
         self.left = self.max_instructions
+        read, admitted, literals = stream.read, self.admitted, self.max_literal is not None
         while True:
-            code = stream.read(1)
+            code = read(1)
             if code == b".":  # STOP
                 return self.pop(1)[0]
             name, cost, width, read_argument, step = _INSTRUCTIONS.get(code, _UNKNOWN)
-            if self.max_literal is not None and (width or name == "BINFLOAT") and name in self.admitted:
+            if literals and (width or name == "BINFLOAT") and name in admitted:
                 self.stack.append(self.literal(stream, width, read_argument))
                 continue
             self.charge(cost)
-            if name not in self.admitted:
+            if name not in admitted:
                 if not code:
                     raise ValueError("the pickle has no end: the file is cut short, or the pickle is too long")
                 raise ValueError(f"instruction {name or code!r} does not belong here, expected {self.expected}")

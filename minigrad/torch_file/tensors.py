@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 import numpy as np
 
@@ -38,7 +39,9 @@ class Elements(Enum):
     COMPLEX64 = "complex64"
     COMPLEX128 = "complex128"
 
-    @property
+    __hash__ = object.__hash__  # members are compared by identity; Enum's own is slow
+
+    @cached_property
     def dtype(self) -> np.dtype:
         """The elements as they lie in the file; NumPy has no bfloat16."""
         return np.dtype("uint16" if self is Elements.BFLOAT16 else self.value)
