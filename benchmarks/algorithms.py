@@ -20,7 +20,7 @@ from tqdm import tqdm
 import models
 from minigrad import Tensor
 from minigrad.kernels.__main__ import of_model
-from minigrad.kernels.conv import ALGORITHMS, Call, choice, recorded
+from minigrad.kernels.conv import ALGORITHMS, Call, choice, conditions, recorded
 from minigrad.kernels.conv.epilogue import NOTHING
 from minigrad.kernels.explain import described
 from minigrad.output import tolerant_program
@@ -51,10 +51,8 @@ def calls_of(name: str) -> Iterator[Call]:
 def seconds_of(call: Call, rounds: int) -> dict[str, float]:
     """Return the median time of each algorithm that can compute a call, taken in turn."""
     epilogue = (NOTHING,) if call.direction == "forward" else ()
-    times: dict[str, list[float]] = {}
-    for name, algorithm in ALGORITHMS.items():
-        if hasattr(algorithm, call.direction) and algorithm.suits(call.problem, call.direction).possible:
-            times[name] = []
+    suits = conditions(call.problem, call.direction)
+    times: dict[str, list[float]] = {name: [] for name in suits if suits[name].possible}
     for _ in range(rounds + 1):
         for name, found in times.items():
             compute, count, start = getattr(ALGORITHMS[name], call.direction), 0, time.perf_counter()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from minigrad.backend import Array
-from minigrad.kernels.conv import ALGORITHMS, DIRECTIONS, Call, Problem, recorded
+from minigrad.kernels.conv import DIRECTIONS, Call, Problem, conditions, recorded
 from minigrad.table import Table
 
 TITLES = ("layer", "convolution", "direction", "algorithm", "because", "million multiply-adds", "MB")
@@ -48,13 +48,11 @@ def reasons(call: Call) -> str:
     the direction.
     """
     against = []
-    for name, algorithm in ALGORITHMS.items():
-        conditions = algorithm.suits(call.problem, call.direction)
+    for name, suits in conditions(call.problem, call.direction).items():
         if name == call.algorithm:
-            return "; ".join([", ".join(conditions.pays) or "it can do everything", *against])
-        if hasattr(algorithm, call.direction):
-            missing = conditions.missing or ["another one was asked for, or numbers were too large"]
-            against.append(f"not {name}: {missing[0]}")
+            return "; ".join([", ".join(suits.pays) or "it can do everything", *against])
+        missing = suits.missing or ["another one was asked for, or numbers were too large"]
+        against.append(f"not {name}: {missing[0]}")
     raise KeyError(call.algorithm)
 
 
@@ -62,16 +60,17 @@ def _layers(calls: list[Call]) -> list[dict[str, Call]]:
     """Put together the directions of each convolution: gradients have the same weights, or the same pictures."""
     layers: list[dict[str, Call]] = []
     for call in calls:
-        own: dict[str, Call] = {}
-        for layer in reversed(layers if call.direction != "forward" else []):
-            forward = layer.get("forward")
-            if forward and call.direction not in layer and (forward.b is call.b or forward.a is call.a):
-                own = layer
-                break
-        else:
-            layers.append(own)
+        own = next((layer for layer in reversed(layers) if _belongs(call, layer)), None)
+        if own is None:
+            layers.append(own := {})
         own[call.direction] = call
     return layers
+
+
+def _belongs(call: Call, layer: Mapping[str, Call]) -> bool:
+    """Whether a call is a gradient of a layer that has none in this direction yet."""
+    forward = layer.get("forward")
+    return bool(forward) and call.direction not in layer and (forward.b is call.b or forward.a is call.a)
 
 
 def described(problem: Problem) -> str:

@@ -47,7 +47,7 @@ def conv_norm(conv: Conv2d, norm: BatchNorm2d, x: Tensor, shortcut: Tensor | Non
     return ConvNorm.apply(x, conv.weight, conv.bias, shortcut, *statistics, eps=norm.eps, relu=relu, window=window)
 
 
-def _conv_relu(conv: Conv2d, x: Tensor) -> Tensor:
+def _conv_relu(conv: Conv2d, _: ReLU, x: Tensor) -> Tensor:
     return conv2d_relu(x, conv.weight, conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups)
 
 
@@ -57,7 +57,7 @@ PATTERNS: dict[tuple[type[Module], ...], Callable[..., Tensor]] = {
     (Conv2d, BatchNorm2d, ReLU): lambda conv, norm, _, x: conv_norm(conv, norm, x, relu=True),
     (Conv2d, BatchNorm2d): conv_norm,
     (Conv2d, ReLU, MaxPool2d): lambda conv, _, pool, x: pool(conv(x)).relu(),
-    (Conv2d, ReLU): lambda conv, _, x: _conv_relu(conv, x),
+    (Conv2d, ReLU): _conv_relu,
     (ReLU, MaxPool2d): lambda _, pool, x: pool(x).relu(),
 }
 LONGEST = max(map(len, PATTERNS))

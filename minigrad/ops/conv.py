@@ -11,6 +11,8 @@ So each of the three is an operation whose own gradients are the other two, and 
 
 from __future__ import annotations
 
+from functools import partial
+
 from minigrad import kernels
 from minigrad.backend import Array, array_module
 from minigrad.function import Function
@@ -159,7 +161,8 @@ def conv2d(
     return _convolved(Conv2d, x, w, b, stride, padding, dilation, groups)
 
 
-def conv2d_relu(
+def _convolved(
+    operation: type[Conv2d],
     x: Tensor,
     w: Tensor,
     b: Tensor | None = None,
@@ -168,25 +171,14 @@ def conv2d_relu(
     dilation: int | Pair = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Return `conv2d` with negative results set to 0 while they are at hand. Arguments and errors: as there."""
-    return _convolved(Conv2dReLU, x, w, b, stride, padding, dilation, groups)
-
-
-def _convolved(
-    operation: type[Conv2d],
-    x: Tensor,
-    w: Tensor,
-    b: Tensor | None,
-    stride: int | Pair,
-    padding: int | Pair | str,
-    dilation: int | Pair,
-    groups: int,
-) -> Tensor:
     if isinstance(padding, str) and x.ndim == w.ndim == 4:
         padding, (below, right) = named_padding("conv2d", padding, w.shape[2:], stride, dilation)
         x = pad(x, ((0, 0), (0, 0), (0, below), (0, right))) if below or right else x
     window = checked_window(x, w, b, stride, padding, dilation, groups)
     return operation.apply(x, w, b, window=window)
+
+
+conv2d_relu = partial(_convolved, Conv2dReLU)  # negative results become 0 while they are at hand; else as `conv2d`
 
 
 def checked_window(

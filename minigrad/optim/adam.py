@@ -23,6 +23,16 @@ class AdaptiveMoments(Optimizer):
     state_names = frozenset({"step", "exp_avg", "exp_avg_sq"})
     decoupled_decay: ClassVar[bool]  # θ ← (1 - ηλ)θ before the step, instead of g ← g + λθ
 
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+
     def _checked(self, options: dict[str, Any]) -> dict[str, Any]:
         options = super()._checked(options)
         betas = options["betas"]
@@ -79,16 +89,6 @@ class Adam(AdaptiveMoments):
 
     decoupled_decay = False
 
-    def __init__(
-        self,
-        params: Iterable[Tensor] | Iterable[dict[str, Any]],
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
-
 
 class AdamW(AdaptiveMoments):
     """Adam with decoupled weight decay (Loshchilov & Hutter, "Decoupled weight decay regularization", ICLR 2019):
@@ -105,4 +105,4 @@ class AdamW(AdaptiveMoments):
         eps: float = 1e-8,
         weight_decay: float = 0.01,
     ) -> None:
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+        super().__init__(params, lr, betas, eps, weight_decay)

@@ -27,7 +27,7 @@ from typing import NamedTuple
 from minigrad.backend import Array, on_cpu
 from minigrad.kernels.conv import im2col, planar, strips, turned, winograd
 from minigrad.kernels.conv.epilogue import Epilogue
-from minigrad.kernels.conv.problem import DIRECTIONS, Direction, Overflow, Pair, Problem, Window
+from minigrad.kernels.conv.problem import DIRECTIONS, Direction, Overflow, Pair, Problem, Suits, Window
 from minigrad.kernels.layout import channels_last
 from minigrad.kernels.precision import in_float32
 
@@ -39,6 +39,7 @@ __all__ = [
     "Problem",
     "Window",
     "choice",
+    "conditions",
     "conv2d",
     "conv2d_input_grad",
     "conv2d_weight_grad",
@@ -56,12 +57,17 @@ ALGORITHMS: dict[str, ModuleType] = {
 }
 
 
+def conditions(problem: Problem, direction: Direction) -> dict[str, Suits]:
+    """Return what each algorithm that serves a direction says about a problem, in order of preference."""
+    return {name: how.suits(problem, direction) for name, how in ALGORITHMS.items() if hasattr(how, direction)}
+
+
 @lru_cache(1000)
 def choice(problem: Problem, direction: Direction, first: str | None = None) -> tuple[str, ...]:
     """Return the algorithms that suit a problem, the one that is taken at the beginning; but if it can compute the
     problem at all, `first` before all others.
     """
-    suits = {name: how.suits(problem, direction) for name, how in ALGORITHMS.items() if hasattr(how, direction)}
+    suits = conditions(problem, direction)
     suiting = [name for name in suits if suits[name]]
     return (first, *suiting) if first in suits and suits[first].possible else tuple(suiting)
 
