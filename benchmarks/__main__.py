@@ -16,7 +16,7 @@ from benchmarks.frameworks import LOADERS, installed
 from benchmarks.rows import Row
 from benchmarks.tables import TABLES, Table
 from minigrad.backend import DeviceError, device_module
-from minigrad.files import atomic_path
+from minigrad.io.files import atomic_path
 from minigrad.kernels.threads import get_num_threads
 from minigrad.output import tolerant_program
 

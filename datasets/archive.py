@@ -1,7 +1,7 @@
 """The files of a data set, out of its tar archive or out of the folder that it was unpacked to.
 
 An archive is read from front to back and never unpacked to disk, one file at a time in memory. Its headers are not
-trusted: what they claim is compared with limits before anything of that size is read (`minigrad/tar_reader.py`).
+trusted: what they claim is compared with limits before anything of that size is read (`minigrad/io/tar_reader.py`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO, NamedTuple
 
+from minigrad.io.tar_reader import members
 from minigrad.quoting import one_line, quoted
-from minigrad.tar_reader import members
 
 MAX_FILE_BYTES = 64 * 2**20
 _MAX_NAME_BYTES = 255  # of each part of a path: no file system here takes more

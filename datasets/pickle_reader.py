@@ -15,7 +15,7 @@ from enum import Enum
 
 import numpy as np
 
-from minigrad.pickle_machine import ADMITTED, MAX_NAME, PickleMachine
+from minigrad.io.pickle_machine import ADMITTED, MAX_NAME, PickleMachine
 
 
 class Name(Enum):

@@ -19,13 +19,13 @@ import minigrad as mg
 from datasets import DatasetUnavailable
 from examples.errors import UsageError, in_words
 from minigrad.backend import DeviceError
-from minigrad.files import atomic_path
 from minigrad.history import best_epoch
+from minigrad.io.checkpoints import CheckpointError
+from minigrad.io.files import atomic_path
 from minigrad.nn import Module
 from minigrad.output import tolerant_program
 from minigrad.quoting import counted, one_line
 from minigrad.quoting import quoted as shown
-from minigrad.serialize import CheckpointError
 from minigrad.train import Trainer, TrainingDiverged, TrainingInterrupted, heeded_signals
 
 MAX_SEED = 2**1024  # NumPy takes any; so much can be written in digits

@@ -21,9 +21,9 @@ from examples.data_folder import check_data_folder
 from examples.errors import in_words
 from minigrad import backend, nn
 from minigrad.data import DataLoader, TensorDataset
-from minigrad.files import remove_leftovers
+from minigrad.io.checkpoints import CheckpointError
+from minigrad.io.files import remove_leftovers
 from minigrad.progress import progress
-from minigrad.serialize import CheckpointError
 
 BATCH = 32
 

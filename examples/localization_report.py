@@ -13,7 +13,7 @@ import numpy as np
 from datasets.boxes import BoxDataset
 from examples.report import WIDTH, classification_report
 from minigrad import Tensor
-from minigrad.files import atomic_path
+from minigrad.io.files import atomic_path
 from minigrad.quoting import one_line
 from models.localizer import iou
 

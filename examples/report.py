@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigrad.files import atomic_path
+from minigrad.io.files import atomic_path
 from minigrad.plots.look import room, shorten
 
 WIDTH = 100  # columns of what is printed

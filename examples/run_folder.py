@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from examples.errors import UsageError, in_words
-from minigrad.files import remove_leftovers, temporary_path
-from minigrad.serialize import CheckpointError
+from minigrad.io.checkpoints import CheckpointError
+from minigrad.io.files import remove_leftovers, temporary_path
 from minigrad.train import CHECKPOINT_NAME, read_checkpoint
 
 PREDICTIONS = "predictions"  # a folder in a run's

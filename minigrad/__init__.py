@@ -25,8 +25,8 @@ from minigrad.tensor import Parameter, Tensor
 from minigrad.watching import AnomalyError, detect_anomaly, profile
 
 if TYPE_CHECKING:
-    from minigrad.serialize import load, save
-    from minigrad.torch_file import load_torch
+    from minigrad.io.checkpoints import load, save
+    from minigrad.io.torch_file import load_torch
 
 __version__ = "0.1.0"
 
@@ -59,7 +59,7 @@ __all__ = [
 ]
 
 # What reads and writes files is imported when it is first used: `import minigrad` shall be quick.
-_LATE = {"load": "minigrad.serialize", "save": "minigrad.serialize", "load_torch": "minigrad.torch_file"}
+_LATE = {"load": "minigrad.io.checkpoints", "save": "minigrad.io.checkpoints", "load_torch": "minigrad.io.torch_file"}
 
 
 def __getattr__(name: str) -> Any:

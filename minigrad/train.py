@@ -28,15 +28,15 @@ from tqdm.auto import tqdm
 from minigrad import backend, ops, optim, rng
 from minigrad.callbacks import Callback
 from minigrad.data import DataLoader
-from minigrad.files import remove_leftovers
 from minigrad.grad_mode import no_grad
 from minigrad.history import Metric, best_epoch, column, describe, direction
+from minigrad.io.checkpoints import CheckpointError, check_savable, load, save
+from minigrad.io.files import remove_leftovers
 from minigrad.nn import Module
 from minigrad.optim.schedules import Schedule
 from minigrad.output import tolerant_output
 from minigrad.progress import progress
 from minigrad.quoting import one_line, quoted
-from minigrad.serialize import CheckpointError, check_savable, load, save
 from minigrad.tensor import Tensor
 from minigrad.training_state import check_training_state
 

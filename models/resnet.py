@@ -17,11 +17,11 @@ from datasets.download import data_root, fetch
 from datasets.photos import IMAGENET_MEAN, IMAGENET_STD, eight_bits
 from datasets.transforms import Normalize
 from minigrad import Tensor, nn
+from minigrad.io.torch_file import load_torch, source_name
 from minigrad.nn import init
 from minigrad.nn.fusion import conv_norm, register
 from minigrad.ops import relu
 from minigrad.quoting import quoted
-from minigrad.torch_file import load_torch, source_name
 
 if TYPE_CHECKING:
     from PIL import Image

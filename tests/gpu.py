@@ -27,7 +27,7 @@ SHOWN_LINES = 25
 PATIENCE = 15  # seconds for a step that is interrupted to say what it knows
 PYTEST = ("-m", "pytest", "-q", "--tb=short", "-rf", "-p", "no:benchmark", "-p", "no:cacheprovider", "--device", "cuda")
 # Tests of what never sees a GPU, some of them against the clock.
-ELSEWHERE = ("datasets", "fuzz", "mutation", "plots", "torch_file")
+ELSEWHERE = ("datasets", "fuzz", "mutation", "plots", "io")
 MARK = "pytestmark = pytest.mark.quick"
 OWN_KERNELS = ("tests/kernels/test_random.py",)  # what compute-sanitizer watches: the tests that run our own CUDA code
 

@@ -9,7 +9,8 @@ import warnings
 import numpy as np
 import pytest
 
-from minigrad import backend, optim, serialize
+from minigrad import backend, optim
+from minigrad.io import checkpoints
 from minigrad.kernels import threads, update
 from minigrad.optim.optimizer import Optimizer
 from minigrad.tensor import Parameter, Tensor
@@ -186,10 +187,10 @@ def test_training_resumes_exactly_through_a_file(tmp_path, device, kind):
     params = make_params(device)
     optimizer = optimizer_class(params, **options)
     train(optimizer, params, range(5))
-    serialize.save(tmp_path / "state", {"params": values(params), "optimizer": optimizer.state_dict()})
+    checkpoints.save(tmp_path / "state", {"params": values(params), "optimizer": optimizer.state_dict()})
     train(optimizer, params, range(5, 10))
 
-    saved = serialize.load(tmp_path / "state")
+    saved = checkpoints.load(tmp_path / "state")
     resumed = [Parameter(array, device=device) for array in saved["params"]]
     optimizer = optimizer_class(resumed, lr=7.0)
     optimizer.load_state_dict(saved["optimizer"])

@@ -9,7 +9,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import optim
-from minigrad.serialize import CheckpointError
+from minigrad.io.checkpoints import CheckpointError
 from minigrad.train import TrainingDiverged, TrainingInterrupted, read_checkpoint
 from tests.training_run import BATCH, STEPS, at_step, build, crash, objective, press_ctrl_c, resumed
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minigrad.files import atomic_path
+from minigrad.io.files import atomic_path
 from minigrad.plots.fonts import FAMILY, use_fonts_for_all_letters
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import pytest
 from examples import common
 from examples.common import UsageError
 from minigrad import backend, nn
-from minigrad.files import atomic_path
-from minigrad.serialize import CheckpointError
+from minigrad.io.checkpoints import CheckpointError
+from minigrad.io.files import atomic_path
 from minigrad.train import TrainingDiverged, TrainingInterrupted
 from tests import strict_cupy
 

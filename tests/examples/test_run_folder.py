@@ -14,8 +14,8 @@ import pytest
 from examples import run_folder
 from examples.errors import UsageError
 from examples.run_folder import FolderTakenError, claimed, open_run
-from minigrad.files import temporary_path
-from minigrad.serialize import CheckpointError
+from minigrad.io.checkpoints import CheckpointError
+from minigrad.io.files import temporary_path
 
 
 @pytest.fixture(autouse=True)

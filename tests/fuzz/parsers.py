@@ -22,14 +22,14 @@ from datasets import CIFAR10, PhotoFolder, pets, voc
 from datasets.archive import FoundFile, read_archive
 from datasets.photos import Frame, decode_photo
 from examples import cifar10, common
-from minigrad import serialize
-from minigrad.serialize import CheckpointError
-from minigrad.torch_file import TorchFileError, load_torch
+from minigrad.io import checkpoints
+from minigrad.io.checkpoints import CheckpointError
+from minigrad.io.torch_file import TorchFileError, load_torch
 from minigrad.train import TrainingInterrupted, describe, read_checkpoint
 from tests import training_run
 from tests.datasets import fake_cifar10, fake_pets
 from tests.fuzz.damage import changed, damaged
-from tests.torch_file import builders as b
+from tests.io.torch_file import builders as b
 
 
 class Parser(NamedTuple):
@@ -187,8 +187,8 @@ def sound_checkpoint() -> list[bytes]:
 
 def checkpoint_of(structure: str) -> bytes:
     arrays = {"a": np.arange(3.0)}
-    crc = serialize._checksum(structure, arrays)
-    known = {"format": serialize.FORMAT, "version": serialize.VERSION, "structure": structure, "crc32": crc}
+    crc = checkpoints._checksum(structure, arrays)
+    known = {"format": checkpoints.FORMAT, "version": checkpoints.VERSION, "structure": structure, "crc32": crc}
     header = {"__metadata__": known, "a": {"dtype": "F64", "shape": [3], "data_offsets": [0, 24]}}
     return b.safetensors_file(header, arrays["a"].tobytes())
 

@@ -10,11 +10,10 @@ from typing import BinaryIO
 
 import numpy as np
 
-from minigrad.pickle_machine import PickleMachine
-from minigrad.quoting import quoted
-from minigrad.tar_reader import members
-from minigrad.torch_file.binary import read_bytes, read_integers, read_pickle
-from minigrad.torch_file.tensors import (
+from minigrad.io.pickle_machine import PickleMachine
+from minigrad.io.tar_reader import members
+from minigrad.io.torch_file.binary import read_bytes, read_integers, read_pickle
+from minigrad.io.torch_file.tensors import (
     MAX_NDIM,
     Elements,
     Storage,
@@ -22,7 +21,8 @@ from minigrad.torch_file.tensors import (
     checked_size,
     checked_storage,
 )
-from minigrad.torch_file.unpickler import TensorUnpickler
+from minigrad.io.torch_file.unpickler import TensorUnpickler
+from minigrad.quoting import quoted
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 STREAM_VERSION = 1001

@@ -9,9 +9,9 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 
-from minigrad.pickle_machine import PickleMachine
-from minigrad.torch_file.tensors import Storage
-from minigrad.torch_file.unpickler import Skipped
+from minigrad.io.pickle_machine import PickleMachine
+from minigrad.io.torch_file.tensors import Storage
+from minigrad.io.torch_file.unpickler import Skipped
 
 MAX_PICKLE = 2**24  # bytes; of the keys of all storages
 CHUNK = 2**20

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from minigrad.torch_file import TorchFileError, load_torch, unpickler
-from tests.torch_file import builders as b
+from minigrad.io.torch_file import TorchFileError, load_torch, unpickler
+from tests.io.torch_file import builders as b
 
 
 @pytest.fixture

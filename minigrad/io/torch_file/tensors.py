@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from minigrad.pickle_machine import MAX_NAME
+from minigrad.io.pickle_machine import MAX_NAME
 from minigrad.quoting import quoted
 
 MAX_NDIM = 64  # NumPy's limit

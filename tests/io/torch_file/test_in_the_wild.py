@@ -11,9 +11,9 @@ import struct
 import numpy as np
 import pytest
 
-from minigrad.torch_file import TorchFileError, load_torch
+from minigrad.io.torch_file import TorchFileError, load_torch
 from tests.costs import within_the_rule
-from tests.torch_file import builders as b
+from tests.io.torch_file import builders as b
 
 ROW = np.arange(3, dtype=np.float32)
 TENSOR = b.tensor("0", 3, (3,))

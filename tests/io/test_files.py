@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 import minigrad as mg
-from minigrad.files import atomic_path, remove_leftovers, temporary_path
+from minigrad.io.files import atomic_path, remove_leftovers, temporary_path
 
 
 def test_writes_through_a_temporary_name_with_the_same_suffix(tmp_path):

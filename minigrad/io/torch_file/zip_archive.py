@@ -20,10 +20,10 @@ from typing import BinaryIO
 
 import numpy as np
 
+from minigrad.io.torch_file.binary import read_bytes
+from minigrad.io.torch_file.tensors import Storage
+from minigrad.io.torch_file.unpickler import TensorUnpickler
 from minigrad.quoting import quoted
-from minigrad.torch_file.binary import read_bytes
-from minigrad.torch_file.tensors import Storage
-from minigrad.torch_file.unpickler import TensorUnpickler
 
 MAX_DIRECTORY = 2**22  # bytes, some 80 for each storage
 

@@ -9,8 +9,8 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from minigrad.torch_file import TorchFileError, load_torch
-from tests.torch_file import builders as b
+from minigrad.io.torch_file import TorchFileError, load_torch
+from tests.io.torch_file import builders as b
 
 
 @pytest.fixture

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.numpy import load_file, save_file
 
-from minigrad import serialize
-from minigrad.serialize import CheckpointError, load, save
+from minigrad.io import checkpoints
+from minigrad.io.checkpoints import CheckpointError, load, save
 from minigrad.tensor import Tensor
 from tests.costs import within_the_rule
 
-DTYPES = sorted(serialize.DTYPES.values())
+DTYPES = sorted(checkpoints.DTYPES.values())
 
 
 @pytest.fixture
@@ -241,8 +241,8 @@ def safetensors_file(path, structure, arrays=(), **metadata):
     """Write a file with a right checksum around any structure, as an attacker would."""
     arrays = dict(arrays)
     text = structure if isinstance(structure, str) else json.dumps(structure)
-    checksum = serialize._checksum(text, arrays)
-    known = {"format": serialize.FORMAT, "version": serialize.VERSION, "structure": text, "crc32": checksum}
+    checksum = checkpoints._checksum(text, arrays)
+    known = {"format": checkpoints.FORMAT, "version": checkpoints.VERSION, "structure": text, "crc32": checksum}
     save_file(arrays, path, {**known, **metadata})
 
 
@@ -321,7 +321,7 @@ def test_booleans_of_other_bytes_are_refused(path):
 
 @pytest.mark.parametrize("dtype, size", [("BF16", 2), ("F8_E4M3", 1), ("C64", 8)])
 def test_arrays_of_other_types_are_refused(path, dtype, size):
-    metadata = {"format": serialize.FORMAT, "version": serialize.VERSION}
+    metadata = {"format": checkpoints.FORMAT, "version": checkpoints.VERSION}
     entry = {"dtype": dtype, "shape": [1], "data_offsets": [0, size]}
     header = json.dumps({"__metadata__": metadata, "x": entry}).encode()
     path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(size))
@@ -389,7 +389,7 @@ def test_names_from_the_file_are_escaped_in_messages(path):
         with pytest.raises(CheckpointError) as error:
             load(path)
         assert str(error.value).isprintable()
-    save_file({}, path, {"format": serialize.FORMAT, "version": name})
+    save_file({}, path, {"format": checkpoints.FORMAT, "version": name})
     with pytest.raises(CheckpointError) as error:
         load(path)
     assert str(error.value).isprintable()

@@ -17,7 +17,7 @@ Where they lie has changed twice:
 
 Beside them there is `.safetensors` (`safetensors_file.py`): a table, then the numbers, no pickle and so no program.
 
-A file is read in three steps. `minigrad/pickle_machine.py` runs the program on a machine that cannot import or call
+A file is read in three steps. `minigrad/io/pickle_machine.py` runs the program on a machine that cannot import or call
 anything. `unpickler.py` tells it what the names mean that tensors and dictionaries are made of, all others staying
 labels, and `tensors.py` writes down each tensor as a description, checked against the size of its storage. When it is
 known which tensors are wanted, their storages, and no others, are read straight into the memory of the arrays. Whatever
@@ -32,13 +32,13 @@ from typing import BinaryIO
 
 import numpy as np
 
+from minigrad.io.torch_file.binary import Container, OpenFile
+from minigrad.io.torch_file.early import Stream, Tar
+from minigrad.io.torch_file.safetensors_file import Safetensors
+from minigrad.io.torch_file.tensors import Arrays, Tensor
+from minigrad.io.torch_file.unpickler import Parameter, Skipped
+from minigrad.io.torch_file.zip_archive import ZipArchive
 from minigrad.quoting import one_line, quoted
-from minigrad.torch_file.binary import Container, OpenFile
-from minigrad.torch_file.early import Stream, Tar
-from minigrad.torch_file.safetensors_file import Safetensors
-from minigrad.torch_file.tensors import Arrays, Tensor
-from minigrad.torch_file.unpickler import Parameter, Skipped
-from minigrad.torch_file.zip_archive import ZipArchive
 
 __all__ = ["TorchFileError", "load_torch"]
 

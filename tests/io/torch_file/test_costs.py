@@ -9,10 +9,10 @@ import zipfile
 
 import pytest
 
-from minigrad.torch_file import TorchFileError, load_torch
-from minigrad.torch_file.tensors import Elements
+from minigrad.io.torch_file import TorchFileError, load_torch
+from minigrad.io.torch_file.tensors import Elements
 from tests.costs import within_the_rule
-from tests.torch_file import builders as b
+from tests.io.torch_file import builders as b
 
 
 def cost(content: bytes) -> str:

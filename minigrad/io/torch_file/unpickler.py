@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from minigrad.pickle_machine import ADMITTED, MAX_NAME, OBJECTS, PickleMachine
+from minigrad.io.pickle_machine import ADMITTED, MAX_NAME, OBJECTS, PickleMachine
+from minigrad.io.torch_file.tensors import Elements, Storage, Tensor, checked_storage
 from minigrad.quoting import quoted
-from minigrad.torch_file.tensors import Elements, Storage, Tensor, checked_storage
 
 # Functions that rebuild tensors, and classes of tensors by the custom of their names.
 TENSORS = re.compile(

@@ -9,9 +9,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from minigrad.quoting import quoted
-from minigrad.torch_file.binary import read_bytes, read_integers
-from minigrad.torch_file.tensors import (
+from minigrad.io.torch_file.binary import read_bytes, read_integers
+from minigrad.io.torch_file.tensors import (
     MAX_NDIM,
     Elements,
     Storage,
@@ -19,7 +18,8 @@ from minigrad.torch_file.tensors import (
     checked_size,
     checked_storage,
 )
-from minigrad.torch_file.unpickler import Skipped
+from minigrad.io.torch_file.unpickler import Skipped
+from minigrad.quoting import quoted
 
 TYPES = {
     "F64": Elements.FLOAT64, "F32": Elements.FLOAT32, "F16": Elements.FLOAT16, "BF16": Elements.BFLOAT16,
