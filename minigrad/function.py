@@ -21,8 +21,9 @@ that does not mix elements of different places.)
 
 So `backward` is written once and runs in two ways. Usually the sweep gives it arrays, and all that it calls computes at
 once. With `create_graph=True` the sweep gives it Tensors, and the very same lines are recorded, so that a gradient can
-itself be differentiated. For this, whatever `backward` does must mean the same on both: `+ - * /`, comparisons, and
-`Cos.apply(x)`; but not `cos(x)`, which makes Tensors of arrays, nor an array's methods.
+itself be differentiated. For this, whatever `backward` does must mean the same on both: `+ - * /`, comparisons,
+methods that Tensors have, too (`x.T`, `x.astype`), and `Cos.apply(x)`; but not `cos(x)`, which returns a Tensor even
+for an array.
 """
 
 from __future__ import annotations
@@ -41,20 +42,20 @@ from minigrad.grad_mode import grad_mode
 from minigrad.tensor import Tensor
 
 NUMBERS = frozenset({int, float, bool})
-PLAIN = frozenset({np.ndarray, type(None), *NUMBERS})  # what needs no look at devices
+PLAIN = frozenset({np.ndarray, type(None), *NUMBERS})  # what cannot be on a GPU
 
 _numbers = itertools.count()
 
 
-class _Dying(threading.local):
-    """What nodes held that nobody needs any more, and whether it is being let go of, for each thread."""
+class _ToFree(threading.local):
+    """In each thread: what dead nodes held and is still to be freed, and whether the loop that frees it is running."""
 
     def __init__(self) -> None:
         self.held: list[list[Any]] = []
         self.busy = False
 
 
-_dying = _Dying()
+_to_free = _ToFree()
 
 
 class _Unsaved(Tensor):
@@ -79,7 +80,10 @@ class _Unsaved(Tensor):
             f"{{k: ({i},)}}, for each input k whose gradient needs input {i}"
         )
 
-    _requires_grad = _version = node = grad = _array  # whatever a Tensor does begins with one of these
+    def __repr__(self) -> str:
+        return f"<input {self._position} of {self._operation.__name__}, not saved>"
+
+    _requires_grad = _version = node = grad = _array  # every use of a Tensor reads one of these first
 
 
 class Function:
@@ -98,8 +102,7 @@ class Function:
             attributes for `backward` (a shape, an axis); they are dropped with the rest once the sweep has passed.
         edges: for each input, where its gradient goes: a node, a leaf Tensor, or None.
         shape, dtype: of the output, and so of its gradient.
-        number: counts the nodes in the order in which they were made; so a node has a higher number than those that
-            it was made from.
+        number: its place in the order in which nodes were made: higher than that of every node it was made from.
     """
 
     reads: ClassVar[dict[int, tuple[int, ...]]] = {}
@@ -161,7 +164,7 @@ class Function:
         function = cls()
         if hooks.in_use:
             return hooks.around_forward(function, inputs, options)
-        if PLAIN.issuperset(map(type, inputs)):  # arrays on the CPU, without further ado
+        if PLAIN.issuperset(map(type, inputs)):  # bare NumPy arrays, as inside `backward`: nothing to record
             array = function.forward(*inputs, **options)
             return array if type(array) is np.ndarray else _array(array)
         return function._run(inputs, options)
@@ -264,27 +267,27 @@ class Function:
 
     def __del__(self) -> None:
         if self.edges:
-            _let_go(self, _dying)
+            _free(self, _to_free)
 
 
-def _let_go(node: Function, dying: _Dying) -> None:
-    """Let go of the graph below a node link by link. A node is all that holds the node before it; Python would free
-    that one inside the freeing of this one, and so on: a long chain would overflow the stack.
+def _free(node: Function, to_free: _ToFree) -> None:
+    """Free the graph below a node link by link. Often only this node holds the one before it; Python would free that
+    one inside the freeing of this one, and so on: a long chain would overflow the stack.
     """
-    dying.held.append(list(node.__dict__.values()))
+    to_free.held.append(list(node.__dict__.values()))
     node.__dict__.clear()
-    if not dying.busy:  # otherwise this node dies in the loop below
-        dying.busy = True
+    if not to_free.busy:  # otherwise this node is being freed by the loop below
+        to_free.busy = True
         try:
-            while dying.held:
-                dying.held.pop()
+            while to_free.held:
+                to_free.held.pop()
         finally:
-            dying.busy = False
+            to_free.busy = False
 
 
 @functools.cache
 def _unsaved(operation: type[Function], needs: tuple[bool, ...]) -> list[_Unsaved | None]:
-    """Return for each input None, if the gradients that are needed read it, or else what is saved in its place."""
+    """Return for each input None, if its values must be saved, or else the placeholder that is saved instead."""
     read = {k for i, some in operation.reads.items() if needs[i] for k in some}
     return [None if i in read else _Unsaved(operation, i) for i in range(len(needs))]
 
@@ -295,13 +298,15 @@ def edge_of(tensor: Tensor) -> Any:
 
 
 def _array(result: Any) -> Any:
-    """Return what a `forward` returned, NumPy's scalars, which its operators make of 0-d arrays, as arrays."""
+    """Return a `forward`'s result; a NumPy scalar, which NumPy's operators make of 0-d arrays, as a 0-d array."""
     return np.asarray(result) if isinstance(result, np.generic) else result
 
 
 def _checked(name: str, inputs: Sequence[Any], arrays: Sequence[Any]) -> tuple[list[Any], bool]:
-    """Return the arrays, as which NumPy's scalars count, numbers and None, and whether the inputs are Tensors; raise
-    TypeError, if there is something else, or if Tensors and arrays are mixed.
+    """Check the inputs. Return their arrays, NumPy scalars as 0-d ones, and whether they are Tensors, or else arrays.
+
+    Raises:
+        TypeError: an input is something else, or Tensors and arrays are mixed.
     """
     kinds = set()
     for x in inputs:

@@ -54,11 +54,11 @@ class Hook:
         """Called after it, with one gradient, in its input's shape, or None for each input."""
 
     def leaf_done(self, leaf: Tensor, grad: Any) -> None:
-        """Called when a sweep has the whole gradient of a leaf, as early as that is so, before it goes to `.grad`."""
+        """Called as soon as a leaf's gradient is complete, before it is added to `.grad`."""
 
     def before_module(self, module: Any, inputs: tuple[Any, ...]) -> None:
-        """Called before a module's `forward`. Who overrides this or `after_module` sees every module called by itself,
-        also those that are otherwise computed together.
+        """Called before a module's `forward`. A hook that has this or `after_module` sees every module called by
+        itself, also those that `nn.fused` would compute together.
         """
 
     def after_module(self, module: Any, inputs: tuple[Any, ...], output: Any) -> None:

@@ -199,7 +199,7 @@ def _owned(grads: dict[Any, Any]) -> dict[Any, Tensor]:
     """
     owned = {}
     for edge, count in zip(list(grads), _references(grads), strict=True):
-        grad = grads.pop(edge)  # so that of two views of one array the first alone is copied
+        grad = grads.pop(edge)  # so that of two views of one array only the first is copied
         if isinstance(grad, Tensor):
             grad = Clone.apply(grad, order="K")
         elif count > ALONE or (grad.base is not None and _is_shared(grad)):
@@ -254,15 +254,13 @@ def _nodes_below(roots: Iterable[Any]) -> list[Function]:
 
 def _refuse_released(node: Function) -> NoReturn:
     raise RuntimeError(
-        f"backward: the graph below {node.name} was released by an earlier backward; "
-        "pass retain_graph=True there to walk it again"
+        f"backward: the graph below {node.name} was released by an earlier backward; pass retain_graph=True "
+        "there to walk it twice, or run the forward pass again if that backward failed"
     )
 
 
 def _leading_to(targets: set[Any], nodes: Sequence[Function]) -> tuple[list[Function], set[Any]]:
-    """Return those of `nodes`, in the same order, from whose inputs a target can be reached, and the same with the
-    targets and without an order.
-    """
+    """Return the nodes that lead to a target, in their order; and as a set, these and the targets."""
     leading, found = [], set(targets)
     for node in nodes:
         if not found.isdisjoint(node.edges):

@@ -53,7 +53,7 @@ class Tensor(Operators):
         data: the bare array; a Tensor that is assigned gives a copy of its own. Backward refuses to use values that
             changed since they were saved, be it by an optimizer, `load_state_dict`, `x -= step` inside `no_grad`, or an
             assignment such as `x.data -= 1`. Only what is written into the array behind the Tensor's back,
-            `x.data[0] = 1`, goes unnoticed: do that to fresh leaves alone.
+            `x.data[0] = 1`, goes unnoticed: do that only to a leaf that no operation has used yet.
         grad: the gradient, a Tensor of the same shape, or None. `backward` adds to it. It shares its memory with nobody
             else, so it may be clipped or scaled in place.
         node: the `Function` that made this Tensor, or None for a leaf.

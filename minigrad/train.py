@@ -136,7 +136,8 @@ class Trainer:
     Args:
         model, optimizer: what is trained, and how.
         objective: see above.
-        train_loader, val_loader: batches to learn from, and to be measured on; or None.
+        train_loader, val_loader: batches to learn from, and to be measured on; or None. Every validation begins the
+            loader's epoch 0: where it shuffles or transforms at random, it does so in the same way each time.
         epochs: passes over the training data.
         folder: where the checkpoint is written: after each epoch, and when the run is interrupted. None for none.
         schedule: its `step()` is called after every optimizer step; or None.
@@ -299,7 +300,10 @@ class Trainer:
             self.schedule.step()
 
     def _finish_epoch(self) -> None:
-        validation = {} if self.val_loader is None else evaluate(self.model, self.objective, self.val_loader)
+        validation = {}
+        if self.val_loader is not None:
+            self.val_loader.epoch = 0  # its order and transforms are the same in every epoch, and in a resumed run
+            validation = evaluate(self.model, self.objective, self.val_loader)
         training = self._means.read()
         row: dict[str, float] = {"epoch": len(self.history) + 1}
         row |= {f"train_{name}": value for name, value in training.items()}
@@ -362,14 +366,24 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict() if self.schedule is not None else None,
             "random": rng.rng_state(),
-            # The epoch in progress counts as begun by the training alone, whoever else looked at the pictures.
-            "loader": self.train_loader.state_dict() | {"epoch": len(self.history) + (means.count > 0)},
+            "loader": self._loader_state(),
             "step": self.step,
             "epoch": epoch | {"lr_max": self._lr_max},
             "history": self.history,
         }
         check_training_state(state)
         save(path, state)
+
+    def _loader_state(self) -> dict[str, int]:
+        # The loader's own `epoch` may be higher: somebody may have looked at its pictures between the epochs.
+        state = self.train_loader.state_dict() | {"epoch": len(self.history) + (self._means.count > 0)}
+        return state if self.val_loader is None else state | {"val_seed": self.val_loader.seed}
+
+    def _restore_loaders(self, state: dict[str, int]) -> None:
+        training = {name: value for name, value in state.items() if name != "val_seed"}
+        self.train_loader.load_state_dict(training)
+        if self.val_loader is not None and "val_seed" in state:  # older checkpoints have none
+            self.val_loader.load_state_dict({"seed": state["val_seed"], "epoch": 0})
 
     def resume(self, checkpoint: Mapping[str, Any]) -> None:
         """Go back to what `save_checkpoint` saved; the rest of the run repeats the uninterrupted one bit for bit.
@@ -385,7 +399,7 @@ class Trainer:
             if self.schedule is not None:
                 self.schedule.load_state_dict(checkpoint["schedule"])
                 self._check_schedule()
-            self.train_loader.load_state_dict(checkpoint["loader"])
+            self._restore_loaders(checkpoint["loader"])
             epoch = checkpoint["epoch"]
             self._means = Means(epoch["totals"], epoch["count"])
             self._seconds, self._lr, self._lr_max = epoch["seconds"], epoch["lr"], epoch["lr_max"]

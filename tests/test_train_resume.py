@@ -16,6 +16,7 @@ from tests.training_run import (
     build,
     contents,
     crash,
+    objective,
     press_ctrl_c,
     resumed,
 )
@@ -38,6 +39,24 @@ def test_run_resumed_after_ctrl_c_is_bit_identical(tmp_path, uninterrupted, step
     assert read_checkpoint(tmp_path / "checkpoint.safetensors")["step"] == step
     resumed(tmp_path).fit()
     assert contents(tmp_path) == uninterrupted
+
+
+def randomly_validated(folder, objective=objective):
+    trainer = build(folder, objective)
+    trainer.val_loader.shuffle, trainer.val_loader.transform = True, trainer.train_loader.transform
+    return trainer
+
+
+def test_a_resumed_run_validates_as_the_uninterrupted_one_also_at_random_and_whatever_the_seed(tmp_path):
+    randomly_validated(tmp_path / "whole").fit()
+    stopped = randomly_validated(tmp_path, at_step(STEPS + 1, press_ctrl_c))
+    with pytest.raises(TrainingInterrupted):
+        stopped.fit()
+    other = randomly_validated(tmp_path)
+    other.val_loader.seed, other.val_loader.epoch = 77, 5
+    other.resume(read_checkpoint(other.checkpoint_path))
+    other.fit()
+    assert contents(tmp_path) == contents(tmp_path / "whole")
 
 
 def test_run_resumed_several_times_is_bit_identical(tmp_path, uninterrupted):

@@ -2,8 +2,8 @@
 
 A derivative is compared with the slope of a secant, (f(x + ε) − f(x − ε))/2ε, whose error is of order ε²; in float64,
 with ε = 1e-6, about ten digits agree when the formula is right. A function with many outputs is first made one number
-by a random weighted sum, L = Σ v·f(x): a wrong Jacobian would have to be wrong at right angles to v to slip through.
-A function that returns one number is checked as it is.
+by a random weighted sum, L = Σ v·f(x): an error in the Jacobian goes unseen only if it cancels in this one sum. A
+function that returns one number is checked as it is.
 
 `python -m minigrad.gradcheck` runs these checks on every operation and prints the table.
 """

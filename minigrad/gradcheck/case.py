@@ -25,7 +25,7 @@ class Case:
         options: further arguments, by keyword.
         fn: what to call with the inputs and the options instead of the operation itself.
         step: ε of the finite difference.
-        choice: a context in which another algorithm is chosen than otherwise for such small arrays.
+        choice: a context that forces an algorithm which such small arrays would not get.
     """
 
     operation: str

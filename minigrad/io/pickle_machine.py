@@ -66,8 +66,8 @@ class PickleMachine:
         expected: for error messages, what the pickle may describe.
         admitted: names of the instructions that may occur.
         max_instructions: bounds time and memory; those that cost more count as several.
-        max_literal: texts, bytes and integers of more bytes than this, and all floats, are passed over: None stands for
-            them, so they cost no memory, and floats cost nothing. None: all are kept.
+        max_literal: texts, bytes and integers of more bytes than this, and all floats, are skipped, and None stands in
+            their place; so they cost no memory. None: all are kept.
     """
 
     names: Mapping[tuple[str, str], object] = {}

@@ -78,8 +78,8 @@ def _combined(a: tuple, b: tuple) -> tuple:
 def scale_and_shift(
     x: Array, scale: Array, shift: Array | None, shortcut: Array | None = None, relu: bool = False
 ) -> Array:
-    """Return x·scale + shift with one scale and one shift (C,) per channel; plus `shortcut`, if there is one, and of
-    this, if asked for, the ReLU.
+    """Return x·scale + shift with one scale and one shift (C,) per channel; plus `shortcut`, if there is one; then
+    the ReLU, if `relu`.
     """
     images = channels_last(x)
     epilogue = Epilogue(None, shift, None if shortcut is None else channels_last(shortcut), relu)

@@ -7,11 +7,14 @@ others at the end, though threads start at different times and cores are not equ
 The size of a piece of work is given in one unit, *bytes*: as many as a core copies in the time. `products` turns
 multiply-adds of matrix products into it.
 
-Results are the same from run to run, whoever computes which part: what each part gives is kept apart, and sums are
-added up in the order of the parts. On the *number* of threads their last bits depend in three places, since numbers are
-added, or rows multiplied, in other groups: `blocks` makes enough of them for all threads; `parts` with `each=1`, one
-part for each thread, stands behind the weight gradients of `im2col.py` and `winograd.py`, whose sums are too large to
-be kept for each block; and behind the large products of `matmul.py`, whose parts are best large.
+Results are the same from run to run, whichever thread computes which part: the parts' results are kept apart, and
+added up in the order of the parts. With another *number* of threads the last bits may differ, because numbers are
+grouped differently, in three places:
+
+* `blocks` makes enough blocks for all threads;
+* the weight gradients of `im2col.py` and `winograd.py` are summed in one part for each thread (`parts(each=1)`), since
+  such sums are too large to be kept for each block;
+* large products in `matmul.py` are cut into one part for each thread.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ Kind = TypeVar("Kind", bound=type[Module])
 
 
 def conv_norm(conv: Conv2d, norm: BatchNorm2d, x: Tensor, shortcut: Tensor | None = None, relu: bool = False) -> Tensor:
-    """Return norm(conv(x)) + shortcut, and of this the ReLU if asked for; layer by layer, where somebody waits for what
-    is in between.
+    """Return norm(conv(x)) + shortcut, then its ReLU if `relu`; layer by layer if a hook, or a replaced `forward`,
+    needs what is in between.
     """
     if not (_is_plain(conv) and _is_plain(norm)) or watching_modules():
         y = norm(conv(x))

@@ -137,7 +137,7 @@ class BatchNorm(Module):
         return self.normalised(x)
 
     def normalised(self, x: Tensor, shortcut: Tensor | None = None, relu: bool = False) -> Tensor:
-        """Return what `forward` does, plus `shortcut`, and of this, if asked for, the ReLU: see `nn/fusion.py`."""
+        """Return what `forward` does, plus `shortcut`, then the ReLU if `relu`: see `nn/fusion.py`."""
         if x.ndim not in self.dimensions:
             raise ValueError(f"{type(self).__name__}: expected {self.expected}, got shape {x.shape}")
         statistics = self.running_mean, self.running_var

@@ -1,7 +1,8 @@
 """Repeating along an axis, and its transpose, summing over the repetitions.
 
 Operations broadcast their inputs without a word, as NumPy does, and their `backward` returns gradients in the output's
-shape: the sweep calls `SumTo` on them, here and nowhere else.
+shape; the sweep (`sweep._fitted`) sums them with `SumTo`. Only `MatMul` sums its own: the gradients of stacks of
+matrices have neither the input's shape nor the output's.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class BroadcastTo(Function):
 
 
 class SumTo(Function):
-    """Σ x over the axes along which `shape` was repeated to become x's  ⇒  ∂L/∂x = g, repeated again."""
+    """x summed down to `shape`, the transpose of `BroadcastTo`  ⇒  ∂L/∂x = g, repeated again."""
 
     def forward(self, x: Array, shape: tuple[int, ...]) -> Array:
         added = x.ndim - len(shape)

@@ -59,7 +59,9 @@ class Conv2dReLU(Conv2d):
 
 
 class Conv2dInputGrad(Function):
-    """y = ∂T/∂x, as a function of g and w (a transposed convolution)  ⇒  with upstream gradient h in the place of x."""
+    """y = ∂T/∂x, as a function of g and w (a transposed convolution)  ⇒  with upstream gradient h, which has
+    x's shape, ∂L/∂g = ∂T/∂g and ∂L/∂w = ∂T/∂w, at x = h.
+    """
 
     reads = {0: (1,), 1: (0,)}
 
@@ -76,7 +78,9 @@ class Conv2dInputGrad(Function):
 
 
 class Conv2dWeightGrad(Function):
-    """y = ∂T/∂w, as a function of x and g  ⇒  with upstream gradient h in the place of w."""
+    """y = ∂T/∂w, as a function of x and g  ⇒  with upstream gradient h, which has w's shape, ∂L/∂x = ∂T/∂x and
+    ∂L/∂g = ∂T/∂g, at w = h.
+    """
 
     reads = {0: (1,), 1: (0,)}
 

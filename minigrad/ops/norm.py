@@ -39,7 +39,7 @@ class BatchNorm(Function):
     the last two terms are what μ and σ² pass on. They are missing when μ and σ² are constants (`fixed`).
     """
 
-    reads = {0: (0, 1), 1: (0,), 2: (0,)}  # for ∂L/∂b alone x is not needed, but its sums are made together
+    reads = {0: (0, 1), 1: (0,), 2: (0,)}  # ∂L/∂b would not need x, but both sums are computed in one pass
     relu = False
 
     def forward(self, x: Array, w: Array, b: Array, shortcut: Array | None, statistics: Statistics) -> Array:
@@ -197,8 +197,8 @@ def batch_norm_add_relu(
     shortcut: Tensor | None = None,
     relu: bool = False,
 ) -> Tensor:
-    """Return `batch_norm`, plus `shortcut`, of the shape of x, if there is one, and of this, if asked for, the ReLU: in
-    the same passes over the data. Arguments and errors: as there.
+    """Return `batch_norm`, plus `shortcut` (of x's shape) if there is one, then the ReLU if `relu`: in the same passes
+    over the data. Arguments and errors: as there.
     """
     if x.ndim < 2:
         raise ValueError(f"batch_norm: expected an input of shape (N, C, ...), got shape {x.shape}")

@@ -21,8 +21,8 @@ A file is read in three steps. `minigrad/io/pickle_machine.py` runs the program 
 anything. `unpickler.py` tells it what the names mean that tensors and dictionaries are made of, all others staying
 labels, and `tensors.py` writes down each tensor as a description, checked against the size of its storage. When it is
 known which tensors are wanted, their storages, and no others, are read straight into the memory of the arrays. Whatever
-the file claims is checked against what is really there before memory is spent on it: a file of n bytes costs at most
-2 seconds and 300 MB, and beyond them a second for every 10 MB of it and three times its size.
+the file claims is checked against what is really there before memory is spent on it: a file costs at most
+2 seconds and another one for every 10 MB of it; and at most 300 MB of memory and three times its size.
 """
 
 from __future__ import annotations

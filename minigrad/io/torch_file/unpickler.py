@@ -118,9 +118,13 @@ class TensorUnpickler(PickleMachine):
             super().extend(target, values)
 
     def persistent_load(self, identifier: object) -> Storage | Skipped:
-        """Return the storage; the last part of the id was there before zip files, for a part of another storage."""
+        """Return the storage. Before there were zip files, ids had one entry more: for a part of another storage."""
         match identifier:
-            case ("storage", Skipped() as kind, *_) | ("module", Skipped() as kind, *_):  # the latter: a class's source
+            case ("storage", Skipped() as kind, *_) | (
+                "module",
+                Skipped() as kind,
+                *_,
+            ):  # "module": a class, with its source
                 return kind
             case ("storage", elements, key, str(), count) | ("storage", elements, key, str(), count, None):
                 found = checked_storage(key, elements, count)

@@ -5,7 +5,7 @@ An algorithm is a file with the same names: `suits(problem, direction)` tells wh
 reference suits everything. Which one that is, and why, `python -m minigrad.kernels` shows for each layer of a model.
 
     algorithm     for                                                        directions
-    winograd      3×3, stride 1, from 16 channels on                         all
+    winograd      3×3, stride 1, 16 channels and filters or more, 40 tiles     all
     planar        up to 8 channels: a network's first layers                 forwards, weight gradient
     strips        up to 8 channels, from 4 pictures on                       input gradient
     turned        stride 1, at most 3 times as many filters as channels       input gradient

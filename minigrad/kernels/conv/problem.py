@@ -96,11 +96,11 @@ class Problem(_Fields):
 
 
 class Suits(NamedTuple):
-    """Whether an algorithm suits a problem: conditions, by the words in which they are told. True if all hold.
+    """What an algorithm asks of a problem: each condition in words, and whether it holds. True if all hold.
 
     Attributes:
         can: without these it cannot compute the problem.
-        pays: where these hold as well, it was measured to be the fastest, of what stands behind it in the table.
+        pays: where these hold, too, it was measured to be faster than all that stand below it in the table.
     """
 
     can: dict[str, bool]

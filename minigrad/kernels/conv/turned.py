@@ -6,8 +6,8 @@ Read from the last tap to the first, that is what the forward pass computes, of 
 inputs and outputs, and with the padding d·(kernel − 1) − p: patches of O channels are copied once, where `im2col.py`
 reads, adds and writes patches of C channels. Winograd's algorithm does the same with its own forward pass.
 
-Gain over im2col's scattering (`python -m benchmarks.algorithms`): on 3×3 layers with as many filters as
-channels about twice its speed, with three times as many none to a third more; with four times as many it is lost.
+Gain over im2col's scattering (`python -m benchmarks.algorithms`), on 3×3 layers: about twice its speed with as many
+filters as channels, up to a third more with three times as many, slower with four times as many.
 """
 
 from __future__ import annotations
