@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo cifar10 pets test mutants fuzz lint format stubs types notebook gradcheck bench gpu clean
+.PHONY: help demo cifar10 pets test mutants fuzz lint format stubs types notebook gradcheck bench size gpu clean
 
 help:  ## this list
 	@awk -F ':.*## *' '/^[a-z0-9]+:.*## /{printf "%-12s%s\n", $$1, $$2}' Makefile
@@ -49,6 +49,9 @@ gradcheck: $(VENV)/.examples  ## every operation against finite differences, as 
 
 bench: $(VENV)/.torch  ## speed and memory beside PyTorch, each in its own process, alternating: ten minutes
 	$(RUN) -m benchmarks
+
+size:  ## the reading path in order, and how many lines each room and shelf has
+	$(PYTHON) -m benchmarks.size
 
 gpu:  ## on a machine with a GPU, with its own python3: tests, gradients, speed, in five minutes; GPU=--dry without one
 	$(PYTHON) -m tests.gpu $(GPU)
