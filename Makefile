@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo cifar10 pets test mutants fuzz lint format stubs types notebook gradcheck bench size gpu clean
+.PHONY: help demo cifar10 pets story test mutants fuzz lint format stubs types notebook gradcheck bench size gpu clean
 
 help:  ## this list
 	@awk -F ':.*## *' '/^[a-z0-9]+:.*## /{printf "%-12s%s\n", $$1, $$2}' Makefile
@@ -17,6 +17,11 @@ cifar10: $(VENV)/.examples  ## the real thing: downloads CIFAR-10 unless it is t
 
 pets: $(VENV)/.examples  ## cats and dogs, and where their heads are: downloads photos and weights
 	$(RUN) -m examples.localization --regime finetune
+
+story: $(VENV)/.story  ## the whole story, from a multiplication to boxes on photos, in Jupyter
+	mkdir -p runs/story
+	$(RUN) -m jupytext --quiet --to ipynb --output runs/story/story.ipynb examples/story.py
+	PYTHONPATH=$(CURDIR) $(RUN) -m jupyter lab runs/story/story.ipynb
 
 test: $(VENV)/.test  ## all tests, on all cores; add TESTS=tests/ops for a part
 	$(RUN) -m pytest -q -n auto --maxprocesses 8 $(TESTS)
@@ -41,8 +46,8 @@ stubs: $(VENV)/.test  ## write anew what editors see of the operators' table
 types: $(VENV)/.types  ## README's code, the examples and a user's script, as a type checker sees them
 	$(RUN) -m pytest -q tests/test_types.py
 
-notebook: $(VENV)/.notebook  ## README's code in a notebook, which must show a figure, a bar and a table
-	$(RUN) -m pytest -q tests/test_notebook.py
+notebook: $(VENV)/.notebook  ## README's code and the story in notebooks, which must show figures, bars and tables
+	$(RUN) -m pytest -q tests/test_notebook.py tests/test_story.py
 
 gradcheck: $(VENV)/.examples  ## every operation against finite differences, as a table
 	$(RUN) -m minigrad.gradcheck
@@ -73,6 +78,10 @@ $(VENV)/.types: setup.cfg | $(VENV)/bin/python
 
 $(VENV)/.notebook: setup.cfg | $(VENV)/bin/python
 	$(RUN) -m pip install --quiet --editable ".[examples,test,notebook]"
+	@touch $@
+
+$(VENV)/.story: setup.cfg | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --editable ".[examples,story]"
 	@touch $@
 
 $(VENV)/.torch: setup.cfg | $(VENV)/bin/python

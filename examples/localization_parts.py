@@ -168,7 +168,12 @@ def parameter_groups(config: dict[str, Any], model: Localizer) -> list[dict[str,
 
 
 def build_trainer(
-    config: dict[str, Any], model: Localizer, training: BoxDataset, validation: BoxDataset, folder: Path, device: str
+    config: dict[str, Any],
+    model: Localizer,
+    training: BoxDataset,
+    validation: BoxDataset,
+    folder: Path | None,
+    device: str,
 ) -> Trainer:
     """Put together optimizer, schedule and loaders for a configuration."""
     groups = parameter_groups(config, model)
@@ -198,5 +203,5 @@ def build_trainer(
         folder,
         schedule,
         config,
-        best=BEST_METRIC,
+        best=None if folder is None else BEST_METRIC,
     )
