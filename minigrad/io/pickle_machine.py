@@ -17,7 +17,8 @@ from __future__ import annotations
 import io
 import pickletools
 from collections.abc import Callable, Mapping, Set
-from typing import BinaryIO
+from functools import partial
+from typing import BinaryIO, NoReturn
 
 from minigrad.quoting import quoted
 
@@ -132,31 +133,50 @@ class PickleMachine:
         self.laid_aside: list[list] = []  # MARK lays the stack aside until an instruction collects what came since
         self.memo: dict[int, object] = {}
         self.left = self.max_instructions
-        read, admitted, literals = stream.read, self.admitted, self.max_literal is not None
-        while True:
-            code = read(1)
-            if code == b".":  # STOP
-                return self.pop(1)[0]
-            name, cost, width, read_argument, step = _INSTRUCTIONS.get(code, _UNKNOWN)
-            if literals and (width or name == "BINFLOAT") and name in admitted:
-                self.stack.append(self.literal(stream, width, read_argument))
-                continue
-            self.charge(cost)
-            if name not in admitted:
-                if not code:
-                    raise ValueError("the pickle has no end: the file is cut short, or the pickle is too long")
-                raise ValueError(f"instruction {name or code!r} does not belong here, expected {self.expected}")
-            if name == "GLOBAL":  # pickletools would undo escapes, and has a warning for bad ones
-                lines = [stream.readline(_LINE).removesuffix(b"\n").decode("utf-8", "replace") for _ in range(2)]
-                self.stack.append(self.name(*lines))
-                continue
-            argument = read_argument(stream) if read_argument else None
+        read, instructions = stream.read, self._instructions()
+        while (code := read(1)) != b".":  # STOP
+            cost, read_argument, step = instructions.get(code) or self._refuse(code)
+            self.left -= cost
+            if self.left < 0:
+                self.charge(0)
             if step is None:
-                self.stack.append(argument)
+                self.stack.append(read_argument(stream))
             else:
-                step(self, argument)
+                step(self, read_argument(stream) if read_argument else None)
+        return self.pop(1)[0]
 
-    def literal(self, stream: BinaryIO, width: int, read_argument: Callable[[BinaryIO], object]) -> object:
+    def _instructions(self) -> dict[bytes, tuple[int, Callable | None, Callable | None]]:
+        """Return what this machine does, by an instruction's byte: its cost, what reads its argument, and its step;
+        without one, the argument is pushed.
+        """
+        found = {}
+        for code, opcode in pickletools.code2op.items():
+            if opcode.name not in self.admitted:
+                continue
+            width, reader = _LENGTHS.get(opcode.name, 0), opcode.arg and opcode.arg.reader
+            if opcode.name == "GLOBAL":
+                reader = self._read_name
+            elif self.max_literal is not None and (width or opcode.name == "BINFLOAT"):
+                reader = partial(self.literal, width, reader)
+            # Literals pay by their length; floats, which are passed over, nothing.
+            cost = 0 if isinstance(reader, partial) else COSTS.get(opcode.name, 1)
+            found[code.encode("latin-1")] = cost, reader, _STEPS.get(opcode.name)
+        return found
+
+    def _refuse(self, code: bytes) -> NoReturn:
+        self.charge(1)
+        if not code:
+            raise ValueError("the pickle has no end: the file is cut short, or the pickle is too long")
+        opcode = pickletools.code2op.get(code.decode("latin-1"))
+        name = opcode.name if opcode else code
+        raise ValueError(f"instruction {name} does not belong here, expected {self.expected}")
+
+    def _read_name(self, stream: BinaryIO) -> object:
+        # pickletools would undo escapes, and has a warning for bad ones
+        lines = [stream.readline(_LINE).removesuffix(b"\n").decode("utf-8", "replace") for _ in range(2)]
+        return self.name(*lines)
+
+    def literal(self, width: int, read_argument: Callable[[BinaryIO], object], stream: BinaryIO) -> object:
         """Return the literal that begins here with its length in `width` bytes; None, passed over, if it is long.
 
         A width of 0 is that of a float.
@@ -198,10 +218,12 @@ class PickleMachine:
 
     def pop(self, count: int) -> list:
         """Take `count` values from the stack."""
-        if count > len(self.stack):
+        stack = self.stack
+        first = len(stack) - count
+        if first < 0:
             raise ValueError("damaged pickle: an instruction finds too little on the stack")
-        values = self.stack[len(self.stack) - count :]
-        del self.stack[len(self.stack) - count :]
+        values = stack[first:]
+        del stack[first:]
         return values
 
     def pop_to_mark(self) -> list:
@@ -290,16 +312,3 @@ _STEPS: dict[str, Callable] = {
     "BINPERSID": _push(lambda machine: machine.persistent_load(*machine.pop(1))),
 }
 _LINE = 4 * MAX_NAME + 2  # bytes; a longer one is no name that is looked up
-_UNKNOWN = (None, 1, 0, None, None)
-# By its byte: an instruction's name and cost, the width of the length of its literal, what reads its argument, and what
-# it does (None: push the argument).
-_INSTRUCTIONS = {
-    code.encode("latin-1"): (
-        opcode.name,
-        COSTS.get(opcode.name, 1),
-        _LENGTHS.get(opcode.name, 0),
-        opcode.arg and opcode.arg.reader,
-        _STEPS.get(opcode.name),
-    )
-    for code, opcode in pickletools.code2op.items()
-}

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -25,7 +26,12 @@ from minigrad.io.torch_file.tensors import Storage
 from minigrad.io.torch_file.unpickler import TensorUnpickler
 from minigrad.quoting import quoted
 
+if TYPE_CHECKING:
+    import zipfile
+
 MAX_DIRECTORY = 2**22  # bytes, some 80 for each storage
+LOCAL_HEADER = 30  # bytes, before an entry's name
+ENCRYPTED, UTF8 = 1, 1 << 11  # flags of an entry
 
 
 class ZipArchive:
@@ -35,8 +41,8 @@ class ZipArchive:
         import zipfile  # only here, because it is slow to import
 
         with _zip_errors():
-            self.archive = zipfile.ZipFile(_ShortReads(file))
-        entries = self.archive.infolist()
+            entries = zipfile.ZipFile(_ShortReads(file)).infolist()
+        self.file = file
         # A zip bomb needs no compression: many entries can be the same bytes.
         if sum(entry.compress_size for entry in entries) > file_size:
             raise ValueError("damaged zip archive: its entries are larger than the file")
@@ -75,8 +81,28 @@ class ZipArchive:
             raise ValueError(
                 f"entry {quoted(name)} of the archive has {entry.file_size} bytes, expected at most {limit}"
             )
-        with _zip_errors(), self.archive.open(entry) as stream:
-            return read_bytes(stream, entry.file_size)
+        if entry.header_offset < 0:
+            raise _damaged("an entry begins before the file does")
+        return self._stored(entry)
+
+    def _stored(self, entry: zipfile.ZipInfo) -> np.ndarray:
+        """Return the bytes of a stored entry: what `ZipFile.open` does, without all that inflates and deciphers."""
+        file = self.file
+        file.seek(entry.header_offset)
+        header = file.read(LOCAL_HEADER)
+        if header[:4] != b"PK\3\4" or len(header) < LOCAL_HEADER:
+            raise _damaged(f"{quoted(entry.filename)} does not begin where it should")
+        flags, name_size, extra_size = struct.unpack("<6xH18x2H", header)
+        if (flags | entry.flag_bits) & ENCRYPTED:
+            raise _damaged(f"{quoted(entry.filename)} is encrypted")
+        name = file.read(name_size).decode("utf-8" if flags & UTF8 else "cp437", "replace")
+        if name != entry.orig_filename:
+            raise _damaged(f"{quoted(entry.filename)} is called {quoted(name)} where it begins")
+        file.seek(entry.header_offset + LOCAL_HEADER + name_size + extra_size)
+        content = read_bytes(file, entry.file_size)
+        if entry.CRC is not None and zlib.crc32(content) != entry.CRC:
+            raise _damaged(f"Bad CRC-32 for {quoted(entry.filename)}")
+        return content
 
 
 class _ShortReads:
@@ -114,4 +140,8 @@ def _zip_errors() -> Iterator[None]:
         reason = str(error) or "it is cut short"
         if reason == "File is not a zip file":  # although it begins as one
             reason = "its directory, which stands at the end, is missing: the file is cut short"
-        raise ValueError(f"damaged or encrypted zip archive: {reason}") from None
+        raise _damaged(reason) from None
+
+
+def _damaged(reason: str) -> ValueError:
+    return ValueError(f"damaged or encrypted zip archive: {reason}")
