@@ -40,6 +40,7 @@ SHELVES = {
         "tensor.py",
         "function.py",
         "sweep.py",
+        "ownership.py",
         "operators.py",
         "grad_mode.py",
         "hooks.py",

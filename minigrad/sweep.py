@@ -14,7 +14,6 @@ import os
 import threading
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from sys import getrefcount
 from typing import Any, NoReturn
 
 import numpy as np
@@ -24,8 +23,8 @@ from minigrad.backend import Array
 from minigrad.function import Function, edge_of
 from minigrad.grad_mode import enable_grad, grad_mode, no_grad
 from minigrad.ops.broadcasting import OnesLike, SumTo, ZerosLike, broadcasts
-from minigrad.ops.casting import Clone
 from minigrad.ops.elementwise import Add
+from minigrad.ownership import owned
 from minigrad.tensor import Tensor
 
 RECORDING, SILENT = enable_grad(), no_grad()  # the sweep itself, for second derivatives or without them
@@ -58,7 +57,7 @@ def backward(self: Tensor, grad: Any = None, retain_graph: bool = False, create_
         ValueError: `grad` is missing or has another shape.
     """
     with RECORDING if create_graph else SILENT:
-        found = _owned(_sweep([self], [grad], None, retain_graph or create_graph))
+        found = owned(_sweep([self], [grad], None, retain_graph or create_graph))
         with _accumulation:
             for leaf, leaf_grad in found.items():
                 leaf.grad = leaf_grad if leaf.grad is None else leaf.grad + leaf_grad
@@ -101,7 +100,7 @@ def grad(
             raise RuntimeError(f"grad: input {i} of shape {tensor.shape} does not require gradients")
     targets = [edge_of(tensor) for tensor in inputs]
     with RECORDING if create_graph else SILENT:
-        found = _owned(_sweep(outputs, grad_outputs, set(targets), retain_graph or create_graph))
+        found = owned(_sweep(outputs, grad_outputs, set(targets), retain_graph or create_graph))
     results, given = [], set()
     for x, edge in zip(inputs, targets, strict=True):
         result = found[edge] if edge in found else ZerosLike.apply(x)
@@ -188,53 +187,6 @@ def _refuse(node: Function, found: tuple) -> NoReturn:
     kinds, count = ", ".join(type(g).__name__ for g in found), len(node.edges)
     expected = "a Tensor, as the sweep is recorded," if grad_mode.enabled else "an array"
     raise TypeError(f"backward of {node.name} returned {kinds}; expected {expected} or None for each of {count} inputs")
-
-
-def _owned(grads: dict[Any, Any]) -> dict[Any, Tensor]:
-    """Return the gradients as Tensors whose memory is nobody else's: whoever gets them may write into them.
-
-    Python counts how often an object is referred to, and a view refers to the array whose memory it shows. So an array
-    that only `grads` refers to is nobody else's; any other is copied, and so is one that shows a number several times,
-    and while the sweep is recorded all are, since nodes may have saved them. (PyTorch's AccumulateGrad does the same.)
-    """
-    owned = {}
-    for edge, count in zip(list(grads), _references(grads), strict=True):
-        grad = grads.pop(edge)  # so that of two views of one array only the first is copied
-        if isinstance(grad, Tensor):
-            grad = Clone.apply(grad, order="K")
-        elif count > ALONE or (grad.base is not None and _is_shared(grad)):
-            grad = _copied(grad)
-        owned[edge] = grad if isinstance(grad, Tensor) else Tensor._wrap(grad)
-    return owned
-
-
-def _copied(array: Array) -> Array:
-    with backend.use_device(backend.device_of(array)):
-        return array.astype(array.dtype, order="K", copy=True)
-
-
-def _references(grads: dict[Any, Any]) -> list[int]:
-    return [getrefcount(grad) for grad in grads.values()]
-
-
-def _references_to_base(view: Array) -> int:
-    return getrefcount(view.base)
-
-
-# What the counts are of what only a dict refers to, or only a view: the counting itself refers to it, too.
-ALONE = _references({None: np.empty(1)})[0]
-BASE_ALONE = _references_to_base(np.empty(1)[:])
-
-
-def _is_shared(view: Array) -> bool:
-    """Whether more than one view shows memory of the same array, or one number in it stands for several elements, as in
-    what `broadcast_to` returns.
-    """
-    if not backend.is_array(view.base) or _references_to_base(view) > BASE_ALONE:
-        return True
-    if not getattr(view.flags, "writeable", True):  # NumPy marks it so, also where nothing is repeated
-        return True
-    return any(step == 0 and n > 1 for step, n in zip(view.strides, view.shape, strict=True))
 
 
 def _array(grad: Any) -> Array:

@@ -25,21 +25,6 @@ else:
     Operators = object
 
 
-class Size(int):
-    """A number of elements that remembers the shape, and tells it when it is called."""
-
-    shape: tuple[int, ...]
-
-    def __new__(cls, shape: tuple[int, ...]) -> Size:
-        size = super().__new__(cls, math.prod(shape))
-        size.shape = shape
-        return size
-
-    def __call__(self, dim: int | None = None) -> Any:
-        """Return the shape, or the length along one axis."""
-        return self.shape if dim is None else self.shape[dim]
-
-
 class Tensor(Operators):
     """An n-dimensional array with a gradient.
 
@@ -247,6 +232,21 @@ class Tensor(Operators):
     def _bump_version(self) -> None:
         """Note that `data` was written in place; backward then refuses arrays that it saved before."""
         self._version[0] += 1
+
+
+class Size(int):
+    """A number of elements that remembers the shape, and tells it when it is called."""
+
+    shape: tuple[int, ...]
+
+    def __new__(cls, shape: tuple[int, ...]) -> Size:
+        size = super().__new__(cls, math.prod(shape))
+        size.shape = shape
+        return size
+
+    def __call__(self, dim: int | None = None) -> Any:
+        """Return the shape, or the length along one axis."""
+        return self.shape if dim is None else self.shape[dim]
 
 
 class Parameter(Tensor):

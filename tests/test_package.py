@@ -77,6 +77,7 @@ LAYERS = [
     ["hooks"],
     ["function"],
     ["ops"],
+    ["ownership"],
     ["sweep"],
     ["operators", "watching"],
     ["nn", "optim", "data", "gradcheck", "io"],
