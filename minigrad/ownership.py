@@ -1,7 +1,7 @@
 """Gradients in memory of their own, without copying those that already have it.
 
 What a user gets as `.grad` is clipped, scaled and kept: its memory must be nobody else's. To copy every gradient would
-be right, and cost a small network a tenth of its step; so here it is found out which of them nobody else can see.
+be right, but slow; so only those are copied that somebody else can see.
 """
 
 from __future__ import annotations
