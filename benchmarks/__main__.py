@@ -56,6 +56,7 @@ def _main(arguments: list[str] | None) -> int:
         device_module(options.device)
     except DeviceError as error:
         parser.error(str(error))
+    measure.hold_to(options.isa)
     available = installed(options.device)
     frameworks = [name for name in LOADERS if name in options.frameworks and name in available]
     for name in options.frameworks:
@@ -177,6 +178,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--frameworks", nargs="+", choices=LOADERS, default=list(LOADERS), metavar="NAME",
         help=f"what to compare, of: {', '.join(LOADERS)} (default: all that are installed)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--isa", choices=measure.ISA, default="native",
+        help="avx2: hold both sides to what a laptop's processor has; native: whatever is here (default)",
     )  # fmt: skip
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where to compute (default: cpu)")
     parser.add_argument(

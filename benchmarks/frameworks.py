@@ -25,7 +25,8 @@ class Framework:
         no_grad: its context manager under which nothing is recorded.
         resnet18: builds the one network that is more than a chain of layers.
         threads: how many threads it computes with.
-        versions: its own version and those of the libraries that its speed depends on, by name.
+        versions: its own version and those of the libraries that its speed depends on, by name; with the instruction
+            set that they use here.
         placed: gives a module's parameters the device and memory order in which they are to be used, and returns the
             module.
         device: where everything lies and is computed, "cpu" or "cuda".
@@ -54,7 +55,8 @@ def _minigrad(device: str = "cpu") -> Framework:
     import minigrad as mg
     from models import resnet18
 
-    blas = {pool["internal_api"]: str(pool["version"]) for pool in threadpool_info() if pool["user_api"] == "blas"}
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    blas = {pool["internal_api"]: f"{pool['version']} ({pool.get('architecture', 'unknown')})" for pool in pools}
     versions = {"minigrad": mg.__version__, "NumPy": np.__version__, **blas}
     framework = Framework(mg.nn, mg.optim, mg.Tensor, mg.no_grad, resnet18, mg.get_num_threads(), versions, mg.nn.fused)
     if device == "cpu":
@@ -82,7 +84,7 @@ def _torch(device: str = "cpu") -> Framework:
 
     from benchmarks.torch_resnet import ResNet18
 
-    versions = {"PyTorch": str(torch.__version__)}
+    versions = {"PyTorch": f"{torch.__version__} ({torch.backends.cpu.get_cpu_capability()})"}
     framework = Framework(
         torch.nn, torch.optim, torch.from_numpy, torch.no_grad, ResNet18, torch.get_num_threads(), versions
     )

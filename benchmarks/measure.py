@@ -22,6 +22,27 @@ IMPORT = "import time; start = time.perf_counter(); import {}; print(time.perf_c
 # minigrad's threads, and those of OpenMP (PyTorch) and of the two usual BLAS libraries.
 THREADS = ("MINIGRAD_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
+# What holds NumPy's BLAS and PyTorch's libraries to an instruction set that the processor may exceed.
+ISA = {
+    "native": dict.fromkeys(
+        ("OPENBLAS_CORETYPE", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY")
+    ),
+    "avx2": {
+        "OPENBLAS_CORETYPE": "Haswell",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+    },
+}
+
+
+def hold_to(isa: str) -> None:
+    """Let all workers to come compute with an instruction set, a name in `ISA`, whatever the environment says."""
+    for variable, value in ISA[isa].items():
+        os.environ.pop(variable, None)
+        if value:
+            os.environ[variable] = value
+
 
 class WorkerError(RuntimeError):
     """A worker process failed; the message carries what it said."""

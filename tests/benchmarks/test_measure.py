@@ -53,3 +53,13 @@ def test_threads_are_set_for_all_libraries(asked):
 def test_the_worker_uses_the_threads_that_the_row_names():
     answers = measure.group_rounds([ROWS["scaling-vgg-16-1"]], ["minigrad"], rounds=1, steps=1)
     assert answers["scaling-vgg-16-1"]["minigrad"][0]["threads"] == 1
+
+
+def test_workers_are_held_to_an_instruction_set_or_to_none_whatever_the_environment_says(monkeypatch):
+    for variable in measure.ISA["avx2"]:
+        monkeypatch.setenv(variable, "Prescott")
+    shown = f"import os; print(*map(os.environ.get, {list(measure.ISA['avx2'])}))"
+    measure.hold_to("avx2")
+    assert measure._python("-c", shown) == "Haswell AVX2 AVX2 avx2"
+    measure.hold_to("native")
+    assert measure._python("-c", shown) == "None None None None"
