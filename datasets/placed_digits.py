@@ -27,7 +27,7 @@ class PlacedDigits(BoxDataset):
     and colour are random, and so is the background: smooth colours, filled rectangles, ellipses and lines, and noise.
     The digit is lighter or darker than everything around it, never of a fixed colour.
 
-    Each picture depends on `seed`, `train` and its index alone, so the first ones are the same for any `count`. The
+    Each picture depends only on `seed`, `train` and its index, so the first ones are the same for any `count`. The
     true box is known exactly: it touches the outermost pixels with visible ink. A mirrored digit is not a digit: do
     not train with horizontal flips.
 

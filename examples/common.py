@@ -225,7 +225,7 @@ def command_line(module: str, argv: Sequence[str]) -> str:
 
 
 def quoted(arguments: Sequence[str]) -> str:
-    """Return arguments as they are written in a shell; Windows' shells know double quotes alone."""
+    """Return arguments as they are written in a shell; Windows' shells know only double quotes."""
     return subprocess.list2cmdline(arguments) if sys.platform == "win32" else shlex.join(arguments)
 
 

@@ -26,7 +26,7 @@ class Callback(Protocol):
 class EarlyStopping:
     """Ends the training when a metric has not become better for `patience` epochs.
 
-    It looks at the history alone; so a resumed run stops where the uninterrupted one would have. A run that is resumed
+    It looks only at the history; so a resumed run stops where the uninterrupted one would have. A run that is resumed
     after it was stopped early goes on for one epoch at least.
 
     Args:

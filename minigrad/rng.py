@@ -1,6 +1,6 @@
 """Random numbers: one seed, from which everything follows.
 
-What is drawn once, or on the CPU alone, comes from `generator()`, a generator of NumPy's: first weights, the order of
+What is drawn once, or only on the CPU, comes from `generator()`, a generator of NumPy's: first weights, the order of
 pictures. What is drawn in every step, on whatever device, comes from a hash instead: the number of the draw is its key,
 and the n-th element is hash(key, n) (see `kernels/random.py`). There is no state but the count of draws, so every
 device draws the same numbers, and a checkpoint holds one integer.
@@ -76,7 +76,7 @@ def next_key() -> int:
 @contextmanager
 def random_stream(*key: int) -> Iterator[None]:
     """Let dropout draw from a stream of its own, in this thread: within the context its masks follow from the seed and
-    `key` alone, whatever was drawn before, and leave no trace after it.
+    `key`, whatever was drawn before, and leave no trace after it.
 
         with mg.random_stream(epoch, step, shard):
             loss = model(x)

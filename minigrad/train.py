@@ -146,7 +146,7 @@ class Trainer:
         callbacks: called after each epoch, such as `EarlyStopping("val_loss")`.
         best: a metric of the validation, such as "accuracy" or "loss"; less is better as for `EarlyStopping`, or as
             `("mae", "min")` says. The checkpoint of the epoch where it was best is kept in `folder` beside the last
-            one; None keeps the last alone.
+            one; None keeps only the last.
 
     Raises:
         TypeError: a loader is no DataLoader, `callbacks` no list of functions; or there is a folder, and `config` holds

@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         parser.add_argument("model", metavar="MODULE:NAME", help="what makes the model when called, as models:CifarCNN")
         parser.add_argument("--input", metavar="N,C,H,W", required=True, help="the shape of a batch: 128,3,32,32")
-        parser.add_argument("--eval", action="store_true", help="evaluation, forwards alone; default: training")
+        parser.add_argument("--eval", action="store_true", help="evaluation, only forwards; default: training")
         options = parser.parse_args(arguments)
         try:
             print(of_model(_made(options.model), _pictures(options.input), options.eval))

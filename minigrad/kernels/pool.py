@@ -196,7 +196,7 @@ def _collect(give: Callable[[int, tuple[slice, ...], Array], None], grads: Array
 
 @lru_cache(1000)
 def _alike(kernel: int, stride: int, padding: int, windows: int, size: int) -> list[tuple[slice, int, list]]:
-    """Divide the elements of an axis into those that lie alike in their windows.
+    """Divide the elements of an axis by the places that they take in their windows.
 
     With kernel 3, stride 2 and padding 1, window i sees elements 2i − 1, 2i and 2i + 1. So even elements are at place 1
     of one window, i; odd ones at place 2 of window i and at place 0 of window i + 1.

@@ -93,7 +93,7 @@ class Module:
         if value is not None and not isinstance(value, expected):
             raise TypeError(
                 f"{type(self).__name__}.{name}: expected a {expected.__name__} or None, got {type(value).__name__}; to "
-                f"change the values alone, assign to .{name}.data"
+                f"change only the values, assign to .{name}.data"
             )
         super().__setattr__(name, value)
 

@@ -17,8 +17,8 @@ from minigrad.tensor import Tensor
 
 
 class Elementwise(Function):
-    """A `Function` in which an element of the output depends on those elements of the inputs alone that stand at the
-    same place, after broadcasting; and a gradient on those of the output's gradient, in the same way.
+    """A `Function` in which an element of the output depends only on the elements of the inputs at the same place,
+    after broadcasting; and a gradient's element on that of the output's gradient, in the same way.
     """
 
     def forward_on_gpu(self, arrays: Sequence[Any], options: dict[str, Any]) -> Array:

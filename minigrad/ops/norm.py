@@ -50,7 +50,7 @@ class BatchNorm(Function):
 
     def backward(self, grad: Array) -> tuple:
         x, w, *_ = self.inputs
-        if not any(self.needs[:3]):  # the shortcut alone has no use for the sums
+        if not any(self.needs[:3]):  # only the shortcut needs a gradient: no sums
             return None, None, None, grad
         sums = BatchNormSums.apply(grad, x, statistics=self.statistics)
         grad_x = BatchNormInputGrad.apply(grad, x, w, sums, statistics=self.statistics) if self.needs[0] else None

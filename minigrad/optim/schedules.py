@@ -212,7 +212,7 @@ class OneCycleLR(Schedule):
     The cycle has `total_steps` learning rates, for t = 0 … total_steps-1. One more `step()`, the one after the last
     optimizer step, is allowed; a further one raises ValueError.
 
-    As in PyTorch, the cycle alone decides: a learning rate that was changed by hand is overwritten, and after a group
+    As in PyTorch, only the cycle decides: a learning rate that was changed by hand is overwritten, and after a group
     was added `step()` raises ValueError, because that group has no `max_lr`.
     """
 

@@ -42,7 +42,7 @@ def turned(problem: Problem, g: Array, w: Array) -> tuple[Problem, Array, Array]
     w = w.reshape(groups, -1, *w.shape[1:])[..., ::-1, ::-1].transpose(0, 2, 1, 3, 4)
     w = w.reshape(-1, problem.filters // groups, *kernel)
     reach = [d * (k - 1) - p for k, p, d in zip(kernel, padding, dilation, strict=True)]
-    if min(reach) < 0:  # padding wider than the kernel: the outermost gradients belong to the padding alone
+    if min(reach) < 0:  # padding wider than the kernel: the outermost gradients belong only to the padding
         rows, columns = (slice(max(0, -r), n + min(0, r)) for r, n in zip(reach, g.shape[2:], strict=True))
         g = g[:, :, rows, columns]
     window = Window(kernel, (1, 1), (max(0, reach[0]), max(0, reach[1])), dilation, groups)
