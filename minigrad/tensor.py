@@ -36,7 +36,7 @@ class Tensor(Operators):
 
     Attributes:
         data: the bare array; a Tensor that is assigned gives a copy of its own. Backward refuses to use values that
-            changed since they were saved, whether by an optimizer, `load_state_dict`, `x -= step` inside `no_grad`, or an
+            changed since they were saved: by an optimizer, `load_state_dict`, `x -= step` inside `no_grad`, or an
             assignment such as `x.data -= 1`. Only what is written into the array behind the Tensor's back,
             `x.data[0] = 1`, goes unnoticed: do that only to a leaf that no operation has used yet.
         grad: the gradient, a Tensor of the same shape, or None. `backward` adds to it. It shares its memory with nobody

@@ -3,8 +3,8 @@
 A `Dataset` answers two questions: how many items it has, and what a *batch* of them is, as arrays. Whole batches are
 indexed, transformed and made into Tensors at once; there is never a Tensor per picture.
 
-Order and augmentation of a `DataLoader` follow from seed, epoch and batch index, and nothing else. So they are the same for any
-number of worker threads, and a training run resumed at epoch k sees exactly what the uninterrupted run would have seen.
+Order and augmentation of a `DataLoader` follow from seed, epoch and batch index. So they are the same for any number of
+worker threads, and a training run resumed at epoch k sees exactly what the uninterrupted run would have seen.
 """
 
 from minigrad.data.dataset import Batch, Dataset, Subset, TensorDataset, random_split

@@ -1,5 +1,5 @@
-"""Random masks from a hash: element n depends only on n and a key, so masks are the same on every device, in whatever parts
-they are computed.
+"""Random masks from a hash: element n depends only on n and a key, so masks are the same on every device, in
+whatever parts they are computed.
 
 The hash is SplitMix64 (Steele, Lea & Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014, figure 16):
 the k-th 64 bits are mix(key + k·γ), k = 1, 2, …, with the odd number γ = ⌊2⁶⁴/golden ratio⌋. Each gives two elements,
