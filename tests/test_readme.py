@@ -43,3 +43,17 @@ def test_readme_is_short_and_the_pages_that_it_names_are_there():
     for page in (*readme.PAGES, *(readme.ROOT / "docs").glob("*.md"), readme.ROOT / "minigrad/kernels/README.md"):
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), (page.name, target)
+
+
+def test_what_the_text_on_backpropagation_names_in_the_source_is_there():
+    page = readme.ROOT / "docs" / "backprop.md"
+    named = 0
+    for paragraph in re.findall(
+        r"^In the source: (.*?)(?: In the tour|\n\n)", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    ):
+        files = [page.parent / target for target in re.findall(r"\]\(([^)]+\.py)\)", paragraph)]
+        source = "\n".join(file.read_text(encoding="utf-8") for file in files)
+        for name in re.findall(r"`(?:Function\.)?(\w+)`", paragraph):
+            named += 1
+            assert re.search(rf"\b{name}\b", source), (name, files)
+    assert named >= 20
