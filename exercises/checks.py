@@ -1,0 +1,169 @@
+"""The checks of exercises 1 to 6. They know the answers, and what the usual mistakes give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from exercises.checking import Exercise, Wrong, array_of, compare, parts_of
+
+
+def _random(*shape: int) -> np.ndarray:
+    return np.random.default_rng(sum(shape)).standard_normal(shape)
+
+
+def check_multiplication(module: Any) -> None:
+    """Exercise 1."""
+    g, a, b = (np.random.default_rng(seed).standard_normal((2, 3)) for seed in (1, 2, 3))
+    names = "∂L/∂a", "∂L/∂b"
+    grad_a, grad_b = parts_of(module.multiplication_backward(g.copy(), a.copy(), b.copy()), names)
+    own = "an input's gradient is g times the *other* input: a grows, and y grows by b"
+    for got, name, right, value in ((grad_a, names[0], g * b, a), (grad_b, names[1], g * a, b)):
+        other = b if value is a else a
+        mistakes = {
+            f"{name}: you multiplied by the input's own value; {own}.": g * value,
+            f"{name}: this is the slope of y, not of L: multiply by g, the gradient that arrives.": other,
+            f"{name}: this is g itself, as for an addition; {own}.": g,
+            f"{name}: this is g·a·b; only the other input belongs there.": g * a * b,
+        }
+        compare(got, right, name, mistakes)
+
+
+def check_broadcasting(module: Any) -> None:
+    """Exercise 2."""
+    for g, shape, axes, keep in (
+        (_random(2, 3), (3,), (0,), False),
+        (_random(2, 3), (2, 1), (1,), True),
+        (_random(4, 2, 3), (2, 1), (0, 2), True),
+        (_random(2, 3), (), (0, 1), False),
+        (_random(2, 3), (2, 3), (), False),
+    ):
+        right = g.sum(axes, keepdims=keep).reshape(shape) if axes else g
+        mistakes: dict[str, Any] = {}
+        if axes:
+            mistakes[f"{shape}: not summed at all; an entry that was repeated gets a share from each use."] = g
+            mistakes[f"{shape}: this is the mean; shares add up, they are not averaged."] = g.mean(axes).reshape(shape)
+            first = g[tuple(0 if i in axes else slice(None) for i in range(g.ndim))].reshape(shape)
+            mistakes[f"{shape}: this is the first repetition alone; the others send shares, too."] = first
+            flat = f"{shape}: the sum is right, but the axis of length 1 has gone; keep it (keepdims=True)."
+            if 1 in shape:
+                mistakes[flat] = right.reshape([n for n in shape if n != 1])
+        for axis in range(g.ndim):
+            if axis not in axes:
+                words = f"{shape}: you summed over axis {axis}, along which nothing was repeated."
+                mistakes[words] = g.sum(axis)
+                mistakes[words + " "] = g.sum(axis, keepdims=True)
+        compare(module.sum_to(g.copy(), shape), right, f"sum_to(g {g.shape}, {shape})", mistakes)
+
+
+def check_relu(module: Any) -> None:
+    """Exercise 3."""
+    x = np.array([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
+    g = np.array([5.0, -6.0, 7.0, -8.0, 9.0, 10.0])
+    mistakes = {
+        "The mask comes from x, not from g: where x is positive, a negative gradient passes, too.": np.where(
+            g > 0, g, 0
+        ),
+        "At 0 the slope is chosen to be 0: x > 0, not x >= 0.": np.where(x >= 0, g, 0),
+        "This is g everywhere: where x is negative, y does not change, and nothing comes back.": g,
+        "This is g·relu(x): y's slope is 1 where x is positive, not y.": g * np.maximum(x, 0),
+        "This is relu(g): ReLU's backward is not ReLU.": np.maximum(g, 0),
+        "This is the slope of y; multiply by g, that is: let g through.": (x > 0).astype(float),
+    }
+    compare(module.relu_backward(g.copy(), x.copy()), np.where(x > 0, g, 0), "∂L/∂x", mistakes)
+    found = array_of(module.relu_backward(np.array([np.inf, np.inf]), np.array([-1.0, 1.0])), "∂L/∂x")
+    if np.isnan(found).any():
+        raise Wrong("0·∞ is nan: an infinite g beside a mask of 0. Select with np.where instead of multiplying.")
+
+
+def check_softmax(module: Any) -> None:
+    """Exercise 4."""
+
+    def right(x: np.ndarray, axis: Any = 1) -> np.ndarray:
+        e = np.exp(x - x.max(axis, keepdims=True))
+        return e / e.sum(axis, keepdims=True)
+
+    x = _random(2, 3)
+    mistakes = {
+        "All entries together add up to 1; each *row* should: sum along axis 1.": right(x, (0, 1)),
+        "Columns add up to 1; each row should: sum along axis 1.": right(x, 0),
+        "These are exponentials; divide each row by its sum.": np.exp(x),
+        "These are exponentials of x less its maximum; divide each row by its sum.": np.exp(
+            x - x.max(1, keepdims=True)
+        ),
+        "Divided by the sum of the scores; divide by the sum of the exponentials.": np.exp(x) / x.sum(1, keepdims=True),
+        "These are logarithms of probabilities.": np.log(right(x)),
+    }
+    compare(module.softmax(x.copy()), right(x), "softmax(x)", mistakes)
+    for large in (np.array([[1000.0, 1001.0]]), np.array([[0.0, 1.0], [-1000.0, -1001.0]])):
+        found = array_of(module.softmax(large.copy()), "softmax(x)")
+        if not np.isfinite(found).all():
+            raise Wrong(
+                f"For scores {large.tolist()} this is {found.tolist()}: exponentials overflow, or all of a row vanish. "
+                "Subtract each row's own largest score first."
+            )
+        compare(found, right(large), f"softmax({large.tolist()})")
+
+
+def check_cross_entropy(module: Any) -> None:
+    """Exercise 5."""
+    x, targets = _random(4, 3), np.array([0, 2, 1, 2])
+    p = np.exp(x) / np.exp(x).sum(1, keepdims=True)
+    rows, hot = np.arange(4), np.eye(3)[targets]
+    losses = -np.log(p[rows, targets])
+    loss, grad = parts_of(module.cross_entropy(x.copy(), targets.copy()), ("the loss", "∂L/∂x"))
+    compare(loss, losses.mean(), "the loss", {
+        "The loss is the sum of the rows' losses; take the mean.": losses.sum(),
+        "The loss has the wrong sign: −ln p is positive.": -losses.mean(),
+        "These are the losses of all rows; take their mean.": losses,
+        "This is the mean of p, without a logarithm.": p[rows, targets].mean(),
+        "Averaged over all entries; a row has one loss, that of its class.": losses.sum() / x.size,
+        "The logarithm has base 2 (log2); take the natural one.": losses.mean() / np.log(2),
+    })  # fmt: skip
+    compare(grad, (p - hot) / 4, "∂L/∂x", {
+        "∂L/∂x is that of the sum; the mean divides it by N.": p - hot,
+        "∂L/∂x is p alone; where the class is right, subtract 1.": p / 4,
+        "∂L/∂x has the wrong sign: p − [c = t], so that a step downhill raises the right score.": (hot - p) / 4,
+        "∂L/∂x is divided by all entries; the mean is over N rows.": (p - hot) / x.size,
+        "∂L/∂x is −1/p at the class: that is ∂L/∂p; go on to the scores.": np.where(hot == 1, -1 / p, 0) / 4,
+    })  # fmt: skip
+    huge = parts_of(module.cross_entropy(np.array([[1000.0, 0.0]]), np.array([0])), ("the loss", "∂L/∂x"))
+    if not all(np.isfinite(part).all() for part in huge):
+        raise Wrong("Scores of 1000 give nan or infinity: subtract each row's largest score first (exercise 4).")
+
+
+def check_max_pool(module: Any) -> None:
+    """Exercise 6."""
+    x = np.array([[1.0, 5, 2, 0], [3, 4, 8, 1], [7, 7, -1, -2], [6, 7, -4, -3]])
+    g = np.array([[10.0, 20], [30, 40]])
+    windows = x.reshape(2, 2, 2, 2).transpose(0, 2, 1, 3).reshape(2, 2, 4)
+
+    def put(shares: np.ndarray) -> np.ndarray:
+        return (shares * g[..., None]).reshape(2, 2, 2, 2).transpose(0, 2, 1, 3).reshape(4, 4)
+
+    ties = windows == windows.max(2, keepdims=True)
+    last = np.eye(4)[3 - windows[..., ::-1].argmax(2)]
+    right = put(np.eye(4)[windows.argmax(2)])
+    mistakes = {
+        "Where several are largest, all of them got g: only the first one does.": put(ties.astype(float)),
+        "Where several are largest, they shared g: the first one gets all of it.": put(
+            ties / ties.sum(2, keepdims=True)
+        ),
+        "Where several are largest, the last one got g: the first one does.": put(last),
+        "All four of a window got a quarter of g: that is the average's backward.": put(np.full((2, 2, 4), 0.25)),
+        "All four of a window got g: only the largest one does.": put(np.ones((2, 2, 4))),
+        "g was multiplied by the maximum: its slope is 1.": right * x,
+        "This marks the places; g belongs there.": (right != 0).astype(float),
+    }
+    compare(module.max_pool_backward(g.copy(), x.copy()), right, "∂L/∂x", mistakes)
+
+
+FIRST = (
+    Exercise(1, "e01_multiplication", "the backward of a multiplication", check_multiplication),
+    Exercise(2, "e02_broadcasting", "undoing broadcasting", check_broadcasting),
+    Exercise(3, "e03_relu", "ReLU at its kink", check_relu),
+    Exercise(4, "e04_softmax", "a softmax that does not overflow", check_softmax),
+    Exercise(5, "e05_cross_entropy", "cross-entropy and its gradient", check_cross_entropy),
+    Exercise(6, "e06_max_pool", "max-pooling, backwards", check_max_pool),
+)

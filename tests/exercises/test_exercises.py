@@ -1,0 +1,236 @@
+"""Right answers pass, blanks stay blank, and wrong answers are told what is wrong with them."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from exercises.__main__ import EXERCISES, main
+from exercises.checking import checked
+from minigrad import nn
+from tests.exercises import answers
+
+FOLDER = Path(__file__).parents[2] / "exercises"
+
+
+def result(number, **functions):
+    return checked(EXERCISES[number - 1], SimpleNamespace(**functions))
+
+
+@pytest.mark.parametrize(
+    ("number", "answer"), [(number, answer) for number, several in answers.RIGHT.items() for answer in several]
+)
+def test_right_answers_pass_also_when_written_differently(number, answer):
+    assert result(number, **answer) == ("done", "")
+
+
+def test_there_is_an_answer_to_every_exercise():
+    assert [exercise.number for exercise in EXERCISES] == list(range(1, 13)) == list(answers.RIGHT)
+
+
+# ---- wrong answers that learners give --------------------------------------------------------------------------------
+
+
+def cross_entropy(loss=lambda losses: losses.mean(), grad=lambda p, hot: (p - hot) / len(p)):
+    def wrong(x, targets):
+        p, hot = answers.softmax(x), np.eye(x.shape[1])[targets]
+        return loss(-np.log((p * hot).sum(1))), grad(p, hot)
+
+    return {"cross_entropy": wrong}
+
+
+def normalised(x, eps, ddof=0):
+    r = 1 / np.sqrt(x.var(0, ddof=ddof) + eps)
+    return (x - x.mean(0)) * r, r
+
+
+def adam_without_correction(p, g, m, v, t, lr, beta1, beta2, eps):
+    m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g * g
+    return p - lr * m / (np.sqrt(v) + eps), m, v
+
+
+def adam_without_squares(p, g, m, v, t, lr, beta1, beta2, eps):
+    m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g
+    return p, m, v
+
+
+class Lines(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(2, 8), nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.b(self.a(x))
+
+
+class Hidden(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = (nn.Linear(2, 2),)  # a tuple: its parameters are not found
+
+    def forward(self, x):
+        return self.layers[0](x)
+
+    def parameters(self):
+        return iter(())
+
+
+class OneScore(answers.XorNet):
+    def forward(self, x):
+        return super().forward(x)[:, 0]
+
+
+def pooled(share):
+    def wrong(g, x):
+        out = np.zeros_like(x)
+        for (i, j), value in np.ndenumerate(g):
+            window = x[2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
+            out[2 * i : 2 * i + 2, 2 * j : 2 * j + 2] = share(window) * value
+        return out
+
+    return {"max_pool_backward": wrong}
+
+
+def overwritten(g, w):
+    out = np.zeros((g.shape[0] + w.shape[0] - 1, g.shape[1] + w.shape[1] - 1))
+    for (i, j), value in np.ndenumerate(g):
+        out[i : i + w.shape[0], j : j + w.shape[1]] = value * w
+    return out
+
+
+def gradient(f, x):
+    return mg.grad(f(x), x, create_graph=True)[0]
+
+
+WRONG = [
+    (1, {"multiplication_backward": lambda g, a, b: (g * a, g * b)}, "the input's own value"),
+    (1, {"multiplication_backward": lambda g, a, b: (b, a)}, "multiply by g"),
+    (1, {"multiplication_backward": lambda g, a, b: (g, g)}, "as for an addition"),
+    (1, {"multiplication_backward": lambda g, a, b: g * b}, "expected 2 results"),
+    (2, {"sum_to": lambda g, shape: g}, "not summed at all"),
+    (2, {"sum_to": lambda g, shape: g.mean(0) if shape == (3,) else answers.sum_to(g, shape)}, "not averaged"),
+    (2, {"sum_to": lambda g, shape: g[0] if shape == (3,) else answers.sum_to(g, shape)}, "the first repetition"),
+    (2, {"sum_to": lambda g, shape: g.sum(1) if shape == (2, 1) else answers.sum_to(g, shape)}, "keepdims=True"),
+    (2, {"sum_to": lambda g, shape: g.sum(1)}, "along which nothing was repeated"),
+    (3, {"relu_backward": lambda g, x: np.where(g > 0, g, 0)}, "not from g"),
+    (3, {"relu_backward": lambda g, x: np.where(x >= 0, g, 0)}, "x > 0, not x >= 0"),
+    (3, {"relu_backward": lambda g, x: g * (x > 0)}, "0·∞ is nan"),
+    (3, {"relu_backward": lambda g, x: (x > 0) * 1.0}, "the slope of y"),
+    (4, {"softmax": lambda x: np.exp(x) / np.exp(x).sum(1, keepdims=True)}, "overflow"),
+    (4, {"softmax": lambda x: np.exp(x - x.max()) / np.exp(x - x.max()).sum(1, keepdims=True)}, "each row's own"),
+    (4, {"softmax": lambda x: np.exp(x) / np.exp(x).sum(0)}, "Columns add up"),
+    (4, {"softmax": lambda x: np.exp(x) / np.exp(x).sum()}, "All entries together"),
+    (5, cross_entropy(loss=np.sum), "take the mean"),
+    (5, cross_entropy(grad=lambda p, hot: p - hot), "the mean divides it by N"),
+    (5, cross_entropy(grad=lambda p, hot: p / len(p)), "subtract 1"),
+    (5, cross_entropy(grad=lambda p, hot: (hot - p) / len(p)), "wrong sign"),
+    (6, pooled(lambda window: window == window.max()), "only the first one"),
+    (6, pooled(lambda window: np.full((2, 2), 0.25)), "the average's backward"),
+    (6, pooled(lambda window: np.ones((2, 2))), "All four of a window got g"),
+    (7, {"convolution_input_grad": lambda g, w: answers.convolution(g, w[::-1, ::-1])}, "turned by 180°"),
+    (7, {"convolution_input_grad": overwritten}, "shares add up"),
+    (7, {"convolution_input_grad": lambda g, w: g}, "has shape"),
+    (7, {"convolution_input_grad": lambda g, w: answers.convolution(g, np.ones_like(w))}, "without w"),
+    (8, {"batch_norm_backward": lambda g, x, eps: g * normalised(x, eps)[1]}, "taken for constants"),
+    (8, {"batch_norm_backward": lambda g, x, eps: normalised(x, eps)[1] * (g - g.mean(0))}, "through the variance"),
+    (
+        8,
+        {"batch_norm_backward": lambda g, x, eps: answers.batch_norm(g, x, eps) / normalised(x, eps)[1]},
+        "The factor r",
+    ),
+    (9, {"momentum_step": lambda p, g, v, lr, m: (p, m * v + (1 - m) * g)}, "a running mean"),
+    (9, {"momentum_step": lambda p, g, v, lr, m: (p + lr * (m * v + g), m * v + g)}, "uphill"),
+    (9, {"momentum_step": lambda p, g, v, lr, m: (p - lr * v, m * v + g)}, "the old velocity"),
+    (9, {"momentum_step": answers.momentum, "adam_step": adam_without_correction}, "bias correction"),
+    (9, {"momentum_step": answers.momentum, "adam_step": adam_without_squares}, "running mean of g²"),
+    (10, {"culprit": lambda: answers.e10_gradcheck.Cube}, "Cube's 3x² is right"),
+    (10, {"culprit": lambda: answers.e10_gradcheck.Hinge}, "kink"),
+    (10, {"culprit": lambda: answers.e10_gradcheck.Swish}, "product rule"),
+    (10, {"culprit": lambda: "Bump"}, "return the class itself"),
+    (11, {"hessian_vector_product": lambda f, x, v: gradient(f, x)}, "This is the gradient of f"),
+    (11, {"hessian_vector_product": lambda f, x, v: gradient(f, x) * v}, "a first derivative"),
+    (11, {"hessian_vector_product": lambda f, x, v: mg.grad(gradient(f, x).sum(), x)[0]}, "v is missing"),
+    (11, {"hessian_vector_product": lambda f, x, v: mg.grad(mg.grad(f(x), x)[0].sum(), x)[0]}, "create_graph=True"),
+    (12, {"XorNet": Lines}, "linear function"),
+    (12, {"XorNet": Hidden}, "no parameters"),
+    (12, {"XorNet": OneScore}, "expected scores (4, 2)"),
+]
+
+
+@pytest.mark.parametrize(("number", "answer", "words"), WRONG, ids=[f"{n}: {words}" for n, _, words in WRONG])
+def test_wrong_answers_are_told_what_is_wrong(number, answer, words):
+    state, said = result(number, **answer)
+    assert state == "wrong" and words in said, said
+
+
+def test_every_exercise_knows_at_least_three_wrong_answers():
+    numbers = [number for number, _, _ in WRONG]
+    assert all(numbers.count(number) >= 3 for number in range(1, 13))
+
+
+def test_an_unknown_mistake_is_told_where_it_shows():
+    state, said = result(3, relu_backward=lambda g, x: g * 2.5)
+    assert (state, said) == ("wrong", "∂L/∂x is wrong at (0,): got 12.5, expected 0")
+
+
+def test_what_is_no_array_is_said_so():
+    assert "is there a `return`?" in result(3, relu_backward=lambda g, x: None).words
+    assert "expected an array of numbers" in result(3, relu_backward=lambda g, x: "g").words
+
+
+def test_an_exception_becomes_words():
+    said = result(4, softmax=lambda x: x.nothing).words
+    assert said.startswith("Your code raised AttributeError:") and "Traceback" not in said
+
+
+# ---- the command line ------------------------------------------------------------------------------------------------
+
+
+def test_the_list_names_all_twelve(capsys):
+    assert main([]) == 0
+    assert len([line for line in capsys.readouterr().out.splitlines() if line[:3].strip().isdecimal()]) == 12
+
+
+def run_in_a_copy(tmp_path, content, *arguments):
+    """Run the exercises in a copy of their folder, in which e03 holds `content`."""
+    copy = tmp_path / "exercises"
+    copy.mkdir(exist_ok=True)
+    for path in FOLDER.glob("*.py"):
+        (copy / path.name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    reader = copy / "e03_relu.py"
+    if content is not None:
+        reader.write_text(content, encoding="utf-8")
+    before = hashlib.sha256(reader.read_bytes()).hexdigest()
+    command = [sys.executable, "-m", "exercises", *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, encoding="utf-8",
+                          env={"PYTHONPATH": f"{tmp_path}:{FOLDER.parent}", "PYTHONUTF8": "1"})  # fmt: skip
+    assert hashlib.sha256(reader.read_bytes()).hexdigest() == before
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths are joined by another letter")
+@pytest.mark.parametrize(
+    ("content", "status", "words"),
+    [
+        (None, 1, "Still blank"),
+        ("import numpy as np\ndef relu_backward(g, x):\n    return np.where(x > 0, g, 0)\n", 0, "Right!"),
+        ("def relu_backward(g, x):\n    return g.wrong\n", 1, "line 2 of e03_relu.py: return g.wrong"),
+        ("def relu_backward(g, x)\n", 1, "SyntaxError"),
+    ],
+)
+def test_a_readers_file_is_checked_and_never_changed(tmp_path, content, status, words):
+    returned, said = run_in_a_copy(tmp_path, content, "3")
+    assert returned == status and words in said and "Traceback" not in said
+
+
+def test_a_number_out_of_range_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["13"])
+    assert "expected a number from 1 to 12, got 13" in capsys.readouterr().err
