@@ -32,13 +32,21 @@ class Assembly {
   build() {
     const [filters, channels] = this.weight.shape;
     const choose = (name, count, take) => count > 1 && el("label", {}, `${name} `, this.range(name, count - 1, take));
-    return el("section", { class: "assembly" },
+    return el(
+      "section",
+      { class: "assembly" },
       el("h3", {}, `${gradientOf(this.weight)}, position by position`),
-      el("p", { class: "quiet" }, "Each output position adds its g times the window that it saw. Move the slider to let the window slide."),
+      el(
+        "p",
+        { class: "quiet" },
+        "Each output position adds its g times the window that it saw. Move the slider to let the window slide.",
+      ),
       el("label", { class: "positions" }, "positions ", this.slider),
       choose("filter", filters, (k) => (this.filter = k)),
       choose("input channel", channels, (k) => (this.channel = k)),
-      this.words, this.holder);
+      this.words,
+      this.holder,
+    );
   }
 
   range(name, max, take) {
@@ -74,15 +82,26 @@ class Assembly {
 
   show() {
     const shape = this.weight.shape.slice(2);
-    const value = { shape, dtype: "float32", show: "numbers", data: this.sum(), index: "", size: this.kernel, strange: 0 };
+    const value = {
+      shape,
+      dtype: "float32",
+      show: "numbers",
+      data: this.sum(),
+      index: "",
+      size: this.kernel,
+      strange: 0,
+    };
     value.scale = Math.max(...value.data.map(Math.abs));
     const which = placeText([this.filter, this.channel, ...shape.map(() => ":")]);
-    this.holder.replaceChildren(new Figure(value, { title: `running sum of ${gradientOf(this.weight)}${which}` }).element);
+    this.holder.replaceChildren(
+      new Figure(value, { title: `running sum of ${gradientOf(this.weight)}${which}` }).element,
+    );
     this.words.textContent = this.saying();
     const now = this.upTo ? this.at(this.upTo - 1) : { output: null, spots: [] };
     for (const figure of this.figures) {
       if (figure.role && figure.role.side === "out") figure.mark(now.output === null ? [] : [now.output]);
-      if (figure.role && figure.role.side === "saved" && figure.role.operand === 0) figure.mark(now.spots.map(({ flat }) => flat));
+      if (figure.role && figure.role.side === "saved" && figure.role.operand === 0)
+        figure.mark(now.spots.map(({ flat }) => flat));
     }
   }
 

@@ -13,7 +13,11 @@ class Drawing {
     this.plan = layOut(graph, this.visible);
     this.cards = new Map();
     this.lines = new Map();
-    this.svg = svg("svg", { class: "drawing", role: "group", "aria-label": "graph: values go from left to right" }, arrowHeads());
+    this.svg = svg(
+      "svg",
+      { class: "drawing", role: "group", "aria-label": "graph: values go from left to right" },
+      arrowHeads(),
+    );
     for (const box of this.plan.boxes.sort((a, b) => b.width * b.height - a.width * a.height)) this.drawBox(box);
     for (const edge of this.visible.edges) this.drawEdge(edge);
     for (const item of this.visible.items.values()) this.drawCard(item);
@@ -24,26 +28,44 @@ class Drawing {
   scale(zoom) {
     this.fitted = zoom === null;
     const { width, height } = this.plan;
-    const room = Math.min((this.paper.clientWidth - 4) / width, (this.paper.clientHeight - 4) / height);
-    this.zoom = zoom === null ? Math.min(1.15, Math.max(room, 0.62)) : Math.min(3, Math.max(0.08, zoom));
+    this.zoom = zoom === null ? Math.min(1.3, Math.max(this.room(), 0.62)) : Math.min(3, Math.max(0.08, zoom));
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.svg.setAttribute("width", width * this.zoom);
     this.svg.setAttribute("height", height * this.zoom);
   }
 
+  /** The zoom with which the whole graph is seen. On a phone only the width counts: the paper is as high as the graph. */
+  room() {
+    const across = (this.paper.clientWidth - 4) / this.plan.width;
+    const isPhone = matchMedia("(max-width: 860px)").matches;
+    return isPhone ? across : Math.min(across, (this.paper.clientHeight - 4) / this.plan.height);
+  }
+
   wholeIn() {
-    this.scale(Math.min(1.15, (this.paper.clientWidth - 4) / this.plan.width, (this.paper.clientHeight - 4) / this.plan.height));
+    this.scale(Math.min(1.3, this.room()));
   }
 
   drawBox({ module, x, y, width, height }) {
     const name = boxName(this.graph.modules.get(module));
     const close = () => this.onToggle(module);
     this.svg.append(
-      svg("g", { class: "box" },
+      svg(
+        "g",
+        { class: "box" },
         svg("rect", { x, y, width, height, rx: 10 }),
-        this.button({ class: "box-name", "data-module": module, "aria-expanded": "true", "aria-label": `box ${name}, open: close it` }, close,
+        this.button(
+          {
+            class: "box-name",
+            "data-module": module,
+            "aria-expanded": "true",
+            "aria-label": `box ${name}, open: close it`,
+          },
+          close,
           svg("rect", { x: x + 6, y: y + 2, width: (`▾ ${name}`.length + 1) * CARD.letter, height: 16, rx: 4 }),
-          svg("text", { x: x + 10, y: y + 14 }, `▾ ${name}`))));
+          svg("text", { x: x + 10, y: y + 14 }, `▾ ${name}`),
+        ),
+      ),
+    );
   }
 
   button(attributes, act, ...children) {
@@ -69,11 +91,18 @@ class Drawing {
     const { x, y, width, height } = this.plan.items.get(item.key);
     const [title, below] = item.node ? cardLines(item.node) : boxLines(item);
     const act = () => (item.module ? this.onToggle(item.module.id) : this.onChoose(item.node.id));
-    const card = this.button({ class: `card ${item.node ? item.node.kind : "module"}`, "data-key": item.key, transform: `translate(${x},${y})` }, act,
+    const card = this.button(
+      {
+        class: `card ${item.node ? item.node.kind : "module"}`,
+        "data-key": item.key,
+        transform: `translate(${x},${y})`,
+      },
+      act,
       svg("rect", { class: "body", width, height, rx: item.node && isGiven(item.node) ? 16 : 7 }),
       item.module && svg("rect", { class: "shadow", x: 4, y: 4, width: width - 8, height: height - 8, rx: 5 }),
       svg("text", { class: "title", x: CARD.pad, y: 16 }, title),
-      svg("text", { class: "sub", x: CARD.pad, y: 30 }, below));
+      svg("text", { class: "sub", x: CARD.pad, y: 30 }, below),
+    );
     const slots = item.node && !item.node.needs_grad ? 1 : 2;
     const slot = (width - 2 * CARD.pad - 4 * (slots - 1)) / slots;
     const fields = [];
@@ -106,7 +135,10 @@ class Drawing {
     const what = item.node ? titleOf(item.node) : `closed box ${boxName(item.module)}`;
     const name = item.node && item.node.operation ? ` ${item.node.name || item.node.symbol || ""}` : "";
     const saved = shown[0].saved ? ", saved for backward" : "";
-    card.setAttribute("aria-label", `${what}${name}: value ${shown[0].says}${saved}${shown[1] ? `, gradient ${shown[1].says}` : ""}${working ? ", at work" : ""}`);
+    card.setAttribute(
+      "aria-label",
+      `${what}${name}: value ${shown[0].says}${saved}${shown[1] ? `, gradient ${shown[1].says}` : ""}${working ? ", at work" : ""}`,
+    );
     if (item.module) card.setAttribute("aria-expanded", "false");
   }
 
@@ -115,7 +147,10 @@ class Drawing {
     const went = uses.some(({ node }) => this.graph.computedAt[node] <= known);
     const returned = uses.some((use) => shareOf(this.graph, use, known));
     const forward = step && step.direction === "forward" && uses.some(({ node }) => node === step.node);
-    const backward = step && step.direction === "backward" && uses.some(({ node, input }) => node === step.node && step.shares.some(({ to }) => to === input));
+    const backward =
+      step &&
+      step.direction === "backward" &&
+      uses.some(({ node, input }) => node === step.node && step.shares.some(({ to }) => to === input));
     const signature = `edge${went ? " went" : ""}${returned ? " returned" : ""}${forward ? " forward" : ""}${backward ? " backward" : ""}`;
     if (signature === entry.signature) return;
     entry.signature = signature;
@@ -131,7 +166,11 @@ class Drawing {
     const [x, y] = [place.x * this.zoom, place.y * this.zoom];
     const { scrollLeft, scrollTop, clientWidth, clientHeight } = this.paper;
     const [width, height] = [place.width * this.zoom, place.height * this.zoom];
-    const inside = x >= scrollLeft + 20 && x + width <= scrollLeft + clientWidth - 20 && y >= scrollTop + 10 && y + height <= scrollTop + clientHeight - 10;
+    const inside =
+      x >= scrollLeft + 20 &&
+      x + width <= scrollLeft + clientWidth - 20 &&
+      y >= scrollTop + 10 &&
+      y + height <= scrollTop + clientHeight - 10;
     if (inside) return;
     const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
     this.paper.scrollTo({ left: x + width / 2 - clientWidth / 2, top: y + height / 2 - clientHeight / 2, behavior });
@@ -140,8 +179,20 @@ class Drawing {
 
 function arrowHeads() {
   const head = (id, orient) =>
-    svg("marker", { id, viewBox: "0 0 10 10", refX: orient === "auto" ? 9 : 9, refY: 5, markerWidth: 9, markerHeight: 9, markerUnits: "userSpaceOnUse", orient },
-      svg("path", { d: "M0,1 L9,5 L0,9 z" }));
+    svg(
+      "marker",
+      {
+        id,
+        viewBox: "0 0 10 10",
+        refX: orient === "auto" ? 9 : 9,
+        refY: 5,
+        markerWidth: 9,
+        markerHeight: 9,
+        markerUnits: "userSpaceOnUse",
+        orient,
+      },
+      svg("path", { d: "M0,1 L9,5 L0,9 z" }),
+    );
   return svg("defs", {}, head("forward", "auto"), head("backward", "auto-start-reverse"));
 }
 
@@ -150,7 +201,8 @@ function curve(points) {
   const [first, ...rest] = points;
   let d = `M${first.x},${first.y}`;
   for (let k = 0; k < rest.length - 1; k++) {
-    const end = k === rest.length - 2 ? rest[k + 1] : { x: (rest[k].x + rest[k + 1].x) / 2, y: (rest[k].y + rest[k + 1].y) / 2 };
+    const end =
+      k === rest.length - 2 ? rest[k + 1] : { x: (rest[k].x + rest[k + 1].x) / 2, y: (rest[k].y + rest[k + 1].y) / 2 };
     d += ` Q${rest[k].x},${rest[k].y} ${end.x},${end.y}`;
   }
   return rest.length === 1 ? `${d} L${rest[0].x},${rest[0].y}` : d;
@@ -159,13 +211,17 @@ function curve(points) {
 /** The share that a use of a value has sent back by now, if any. */
 function shareOf(graph, { input, node, operand }, known) {
   const sweep = graph.sweepAt[known];
-  return graph.shares[input].find((share) => share.from === node && share.input === operand && share.position <= known && share.sweep === sweep);
+  return graph.shares[input].find(
+    (share) => share.from === node && share.input === operand && share.position <= known && share.sweep === sweep,
+  );
 }
 
 /** What the two fields of a card say: `value` an index of an array, or a text. */
 function nodeFields(graph, node, known) {
   const state = graph.stateOf(node.id, known);
-  const value = state.computed ? { value: node.value, says: "computed", saved: state.saved } : { text: "not yet", says: "not yet" };
+  const value = state.computed
+    ? { value: node.value, says: "computed", saved: state.saved }
+    : { text: "not yet", says: "not yet" };
   if (!node.needs_grad) return [value];
   if (state.gradient !== null) return [value, { value: state.gradient, says: "complete" }];
   if (state.shares.length) {
@@ -180,7 +236,10 @@ function boxFields(graph, item, known) {
   const asking = item.nodes.filter((id) => graph.nodes[id].needs_grad);
   const done = made.filter((id) => graph.computedAt[id] <= known).length;
   const back = asking.filter((id) => graph.stateOf(id, known).gradient !== null).length;
-  const field = (n, of) => (n === 0 && of > 0 ? { text: "not yet", says: "not yet" } : { text: `${n}/${of}`, says: `${n} of ${of}`, partial: n < of, full: n === of });
+  const field = (n, of) =>
+    n === 0 && of > 0
+      ? { text: "not yet", says: "not yet" }
+      : { text: `${n}/${of}`, says: `${n} of ${of}`, partial: n < of, full: n === of };
   return [field(done, made.length), field(back, asking.length)];
 }
 
@@ -195,5 +254,8 @@ function drawField(field, shown, width, values) {
   if (value.data && value.size === 1) return field.replaceChildren(frame, text(digits(value.data[0], value.dtype)));
   const href = thumbnail(value);
   if (!href) return field.replaceChildren(frame, text(value.shape.join("×"), "small"));
-  return field.replaceChildren(frame, svg("image", { href, x: 3, y: 3, width: width - 6, height: 19, preserveAspectRatio: "xMidYMid meet" }));
+  return field.replaceChildren(
+    frame,
+    svg("image", { href, x: 3, y: 3, width: width - 6, height: 19, preserveAspectRatio: "xMidYMid meet" }),
+  );
 }

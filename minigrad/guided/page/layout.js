@@ -150,8 +150,18 @@ function columnsPlaced(visible, sizes, columns, makers) {
   }
   const points = ({ from, to }) => {
     const [a, b] = [items.get(from), items.get(to)];
-    const [start, end] = [{ x: a.x + a.width, y: a.y + a.height / 2 }, { x: b.x, y: b.y + b.height / 2 }];
+    const [start, end] = [
+      { x: a.x + a.width, y: a.y + a.height / 2 },
+      { x: b.x, y: b.y + b.height / 2 },
+    ];
     return [start, { x: (start.x + end.x) / 2, y: (start.y + end.y) / 2 }, end];
   };
-  return { items, boxes: [], edges: new Map(visible.edges.map((edge) => [edge.key, points(edge)])), width: x, height, simple: true };
+  return {
+    items,
+    boxes: [],
+    edges: new Map(visible.edges.map((edge) => [edge.key, points(edge)])),
+    width: x,
+    height,
+    simple: true,
+  };
 }

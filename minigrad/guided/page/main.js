@@ -12,7 +12,9 @@ const KEYS = {
   Home: () => page.go(0),
   End: () => page.go(page.last),
   " ": () => page.play(),
-  Escape: () => page.track.chosen !== null && page.choose(page.track.position ? page.graph.steps[page.track.position - 1].node : null),
+  Escape: () =>
+    page.track.chosen !== null &&
+    page.choose(page.track.position ? page.graph.steps[page.track.position - 1].node : null),
   Backspace: () => page.closeAround(),
   "+": () => page.drawing.scale(page.drawing.zoom * 1.25),
   "-": () => page.drawing.scale(page.drawing.zoom / 1.25),
@@ -30,7 +32,8 @@ function isTakenBy(target, key) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || !(event.key in KEYS) || isTakenBy(event.target, event.key)) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || !(event.key in KEYS) || isTakenBy(event.target, event.key))
+    return;
   event.preventDefault();
   if (event.key !== " ") page.stop();
   KEYS[event.key]();
@@ -69,7 +72,10 @@ $("panel").addEventListener("click", (event) => {
 });
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => page.show());
-for (const [event, onPaper] of [["beforeprint", true], ["afterprint", false]]) {
+for (const [event, onPaper] of [
+  ["beforeprint", true],
+  ["afterprint", false],
+]) {
   window.addEventListener(event, () => {
     printing = onPaper;
     if (onPaper) page.drawing.wholeIn();

@@ -1,7 +1,5 @@
 // The panel: one node, with all that is known of it at this step.
 
-const unfolded = new Set(); // which details the reader has opened: they stay open from step to step
-
 /** Builds what the panel shows. `known` is the position whose numbers may be seen. */
 class Panel {
   constructor(graph, values, { position, known }) {
@@ -23,19 +21,35 @@ class Panel {
     const veiled = this.known < this.position;
     const body = working && veiled ? this.before() : working ? this.atWork() : this.lookedAt();
     for (const figure of this.figures) this.connect(figure);
-    return [this.head(node, working), this.formulas(node), ...between, ...body, ...(veiled && working ? [] : this.folds(node))];
+    return [
+      this.head(node, working),
+      this.formulas(node),
+      ...between,
+      el("div", { class: "body" }, body),
+      ...(veiled && working ? [] : this.folds(node)),
+    ];
   }
 
   head(node, working) {
-    const around = this.graph.modulesAround(node.module).map((module) =>
-      el("button", { type: "button", class: "crumb", "data-close": module.id, title: `${module.type}: close this box` }, boxName(module)));
+    const around = this.graph
+      .modulesAround(node.module)
+      .map((module) =>
+        el(
+          "button",
+          { type: "button", class: "crumb", "data-close": module.id, title: `${module.type}: close this box` },
+          boxName(module),
+        ),
+      );
     const name = node.operation && (node.name || node.symbol);
-    return el("header", {},
+    return el(
+      "header",
+      {},
       el("h2", {}, titleOf(node), name ? el("span", { class: "quiet" }, ` → ${name}`) : ""),
       around.length > 0 && el("p", { class: "crumbs" }, around),
       el("p", { class: "quiet" }, `${KINDS[node.kind]} · ${shapeText(node.shape)} · ${node.dtype}`),
       node.options && el("p", { class: "options" }, node.options),
-      !working && el("p", { class: "aside" }, "Not the node at work. Esc goes back to it."));
+      !working && el("p", { class: "aside" }, "Not the node at work. Esc goes back to it."),
+    );
   }
 
   formulas(node) {
@@ -59,20 +73,31 @@ class Panel {
 
   group(title, figures) {
     const present = figures.filter(Boolean);
-    return present.length ? el("section", { class: "group" }, el("h3", {}, title), el("div", { class: "figures" }, present)) : null;
+    return present.length
+      ? el("section", { class: "group" }, el("h3", {}, title), el("div", { class: "figures" }, present))
+      : null;
   }
 
   inputFigures() {
     return this.shown.inputs.map((id, operand) => {
       const input = this.graph.nodes[id];
-      return this.figure(this.graph.computedAt[id] <= this.known ? input.value : null, { title: nameOf(input), role: { side: "in", operand } });
+      return this.figure(this.graph.computedAt[id] <= this.known ? input.value : null, {
+        title: nameOf(input),
+        role: { side: "in", operand },
+      });
     });
   }
 
   forward() {
     const node = this.shown;
-    const out = this.figure(node.value, { title: nameOf(node), role: { side: "out" }, explain: (flat) => arithmetic(this.graph, this.values, node, flat) });
-    const saved = node.saved.map(({ label, node: of, shape }) => (of === null ? `${label} (${shapeText(shape)})` : nameOf(this.graph.nodes[of])));
+    const out = this.figure(node.value, {
+      title: nameOf(node),
+      role: { side: "out" },
+      explain: (flat) => arithmetic(this.graph, this.values, node, flat),
+    });
+    const saved = node.saved.map(({ label, node: of, shape }) =>
+      of === null ? `${label} (${shapeText(shape)})` : nameOf(this.graph.nodes[of]),
+    );
     return [
       this.group(node.inputs.length === 1 ? "goes in" : "go in", this.inputFigures()),
       this.group("comes out", [out]),
@@ -93,37 +118,65 @@ class Panel {
   gradientFigure() {
     const state = this.graph.stateOf(this.shown.id, this.known);
     if (state.gradient === null) return null;
-    return this.figure(state.gradient, { title: gradientOf(this.shown), note: isGiven(this.shown) ? "" : "g, arrives", role: { side: "out" } });
+    return this.figure(state.gradient, {
+      title: isGiven(this.shown) ? gradientOf(this.shown) : `g = ${gradientOf(this.shown)}`,
+      role: { side: "out" },
+    });
   }
 
   backward() {
     const { step, graph } = this;
     const node = this.shown;
-    const arrives = this.figure(step.gradient, { title: gradientOf(node), note: "g, arrives", role: { side: "out" } });
+    const arrives = this.figure(step.gradient, { title: `g = ${gradientOf(node)}`, role: { side: "out" } });
     const saved = this.savedFigures();
     const shares = step.shares.map((share) => this.share(share));
-    const assembly = Assembly.fits(graph, this.values, node, step) ? new Assembly(graph, this.values, node, step, this.figures).element : null;
-    const without = [...new Set(node.inputs)].filter((id) => !graph.nodes[id].needs_grad).map((id) => nameOf(graph.nodes[id]));
+    const assembly = Assembly.fits(graph, this.values, node, step)
+      ? new Assembly(graph, this.values, node, step, this.figures).element
+      : null;
+    const without = [...new Set(node.inputs)]
+      .filter((id) => !graph.nodes[id].needs_grad)
+      .map((id) => nameOf(graph.nodes[id]));
     return [
       this.group("arrives", [arrives]),
       this.group("saved for backward", saved),
       this.group(shares.length === 1 ? "leaves: one share" : `leave: ${shares.length} shares`, shares.flat()),
       without.length > 0 && el("p", { class: "quiet" }, `No gradient is asked for: ${listed(without)}.`),
       assembly,
-      step.released.length > 0 && el("p", { class: "saved-line" }, `released: what ${listed(step.released.map((id) => nameOf(graph.nodes[id])))} had saved`),
+      step.released.length > 0 &&
+        el(
+          "p",
+          { class: "saved-line" },
+          `released: what ${listed(step.released.map((id) => nameOf(graph.nodes[id])))} had saved`,
+        ),
     ];
   }
 
   /** A share that leaves, and where others have arrived before, the sum with it. */
   share(share) {
     const target = this.graph.nodes[share.to];
-    const arrived = this.graph.shares[share.to].filter((other) => other.sweep === this.step.sweep && other.position <= this.position && other.nth <= share.nth);
-    const folded = share.broadcast ? `. Summed over ${share.broadcast.axes.length === 1 ? "axis" : "axes"} ${listed(share.broadcast.axes.map(String))}: ${shapeText(share.broadcast.from)} becomes ${shapeText(share.broadcast.to)}` : "";
+    const arrived = this.graph.shares[share.to].filter(
+      (other) => other.sweep === this.step.sweep && other.position <= this.position && other.nth <= share.nth,
+    );
+    const folded = share.broadcast
+      ? `. Summed over ${share.broadcast.axes.length === 1 ? "axis" : "axes"} ${listed(share.broadcast.axes.map(String))}: ${shapeText(share.broadcast.from)} becomes ${shapeText(share.broadcast.to)}`
+      : "";
     const note = shareText(arrived, this.values) + folded;
     const role = { side: "in", operand: share.input };
-    const figures = [this.figure(share.share, { title: share.of > 1 ? `share of ${gradientOf(target)}` : gradientOf(target), note, role })];
+    const figures = [
+      this.figure(share.share, {
+        title: share.of > 1 ? `share of ${gradientOf(target)}` : gradientOf(target),
+        note,
+        role,
+      }),
+    ];
     if (share.nth > 1) {
-      figures.push(this.figure(share.sum, { title: gradientOf(target), note: share.nth === share.of ? "the sum of all shares" : "the sum so far", role }));
+      figures.push(
+        this.figure(share.sum, {
+          title: gradientOf(target),
+          note: share.nth === share.of ? "the sum of all shares" : "the sum so far",
+          role,
+        }),
+      );
     }
     return figures;
   }
@@ -131,9 +184,24 @@ class Panel {
   leaf() {
     const { step } = this;
     const name = nameOf(this.shown);
-    const gradient = this.figure(step.gradient, { title: gradientOf(this.shown), note: "complete", role: { side: "out" } });
-    const before = step.before === null ? null : this.figure(step.before, { title: `${name}.grad before`, note: "from the earlier backward", role: { side: "out" } });
-    const after = this.figure(step.after, { title: `${name}.grad`, note: step.before === null ? "" : "= before + the new gradient", role: { side: "out" } });
+    const gradient = this.figure(step.gradient, {
+      title: gradientOf(this.shown),
+      note: "complete",
+      role: { side: "out" },
+    });
+    const before =
+      step.before === null
+        ? null
+        : this.figure(step.before, {
+            title: `${name}.grad before`,
+            note: "from the earlier backward",
+            role: { side: "out" },
+          });
+    const after = this.figure(step.after, {
+      title: `${name}.grad`,
+      note: step.before === null ? "" : "= before + the new gradient",
+      role: { side: "out" },
+    });
     return [this.group("complete", [gradient]), this.group("accumulated", [before, after]), beliefTable(this.shown)];
   }
 
@@ -141,17 +209,26 @@ class Panel {
   lookedAt() {
     const node = this.shown;
     const state = this.graph.stateOf(node.id, this.known);
-    const value = this.figure(state.computed ? node.value : null, { title: nameOf(node), note: state.saved ? "saved for backward" : "", role: { side: "out" } });
+    const value = this.figure(state.computed ? node.value : null, {
+      title: nameOf(node),
+      note: state.saved ? "saved for backward" : "",
+      role: { side: "out" },
+    });
     if (!node.needs_grad) return [this.group("value", [value])];
     const index = state.gradient ?? state.sum;
-    const counted = state.shares.length ? shareText(state.shares, this.values) : state.of > 1 ? `0 of ${state.of} shares` : "";
+    const counted = state.shares.length
+      ? shareText(state.shares, this.values)
+      : state.of > 1
+        ? `0 of ${state.of} shares`
+        : "";
     const gradient = this.figure(index, { title: gradientOf(node), note: counted, role: { side: "out" } });
     const kept = state.grad && this.figure(state.grad.after, { title: `${nameOf(node)}.grad`, role: { side: "out" } });
     const using = this.graph.nodes.filter(({ inputs }) => inputs.includes(node.id)).map(nameOf);
     return [
       this.group("value", [value]),
       this.group("gradient", [gradient, kept]),
-      using.length > 0 && el("p", { class: "quiet" }, `goes into ${listed(using.slice(0, 12))}${using.length > 12 ? ", …" : ""}`),
+      using.length > 0 &&
+        el("p", { class: "quiet" }, `goes into ${listed(using.slice(0, 12))}${using.length > 12 ? ", …" : ""}`),
       state.gradient !== null && isGiven(node) && beliefTable(node),
     ];
   }
@@ -167,7 +244,8 @@ class Panel {
     if (figure === other) return [flat];
     if (!figure.role || !other.role) return [];
     const inward = ({ side }) => side !== "out";
-    if (!inward(figure.role)) return inward(other.role) ? sources(this.graph, this.shown, flat)[other.role.operand] : [flat];
+    if (!inward(figure.role))
+      return inward(other.role) ? sources(this.graph, this.shown, flat)[other.role.operand] : [flat];
     if (!inward(other.role)) return destinations(this.graph, this.shown, figure.role.operand, flat);
     return this.shown.inputs[figure.role.operand] === this.shown.inputs[other.role.operand] ? [flat] : [];
   }
@@ -175,32 +253,15 @@ class Panel {
   folds(node) {
     const code = node.source && [node.source.forward, node.source.backward].filter(Boolean).join("\n\n");
     return [
-      code && fold("the code that ran", el("p", { class: "quiet" }, node.source.file), el("pre", {}, el("code", {}, code))),
-      node.line && fold(`your line ${node.line.number}`, el("p", { class: "quiet" }, `${node.line.file}, line ${node.line.number}`), el("pre", {}, el("code", {}, node.line.text))),
+      code &&
+        fold("the code that ran", el("p", { class: "quiet" }, node.source.file), el("pre", {}, el("code", {}, code))),
+      node.line &&
+        fold(
+          `your line ${node.line.number}`,
+          el("p", { class: "quiet" }, `${node.line.file}, line ${node.line.number}`),
+          el("pre", {}, el("code", {}, node.line.text)),
+        ),
       node.doc && fold(`about ${titleOf(node)}`, el("pre", { class: "doc" }, node.doc)),
     ].filter(Boolean);
   }
-}
-
-function fold(title, ...content) {
-  const key = title.replace(/\d+|about .*/, "");
-  const details = el("details", { open: unfolded.has(key) }, el("summary", {}, title), ...content);
-  details.addEventListener("toggle", () => (details.open ? unfolded.add(key) : unfolded.delete(key)));
-  return details;
-}
-
-/** The slope by finite differences beside the gradient. */
-function beliefTable(node) {
-  const { belief } = node;
-  if (!belief) return null;
-  const same = ({ slope, gradient }) => Math.abs(slope - gradient) <= 2e-3 * Math.max(Math.abs(slope), Math.abs(gradient)) + 1e-6;
-  const rows = belief.entries.map((entry) =>
-    el("tr", {}, el("th", { scope: "row" }, entry.index.length ? placeText(entry.index) : nameOf(node)),
-      el("td", { class: "slope" }, digits(entry.slope)), el("td", { class: "here" }, digits(entry.gradient)),
-      el("td", {}, same(entry) ? "✓ agree" : "✗ differ")));
-  const head = ["entry", "slope", "here", ""].map((word) => el("th", { scope: "col" }, word));
-  const relative = belief.relative === null || belief.relative === undefined ? "" : ` (relative ${digits(belief.relative, "float64")})`;
-  return el("section", { class: "belief" }, el("h3", {}, "Believe it? The slope by finite differences"),
-    el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows)),
-    el("p", { class: "quiet" }, `${belief.sampled ? "A seeded sample of the entries. " : ""}The largest disagreement is ${digits(belief.largest, "float64")}${relative}.`));
 }

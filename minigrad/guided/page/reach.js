@@ -45,7 +45,10 @@ const pairOf = (x) => (Array.isArray(x) ? x : [x, x]);
 /** The one entry that broadcasting repeats to `index`. */
 function repeated(index, shape) {
   const own = index.slice(index.length - shape.length);
-  return ravel(own.map((i, axis) => (shape[axis] === 1 ? 0 : i)), shape);
+  return ravel(
+    own.map((i, axis) => (shape[axis] === 1 ? 0 : i)),
+    shape,
+  );
 }
 
 function reduced(axes, index, shape, output) {
@@ -64,9 +67,13 @@ function product(index, a, b) {
   const rest = [...index];
   const column = b.length > 1 ? [rest.pop()] : [];
   const row = a.length > 1 ? [rest.pop()] : [];
-  const stack = (shape) => rest.slice(rest.length - Math.max(0, shape.length - 2)).map((i, axis) => (shape[axis] === 1 ? 0 : i));
+  const stack = (shape) =>
+    rest.slice(rest.length - Math.max(0, shape.length - 2)).map((i, axis) => (shape[axis] === 1 ? 0 : i));
   const terms = range(a[a.length - 1]);
-  return [terms.map((k) => ravel([...stack(a), ...row, k], a)), terms.map((k) => ravel([...stack(b), k, ...column], b))];
+  return [
+    terms.map((k) => ravel([...stack(a), ...row, k], a)),
+    terms.map((k) => ravel([...stack(b), k, ...column], b)),
+  ];
 }
 
 /** The places of the input under the window for output position `at`; what lies in the padding is left out. */
@@ -117,7 +124,9 @@ function arithmetic(graph, values, node, flat) {
   if (![a, b, bias ?? a].every(isWhole)) return "";
   const pairs = pairsOf(graph, node, flat);
   const written = (x) => (x < 0 ? `(${digits(x)})` : digits(x));
-  const terms = pairs.filter(([i, j]) => a.data[i] !== 0 && b.data[j] !== 0).map(([i, j]) => `${written(a.data[i])}·${written(b.data[j])}`);
+  const terms = pairs
+    .filter(([i, j]) => a.data[i] !== 0 && b.data[j] !== 0)
+    .map(([i, j]) => `${written(a.data[i])}·${written(b.data[j])}`);
   const plus = bias ? ` + ${written(bias.data[sources(graph, node, flat)[2][0]])}` : "";
   if (terms.length > 9) return `= a sum of ${pairs.length} products${bias ? " and the bias" : ""}`;
   return terms.length ? `= ${terms.join(" + ")}${plus}` : `= 0.0${plus}: every product is 0`;

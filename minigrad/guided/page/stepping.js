@@ -12,7 +12,11 @@ class Page {
     });
     this.track = this.tracks[0];
     this.predicting = false;
-    this.drawing = new Drawing($("paper"), { values: this.values, onChoose: (id) => this.choose(id), onToggle: (id) => this.toggle(id) });
+    this.drawing = new Drawing($("paper"), {
+      values: this.values,
+      onChoose: (id) => this.choose(id),
+      onToggle: (id) => this.toggle(id),
+    });
     $("title").textContent = data.title;
     document.title = `tour of: ${data.title}`;
     $("second-label").hidden = !data.second_order;
@@ -64,7 +68,8 @@ class Page {
   /** The question that is open: predicting, not answered yet, and about the node in the panel. */
   get question() {
     const { position, chosen, verdicts } = this.track;
-    if (!this.predicting || chosen !== null || verdicts.has(position) || (this.keyAt(position) || "m")[0] === "m") return null;
+    if (!this.predicting || chosen !== null || verdicts.has(position) || (this.keyAt(position) || "m")[0] === "m")
+      return null;
     return questionAt(this.graph, position);
   }
 
@@ -124,7 +129,8 @@ class Page {
   showControls(position) {
     const step = position ? this.graph.steps[position - 1] : null;
     const way = !step ? "start" : step.direction === "forward" ? "forward" : "backward";
-    const sweep = step && step.sweep && this.data.backwards > 1 ? ` · sweep ${step.sweep} of ${this.data.backwards}` : "";
+    const sweep =
+      step && step.sweep && this.data.backwards > 1 ? ` · sweep ${step.sweep} of ${this.data.backwards}` : "";
     const order = this.track === this.tracks[0] ? "" : " · the gradient's own graph";
     $("where").textContent = `step ${position} of ${this.last} · ${way}${sweep}${order}`;
     document.body.dataset.way = way;
@@ -155,9 +161,20 @@ class Page {
     }
     const id = chosen === null ? this.graph.steps[position - 1].node : chosen;
     const verdict = chosen === null && this.predicting ? verdicts.get(position) : null;
-    return panel.node(id, question
-      ? [questionForm(this.graph, this.values, this.graph.nodes[id], question, (said) => this.reveal(said))]
-      : [verdict && el("p", { class: `verdict ${verdict.right ? "right" : "wrong"}`, role: "status" }, el("strong", {}, verdict.right ? "✓ As you said. " : "✗ Not so. "), verdict.says)]);
+    return panel.node(
+      id,
+      question
+        ? [questionForm(this.graph, this.values, question, (said) => this.reveal(said))]
+        : [
+            verdict &&
+              el(
+                "p",
+                { class: `verdict ${verdict.right ? "right" : "wrong"}`, role: "status" },
+                el("strong", {}, verdict.right ? "✓ As you said. " : "✗ Not so. "),
+                verdict.says,
+              ),
+          ],
+    );
   }
 
   play() {
@@ -198,7 +215,11 @@ class Page {
 
   closeAround() {
     const focused = document.activeElement.closest && document.activeElement.closest("[data-key]");
-    const key = focused ? focused.dataset.key : this.track.chosen !== null ? this.drawing.visible.keyOf[this.track.chosen] : this.keyAt(this.track.position);
+    const key = focused
+      ? focused.dataset.key
+      : this.track.chosen !== null
+        ? this.drawing.visible.keyOf[this.track.chosen]
+        : this.keyAt(this.track.position);
     const item = key && this.drawing.visible.items.get(key);
     if (item && item.parent !== null) this.toggle(item.parent);
   }

@@ -9,8 +9,24 @@ class Figure {
     Object.assign(this, { value, title, role, explain, onPoint, picture: 0, pointed: null, marked: new Set() });
     this.readout = el("output", { class: "readout" });
     this.surface = el("div", { class: "surface" });
-    this.caption = el("figcaption", {}, el("strong", {}, title), " ", el("span", { class: "quiet" }, this.shapeWords()), note && el("span", { class: "note" }, note));
-    this.element = el("figure", { class: "value", "data-value": value ? value.index : "", "data-side": role ? role.side + (role.operand ?? "") : "" }, this.caption, this.surface);
+    this.caption = el(
+      "figcaption",
+      {},
+      el("strong", {}, title),
+      " ",
+      el("span", { class: "quiet" }, this.shapeWords()),
+      note && el("span", { class: "note" }, note),
+    );
+    this.element = el(
+      "figure",
+      {
+        class: "value",
+        "data-value": value ? value.index : "",
+        "data-side": role ? role.side + (role.operand ?? "") : "",
+      },
+      this.caption,
+      this.surface,
+    );
     this.fill();
   }
 
@@ -28,7 +44,8 @@ class Figure {
     const all = planesOf(value, this.batched ? this.picture : null);
     this.planes = all.slice(0, PLANES_AT_MOST);
     const [{ rows, columns }] = this.planes;
-    this.written = columns <= (value.size <= 16 ? 16 : 8) && rows <= 16 && this.planes.length * rows * columns <= NUMBERS_UP_TO;
+    this.written =
+      columns <= (value.size <= 16 ? 16 : 8) && rows <= 16 && this.planes.length * rows * columns <= NUMBERS_UP_TO;
     const body = this.written ? this.tables() : this.map();
     this.surface.replaceChildren(body, ...this.extras(all));
     this.listen(body);
@@ -41,7 +58,8 @@ class Figure {
       value.size > 1 && scaleBar(value),
       this.batched && this.pictureChooser(),
       this.leftOut(all),
-      value.strange > 0 && el("p", { class: "warning" }, `${plural(value.strange, "entry is", "entries are")} nan or infinite.`),
+      value.strange > 0 &&
+        el("p", { class: "warning" }, `${plural(value.strange, "entry is", "entries are")} nan or infinite.`),
       value.size > 1 && this.readout,
     ].filter(Boolean);
   }
@@ -56,7 +74,13 @@ class Figure {
   pictureChooser() {
     const count = (this.value.part || this.value.shape)[0];
     const words = el("span", {}, `picture ${this.picture} of 0…${this.value.shape[0] - 1}`);
-    const slider = el("input", { type: "range", min: 0, max: count - 1, value: this.picture, "aria-label": "picture of the batch" });
+    const slider = el("input", {
+      type: "range",
+      min: 0,
+      max: count - 1,
+      value: this.picture,
+      "aria-label": "picture of the batch",
+    });
     slider.addEventListener("change", () => {
       this.picture = Number(slider.value);
       this.fill();
@@ -71,11 +95,25 @@ class Figure {
     const dark = isDark();
     const tables = this.planes.map((plane) => {
       const rows = Array.from({ length: plane.rows }, (_, i) =>
-        el("tr", {}, Array.from({ length: plane.columns }, (_, j) => this.cell(plane.offset + i * plane.columns + j, dark))));
+        el(
+          "tr",
+          {},
+          Array.from({ length: plane.columns }, (_, j) => this.cell(plane.offset + i * plane.columns + j, dark)),
+        ),
+      );
       const name = this.planes.length > 1 && placeText([...plane.index, ":", ":"]);
       return el("table", { class: "numbers" }, name && el("caption", {}, name), el("tbody", {}, rows));
     });
-    return el("div", { class: `tables${value.size === 1 ? " single" : ""}`, tabindex: value.size > 1 ? 0 : null, role: value.size > 1 ? "group" : null, "aria-label": value.size > 1 ? this.summary("numbers") : null }, tables);
+    return el(
+      "div",
+      {
+        class: `tables${value.size === 1 ? " single" : ""}`,
+        tabindex: value.size > 1 ? 0 : null,
+        role: value.size > 1 ? "group" : null,
+        "aria-label": value.size > 1 ? this.summary("numbers") : null,
+      },
+      tables,
+    );
   }
 
   cell(flat, dark) {
@@ -102,7 +140,18 @@ class Figure {
     this.overlay = el("canvas", { class: "overlay", style: `width:${width}px;height:${height}px` });
     this.paint();
     const kind = { pictures: "pictures", filters: "filters" }[this.value.show] || "heat map";
-    return el("div", { class: "map", tabindex: 0, role: "img", "aria-label": this.summary(kind), style: `width:${width}px;height:${height}px` }, this.canvas, this.overlay);
+    return el(
+      "div",
+      {
+        class: "map",
+        tabindex: 0,
+        role: "img",
+        "aria-label": this.summary(kind),
+        style: `width:${width}px;height:${height}px`,
+      },
+      this.canvas,
+      this.overlay,
+    );
   }
 
   paint() {
@@ -195,85 +244,4 @@ class Figure {
     }
     this.marked = new Set(entries);
   }
-}
-
-const least = (data) => data.reduce((a, b) => (b < a ? b : a), Infinity);
-const greatest = (data) => data.reduce((a, b) => (b > a ? b : a), -Infinity);
-
-/** The largest squares with which so many matrices fit into a column of the panel. */
-function packed(count, rows, columns, perRow = null) {
-  const [room, tall] = [Math.min(330, window.innerWidth - 60), 380];
-  let fit = null;
-  for (let cell = 22; cell >= 1; cell--) {
-    const gap = cell > 3 ? 6 : 3;
-    const [stepX, stepY] = [columns * cell + gap, rows * cell + gap];
-    const inRow = perRow && perRow * stepX <= room + gap ? perRow : Math.max(1, Math.min(count, Math.floor((room + gap) / stepX)));
-    const lines = Math.ceil(count / inRow);
-    fit = { cell, perRow: inRow, stepX, stepY, width: inRow * stepX - gap, height: lines * stepY - gap };
-    if (fit.width <= room && fit.height <= tall) break;
-  }
-  return fit;
-}
-
-function sharp(canvas, { width, height }) {
-  const ratio = window.devicePixelRatio || 1;
-  canvas.width = Math.round(width * ratio);
-  canvas.height = Math.round(height * ratio);
-  const context = canvas.getContext("2d");
-  context.scale(ratio, ratio);
-  return context;
-}
-
-function outline(figure, entries) {
-  const { grid, planes } = figure;
-  const context = sharp(figure.overlay, grid);
-  const set = new Set(entries);
-  const [{ rows, columns, offset }] = planes;
-  const path = new Path2D();
-  for (const flat of set) {
-    const k = Math.floor((flat - offset) / (rows * columns));
-    if (k < 0 || k >= planes.length) continue;
-    const [row, column] = [Math.floor((flat % (rows * columns)) / columns), flat % columns];
-    const corner = figure.cornerOf(k);
-    const [x, y, size] = [corner.x + column * grid.cell, corner.y + row * grid.cell, grid.cell];
-    const side = (present, ax, ay, bx, by) => {
-      if (present) return;
-      path.moveTo(ax, ay);
-      path.lineTo(bx, by);
-    };
-    side(row > 0 && set.has(flat - columns), x, y, x + size, y);
-    side(row < rows - 1 && set.has(flat + columns), x, y + size, x + size, y + size);
-    side(column > 0 && set.has(flat - 1), x, y, x, y + size);
-    side(column < columns - 1 && set.has(flat + 1), x + size, y, x + size, y + size);
-  }
-  for (const [width, colour] of [[4, isDark() ? "#000" : "#fff"], [2, isDark() ? "#fff" : "#000"]]) {
-    context.lineWidth = width;
-    context.strokeStyle = colour;
-    context.stroke(path);
-  }
-}
-
-/** The scale under a heat map, with its ends. */
-function scaleBar(value) {
-  const end = digits(value.scale, value.dtype);
-  return el("p", { class: "scale", "aria-hidden": "true" }, value.scale ? `−${end}` : "", el("i", {}), value.scale ? end : "all 0");
-}
-
-/** What is too large for a picture: how often which sizes occur, with mean, deviation and share of zeros. */
-function histogram(value) {
-  const { stats } = value;
-  if (!stats) return el("p", { class: "quiet" }, "Its entries were left out of this page.");
-  const [edges, counts] = stats.bins;
-  const [most, width, height] = [Math.max(...counts, 1), 280, 64];
-  const bar = width / counts.length;
-  const bars = counts.map((count, k) => {
-    const tall = (count / most) * height;
-    return svg("rect", { x: k * bar, y: height - tall, width: Math.max(bar - 1, 0.5), height: tall }, svg("title", {}, `${digits(edges[k])} to ${digits(edges[k + 1])}: ${count}`));
-  });
-  const facts = [["mean", stats.mean], ["deviation", stats.std], ["smallest", stats.min], ["largest", stats.max]];
-  return el("div", { class: "histogram" },
-    svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `histogram of ${shapeText(value.shape)}` }, ...bars),
-    el("p", { class: "ends" }, el("span", {}, digits(edges[0])), el("span", {}, digits(edges[edges.length - 1]))),
-    el("dl", {}, facts.flatMap(([name, x]) => [el("dt", {}, name), el("dd", { "data-fact": name }, digits(Number(SPECIAL[x] ?? x)))]),
-      el("dt", {}, "zeros"), el("dd", { "data-fact": "zeros" }, `${digits(100 * stats.zeros)} %`)));
 }

@@ -47,7 +47,9 @@ function shareText(shares, values) {
   const head = `${last.nth} of ${last.of}${noun}`;
   if (!single || !sum) return last.nth === 1 ? head : `${head}: added to the sum of shares`;
   if (last.nth === 1) return `${head}: ${digits(numbers[0].data[0])}`;
-  const terms = numbers.map((value, k) => (k && value.data[0] < 0 ? `(${digits(value.data[0])})` : digits(value.data[0])));
+  const terms = numbers.map((value, k) =>
+    k && value.data[0] < 0 ? `(${digits(value.data[0])})` : digits(value.data[0]),
+  );
   return `${head}: ${terms.join(" + ")} = ${digits(sum.data[0])}`;
 }
 
@@ -55,7 +57,10 @@ function shareText(shares, values) {
 function sentenceOf(graph, position) {
   if (position === 0) {
     const given = graph.nodes.filter((node) => isGiven(node) && node.kind !== "parameter").map(nameOf);
-    const some = given.length && given.length < 6 ? `${listed(given)} ${given.length === 1 ? "is" : "are"} given` : "the leaves are given";
+    const some =
+      given.length && given.length < 6
+        ? `${listed(given)} ${given.length === 1 ? "is" : "are"} given`
+        : "the leaves are given";
     return `Nothing has been computed yet: ${some}. Press → for the first step.`;
   }
   const step = graph.steps[position - 1];
@@ -69,7 +74,9 @@ function forwardSentence(graph, node) {
   const from = listed([...new Set(node.inputs.map((id) => nameOf(graph.nodes[id])))]);
   const made = node.kind === "view" ? "shows the same numbers as" : "is computed from";
   const end = node.is_output ? " This is L, the number that backward starts from." : "";
-  return from ? `${node.operation}: ${nameOf(node)} ${made} ${from}.${end}` : `${node.operation}: ${nameOf(node)} is computed.${end}`;
+  return from
+    ? `${node.operation}: ${nameOf(node)} ${made} ${from}.${end}`
+    : `${node.operation}: ${nameOf(node)} is computed.${end}`;
 }
 
 function leafSentence(node, step) {
@@ -85,9 +92,12 @@ function backwardSentence(graph, node, step) {
     : node.uses > 1
       ? `All ${node.uses} shares of ${gradientOf(node)} have arrived, so ${node.operation} goes to work.`
       : `${gradientOf(node)} is complete, so ${node.operation} goes to work.`;
-  const sent = step.shares.map(({ to, nth, of }) => {
-    const count = of === 1 ? "the only share" : `share ${nth} of ${of}`;
-    return `${count} of ${gradientOf(graph.nodes[to])}`;
+  const sent = [...new Set(step.shares.map(({ to }) => to))].map((to) => {
+    const shares = step.shares.filter((share) => share.to === to);
+    const nth = listed(shares.map((share) => String(share.nth)));
+    const count =
+      shares[0].of === 1 ? "the only share" : `share${shares.length > 1 ? "s" : ""} ${nth} of ${shares[0].of}`;
+    return `${count} for ${gradientOf(graph.nodes[to])}`;
   });
   if (!sent.length) return `${why} Nothing below it needs a gradient.`;
   const last = new Map(step.shares.map((share) => [share.to, share]));
@@ -117,7 +127,8 @@ function el(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
+    else if (value !== null && value !== undefined && value !== false)
+      element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
   return element;
@@ -126,7 +137,8 @@ function el(tag, attributes = {}, ...children) {
 /** An SVG element. */
 function svg(tag, attributes = {}, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) if (value !== null && value !== undefined) element.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes))
+    if (value !== null && value !== undefined) element.setAttribute(name, value);
   element.append(...children.filter((child) => child !== null && child !== undefined));
   return element;
 }
