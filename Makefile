@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo cifar10 pets test mutants fuzz lint format stubs types notebook gradcheck bench gpu clean
+.PHONY: help demo cifar10 pets test mutants fuzz lint format stubs types notebook browser gradcheck bench gpu clean
 
 help:  ## this list
 	@awk -F ':.*## *' '/^[a-z0-9]+:.*## /{printf "%-12s%s\n", $$1, $$2}' Makefile
@@ -44,6 +44,9 @@ types: $(VENV)/.types  ## README's code, the examples and a user's script, as a 
 notebook: $(VENV)/.notebook  ## README's code in a notebook, which must show a figure, a bar and a table
 	$(RUN) -m pytest -q tests/test_notebook.py
 
+browser: $(VENV)/.browser  ## the tour's pages, stepped through in Chromium, which must be there with its driver
+	$(RUN) -m pytest -q -n 0 tests/guided/test_browser.py
+
 gradcheck: $(VENV)/.examples  ## every operation against finite differences, as a table
 	$(RUN) -m minigrad.gradcheck
 
@@ -70,6 +73,10 @@ $(VENV)/.types: setup.cfg | $(VENV)/bin/python
 
 $(VENV)/.notebook: setup.cfg | $(VENV)/bin/python
 	$(RUN) -m pip install --quiet --editable ".[examples,test,notebook]"
+	@touch $@
+
+$(VENV)/.browser: setup.cfg | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --editable ".[examples,test,browser]"
 	@touch $@
 
 $(VENV)/.torch: setup.cfg | $(VENV)/bin/python
