@@ -28,7 +28,7 @@ class Drawing {
   scale(zoom) {
     this.fitted = zoom === null;
     const { width, height } = this.plan;
-    this.zoom = zoom === null ? Math.min(1.3, Math.max(this.room(), 0.62)) : Math.min(3, Math.max(0.08, zoom));
+    this.zoom = zoom === null ? Math.min(1.3, Math.max(this.room(), 0.78)) : Math.min(3, Math.max(0.08, zoom));
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.svg.setAttribute("width", width * this.zoom);
     this.svg.setAttribute("height", height * this.zoom);

@@ -99,7 +99,7 @@ function startPanel(panel) {
       {},
       "Forward steps fill in the values from left to right. Backward steps light the same nodes from right to left, and gradients travel back along the same lines.",
     ),
-    panel.group(given.length === 1 ? "given" : "are given", figures),
+    panel.group("given", figures),
   ];
 }
 

@@ -99,7 +99,7 @@ class Panel {
       of === null ? `${label} (${shapeText(shape)})` : nameOf(this.graph.nodes[of]),
     );
     return [
-      this.group(node.inputs.length === 1 ? "goes in" : "go in", this.inputFigures()),
+      this.group("goes in", this.inputFigures()),
       this.group("comes out", [out]),
       node.saved.length > 0 && el("p", { class: "saved-line" }, `saved for backward: ${listed([...new Set(saved)])}`),
     ];
@@ -184,11 +184,9 @@ class Panel {
   leaf() {
     const { step } = this;
     const name = nameOf(this.shown);
-    const gradient = this.figure(step.gradient, {
-      title: gradientOf(this.shown),
-      note: "complete",
-      role: { side: "out" },
-    });
+    const { shares } = this.graph.stateOf(this.shown.id, this.known);
+    const note = shares.length ? shareText(shares, this.values) : "";
+    const gradient = this.figure(step.gradient, { title: gradientOf(this.shown), note, role: { side: "out" } });
     const before =
       step.before === null
         ? null

@@ -134,7 +134,12 @@ class Figure {
   /** A heat map: every matrix with one square per entry, side by side, as large as there is room. */
   map() {
     const { rows, columns } = this.planes[0];
-    this.grid = packed(this.planes.length, rows, columns, this.value.show === "filters" ? this.value.shape[1] : null);
+    this.grid = packed(
+      this.planes.length,
+      rows,
+      columns,
+      this.value.show === "filters" && this.value.shape[1] > 1 ? this.value.shape[1] : null,
+    );
     const { width, height } = this.grid;
     this.canvas = el("canvas", { style: `width:${width}px;height:${height}px` });
     this.overlay = el("canvas", { class: "overlay", style: `width:${width}px;height:${height}px` });

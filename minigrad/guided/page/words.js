@@ -43,8 +43,8 @@ function shareText(shares, values) {
   const numbers = shares.map(({ share }) => values.get(share));
   const single = numbers.every((value) => value && value.data && value.size === 1);
   const sum = values.get(last.sum);
-  const noun = last.nth === 1 ? (last.of === 1 ? " share" : " shares") : "";
-  const head = `${last.nth} of ${last.of}${noun}`;
+  const noun = last.nth === 1 ? " shares" : "";
+  const head = last.of === 1 ? "the only share" : `${last.nth} of ${last.of}${noun}`;
   if (!single || !sum) return last.nth === 1 ? head : `${head}: added to the sum of shares`;
   if (last.nth === 1) return `${head}: ${digits(numbers[0].data[0])}`;
   const terms = numbers.map((value, k) =>
