@@ -11,29 +11,55 @@ const SCALES = {
   dark: { middle: [34, 37, 43], above: [255, 160, 77], below: [96, 165, 250], strange: [150, 150, 150] },
 };
 
+const LEVELS = 255; // on each side of 0
+const levels = {}; // the colours of a scale, from the lowest to the highest
+
+function levelsOf(name) {
+  const { middle, above, below } = SCALES[name];
+  return Array.from({ length: 2 * LEVELS + 1 }, (_, k) => {
+    const share = (Math.abs(k - LEVELS) / LEVELS) ** 0.8;
+    return middle.map((from, c) => Math.round(from + share * ((k < LEVELS ? below : above)[c] - from)));
+  });
+}
+
 /** The colour [r, g, b] of a number on a scale from −end to end. */
 function colourOf(x, end, dark) {
-  const scale = dark ? SCALES.dark : SCALES.light;
-  if (Number.isNaN(x)) return scale.strange;
-  const share = end ? Math.min(1, Math.abs(x) / end) ** 0.8 : 0;
-  const pole = x < 0 ? scale.below : scale.above;
-  return scale.middle.map((from, k) => Math.round(from + share * (pole[k] - from)));
+  const name = dark ? "dark" : "light";
+  if (Number.isNaN(x)) return SCALES[name].strange;
+  const share = end ? Math.max(-1, Math.min(1, x / end)) : 0;
+  return (levels[name] ||= levelsOf(name))[LEVELS + Math.round(LEVELS * share)];
 }
 
 /** Black or white, whichever can be read on a colour. */
 const inkOn = ([r, g, b]) => (0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#111" : "#fff");
 
-/** One plane of a value as a picture with one pixel per entry. */
-function planePicture(value, plane, dark) {
-  const canvas = el("canvas", { width: plane.columns, height: plane.rows });
+const pictures = new WeakMap();
+
+/** All matrices of a value, one below the other, with one pixel per entry. */
+function pictureOf(value, dark) {
+  const known = pictures.get(value);
+  if (known && known.dark === dark) return known.canvas;
+  const columns = value.shape.length ? value.shape[value.shape.length - 1] : 1;
+  const canvas = el("canvas", { width: columns, height: value.data.length / columns });
   const context = canvas.getContext("2d");
-  const pixels = context.createImageData(plane.columns, plane.rows);
-  for (let k = 0; k < plane.rows * plane.columns; k++) {
-    const [r, g, b] = colourOf(value.data[plane.at + k], value.scale, dark);
-    pixels.data.set([r, g, b, 255], 4 * k);
+  const pixels = context.createImageData(canvas.width, canvas.height);
+  for (let k = 0; k < value.data.length; k++) {
+    const [r, g, b] = colourOf(value.data[k], value.scale, dark);
+    pixels.data[4 * k] = r;
+    pixels.data[4 * k + 1] = g;
+    pixels.data[4 * k + 2] = b;
+    pixels.data[4 * k + 3] = 255;
   }
   context.putImageData(pixels, 0, 0);
+  pictures.set(value, { dark, canvas });
   return canvas;
+}
+
+/** Draw one matrix of a value with its corner at x, y. */
+function drawPlane(context, value, plane, dark, x, y, cell) {
+  const { rows, columns, at } = plane;
+  context.imageSmoothingEnabled = false;
+  context.drawImage(pictureOf(value, dark), 0, at / columns, columns, rows, x, y, columns * cell, rows * cell);
 }
 
 const thumbnails = new Map();
@@ -48,7 +74,7 @@ function thumbnail(value) {
     const [{ rows, columns }] = planes;
     const canvas = el("canvas", { width: planes.length * (columns + 1) - 1, height: rows });
     const context = canvas.getContext("2d");
-    planes.forEach((plane, k) => context.drawImage(planePicture(value, plane, dark), k * (columns + 1), 0));
+    planes.forEach((plane, k) => drawPlane(context, value, plane, dark, k * (columns + 1), 0, 1));
     thumbnails.set(key, canvas.toDataURL());
   }
   return thumbnails.get(key);

@@ -26,11 +26,14 @@ class Assembly {
   static fits(graph, values, node, step) {
     if (!node.reach || node.reach.kind !== "window" || node.inputs.length < 2 || node.shape.length !== 4) return false;
     if (!step.shares.some(({ input }) => input === 1)) return false;
-    return [graph.nodes[node.inputs[0]].value, step.gradient].map((index) => values.get(index)).every(isWhole);
+    const [x, gradient] = [graph.nodes[node.inputs[0]].value, step.gradient].map((index) => values.get(index));
+    const allPictures = gradient && gradient.data && (!gradient.part || gradient.part[0] === node.shape[0]);
+    return isWhole(x) && Boolean(allPictures);
   }
 
   build() {
-    const [filters, channels] = this.weight.shape;
+    const [all, channels] = this.weight.shape;
+    const filters = this.gradient.part ? this.gradient.part[1] : all; // those whose g is in the page
     const choose = (name, count, take) => count > 1 && el("label", {}, `${name} `, this.range(name, count - 1, take));
     return el(
       "section",
@@ -75,7 +78,7 @@ class Assembly {
     const sum = new Array(this.kernel).fill(0);
     for (let k = 0; k < this.upTo; k++) {
       const { output, spots } = this.at(k);
-      for (const { kernel, flat } of spots) sum[kernel] += this.gradient.data[output] * this.x.data[flat];
+      for (const { kernel, flat } of spots) sum[kernel] += entryOf(this.gradient, output) * this.x.data[flat];
     }
     return sum;
   }
@@ -109,6 +112,6 @@ class Assembly {
     if (this.upTo === 0) return `0 of ${this.positions} positions: nothing has been added yet.`;
     const { output, name } = this.at(this.upTo - 1);
     const end = this.upTo === this.positions ? " All are in: this is the share." : "";
-    return `${this.upTo} of ${this.positions} positions: g${name} = ${digits(this.gradient.data[output])} times its window was added.${end}`;
+    return `${this.upTo} of ${this.positions} positions: g${name} = ${digits(entryOf(this.gradient, output))} times its window was added.${end}`;
   }
 }

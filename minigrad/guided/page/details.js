@@ -15,6 +15,7 @@ function beliefTable(node) {
   if (!belief) return null;
   const same = ({ slope, gradient }) =>
     Math.abs(slope - gradient) <= 2e-3 * Math.max(Math.abs(slope), Math.abs(gradient)) + 1e-6;
+  const differs = !belief.entries.every(same);
   const rows = belief.entries.map((entry) =>
     el(
       "tr",
@@ -40,5 +41,11 @@ function beliefTable(node) {
       { class: "quiet" },
       `${belief.sampled ? "A seeded sample of the entries. " : ""}The largest disagreement is ${digits(belief.largest, "float64")}${relative}.`,
     ),
+    differs &&
+      el(
+        "p",
+        {},
+        "Where they differ, a kink of relu or max-pool lies within the step, or the rounding of small numbers shows.",
+      ),
   );
 }

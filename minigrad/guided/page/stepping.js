@@ -204,6 +204,7 @@ class Page {
 
   secondOrder(yes) {
     this.stop();
+    $("second").checked = yes;
     this.track = this.tracks[yes ? 1 : 0];
     this.redraw();
   }

@@ -102,7 +102,8 @@ class Figure {
         ),
       );
       const name = this.planes.length > 1 && placeText([...plane.index, ":", ":"]);
-      return el("table", { class: "numbers" }, name && el("caption", {}, name), el("tbody", {}, rows));
+      const kind = value.shape.length === 1 ? "numbers vector" : "numbers";
+      return el("table", { class: kind }, name && el("caption", {}, name), el("tbody", {}, rows));
     });
     return el(
       "div",
@@ -163,10 +164,9 @@ class Figure {
     const dark = isDark();
     const { cell } = this.grid;
     const context = sharp(this.canvas, this.grid);
-    context.imageSmoothingEnabled = false;
     this.planes.forEach((plane, k) => {
       const { x, y } = this.cornerOf(k);
-      context.drawImage(planePicture(this.value, plane, dark), x, y, plane.columns * cell, plane.rows * cell);
+      drawPlane(context, this.value, plane, dark, x, y, cell);
       if (cell >= 11) this.paintSigns(context, plane, x, y, dark);
     });
   }
