@@ -37,6 +37,11 @@ class Names:
         if given:  # what the caller says goes first
             self._given.sort(key=lambda pair: pair[0] not in given)
 
+    @property
+    def tensors(self) -> list[Tensor]:
+        """The Tensors that have a name of their own."""
+        return [value for _, value in self._given if isinstance(value, Tensor)]
+
     def add_module(self, module: Module, path: str) -> None:
         """Note the paths of a module, of those inside it, and of their parameters and buffers."""
         stack = [(module, path)]

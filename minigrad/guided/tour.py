@@ -93,14 +93,14 @@ def tour(
     graph = Graph(records, loss, known, [step for step in recorder.steps if step.sweep <= backwards])
     left_out = list(graph.left_out)
     if check:
-        left_out += add_beliefs(graph, recorder, rerun, float(output.item()))
+        left_out += add_beliefs(graph, recorder, rerun, known.tensors, float(output.item()))
     add_questions(graph, values)
     shown_second = None
     if second is not None:
         root, title = second
         steps = [step for step in recorder.steps if step.sweep > backwards]
         of_gradient = Graph(recorder.records, root, known, steps, symbol="s")
-        add_questions(of_gradient, values)
+        add_questions(of_gradient, values, symbol="s")
         shown_second = {"title": title, **of_gradient.as_json()}
     if values.left_out:
         left_out.append(f"The numbers of {values.left_out:,} arrays: the page shows how they are distributed.")
@@ -201,7 +201,9 @@ def _sweep_of_gradients(recorder: Recorder, grads: dict[Tensor, Tensor]) -> tupl
         total = recorded[0] if recorded[0].size == 1 else recorded[0].sum()
         for grad in recorded[1:]:
             total = total + (grad.reshape(()) if grad.size == 1 else grad.sum())
-    title = "the gradient" if len(recorded) == 1 and recorded[0].size == 1 else "the sum of all entries of the gradients"
+    title = (
+        "the gradient" if len(recorded) == 1 and recorded[0].size == 1 else "the sum of all entries of the gradients"
+    )
     record = recorder.made_by[total.node]
     for leaf in grads:
         leaf.grad = None
