@@ -3,9 +3,10 @@
 
 /** A graph with its steps. Position 0 is before the first step; position p is after step p. */
 class Graph {
-  constructor({ nodes, modules, steps }, operations) {
+  /** `scalar` is what gradients are taken of: L, or in the gradient's own graph what that begins with. */
+  constructor({ nodes, modules, steps }, operations, scalar = "L") {
     const unknown = { formula: null, doc: "", source: null };
-    this.nodes = nodes.map((node) => ({ ...unknown, ...operations[node.class], ...node }));
+    this.nodes = nodes.map((node) => ({ ...unknown, ...operations[node.class], ...node, scalar }));
     this.modules = new Map(modules.map((module) => [module.id, { ...module, nodes: [] }]));
     this.steps = steps;
     this.computedAt = nodes.map((node) => (isGiven(node) ? 0 : Infinity));

@@ -6,8 +6,8 @@ class Page {
   constructor(data) {
     this.data = data;
     this.values = new Values(data.values);
-    this.tracks = [data, data.second_order].filter(Boolean).map((part) => {
-      const graph = new Graph(part, data.operations);
+    this.tracks = [data, data.second_order].filter(Boolean).map((part, k) => {
+      const graph = new Graph(part, data.operations, k ? "s" : "L");
       return { graph, open: openAtFirst(graph), position: 0, chosen: null, from: 0, verdicts: new Map() };
     });
     this.track = this.tracks[0];

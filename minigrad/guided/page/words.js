@@ -23,7 +23,7 @@ const listed = (words) =>
 
 /** What the reader calls a node, else its short symbol. */
 const nameOf = (node) => node.name || node.symbol || node.operation || `node ${node.id}`;
-const gradientOf = (node) => `∂L/∂${nameOf(node)}`;
+const gradientOf = (node) => `∂${node.scalar}/∂${nameOf(node)}`;
 
 /** The end of a dotted name, with the module that says the rest around it. */
 const shortName = (node) => (node.kind === "parameter" ? nameOf(node).split(".").pop() : nameOf(node));
@@ -73,7 +73,7 @@ function sentenceOf(graph, position) {
 function forwardSentence(graph, node) {
   const from = listed([...new Set(node.inputs.map((id) => nameOf(graph.nodes[id])))]);
   const made = node.kind === "view" ? "shows the same numbers as" : "is computed from";
-  const end = node.is_output ? " This is L, the number that backward starts from." : "";
+  const end = node.is_output ? ` This is ${node.scalar}, the number that backward starts from.` : "";
   return from
     ? `${node.operation}: ${nameOf(node)} ${made} ${from}.${end}`
     : `${node.operation}: ${nameOf(node)} is computed.${end}`;
@@ -88,7 +88,7 @@ function leafSentence(node, step) {
 
 function backwardSentence(graph, node, step) {
   const why = node.is_output
-    ? `Sweep ${step.sweep} begins at L: ∂L/∂L = 1.`
+    ? `Sweep ${step.sweep} begins at ${node.scalar}: its gradient with respect to itself is 1.`
     : node.uses > 1
       ? `All ${node.uses} shares of ${gradientOf(node)} have arrived, so ${node.operation} goes to work.`
       : `${gradientOf(node)} is complete, so ${node.operation} goes to work.`;
