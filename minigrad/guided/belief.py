@@ -129,7 +129,9 @@ def _problem(rerun: Rerun, tensors: list[Tensor]) -> str:
 
 
 def _belief(record: Record, gradient: Any, entries: np.ndarray, run: Callable[[], Tensor]) -> dict[str, Any]:
-    """Return the slopes at some entries of a leaf beside its gradient there, and by how much they differ at most."""
+    """Return the slopes at some entries of a leaf beside its gradient there, by how much they differ at most, and as
+    `size` the largest entry of the whole gradient.
+    """
     array, found, largest = record.tensor.data, [], 0.0  # type: ignore[union-attr]
     for entry in entries:
         index = tuple(int(k) for k in np.unravel_index(int(entry), record.shape))
@@ -137,16 +139,17 @@ def _belief(record: Record, gradient: Any, entries: np.ndarray, run: Callable[[]
         largest = max(largest, abs(slope - here)) if np.isfinite(slope - here) else float("nan")
         found.append({"index": list(index), "slope": slope, "gradient": here})
     sampled = len(found) < int(np.prod(record.shape))
-    return {"entries": found, "largest": largest, "sampled": sampled, "dtype": str(array.dtype)}
+    size = float(abs(gradient).max()) if gradient.size else 0.0
+    return {"entries": found, "largest": largest, "size": size, "sampled": sampled, "dtype": str(array.dtype)}
 
 
 def _finish(beliefs: list[dict[str, Any]]) -> None:
-    """Note how large the largest disagreement is beside the leaf's gradients, those that are nearly 0 taken for a
-    thousandth of the largest in the graph; and round the numbers.
+    """Note how large the largest disagreement is beside the leaf's gradient, but not beside one that is nearly 0: that
+    counts as a thousandth of the graph's largest. And round the numbers.
     """
-    sizes = [max((abs(pair["gradient"]) for pair in belief["entries"]), default=0.0) for belief in beliefs]
-    for belief, size in zip(beliefs, sizes, strict=True):
-        scale = max(size, max(sizes) / 1000)
+    top = max((belief["size"] for belief in beliefs), default=0.0)
+    for belief in beliefs:
+        scale = max(belief.pop("size"), top / 1000)
         belief["relative"] = _number(belief["largest"] / scale if scale else belief["largest"])
         belief["largest"] = _number(belief["largest"])
         for pair in belief["entries"]:

@@ -95,15 +95,16 @@ def tour(
     if check:
         left_out += add_beliefs(graph, recorder, rerun, known.tensors, float(output.item()))
     add_questions(graph, values)
-    shown_second = None
+    graphs = [graph.as_json()]
     if second is not None:
         root, title = second
         steps = [step for step in recorder.steps if step.sweep > backwards]
         of_gradient = Graph(recorder.records, root, known, steps, symbol="s")
         add_questions(of_gradient, values, symbol="s")
-        shown_second = {"title": title, **of_gradient.as_json()}
-    if values.left_out:
-        left_out.append(f"The numbers of {values.left_out:,} arrays: the page shows how they are distributed.")
+        graphs.append({"title": title, **of_gradient.as_json()})
+    entries, without_numbers = values.used(graphs)
+    if without_numbers:
+        left_out.append(f"The numbers of {without_numbers:,} arrays: the page shows how they are distributed.")
     data = {
         "format": 1,
         "title": title_of(fn),
@@ -111,9 +112,9 @@ def tour(
         "left_out": left_out,
         "backwards": backwards,
         "operations": _operations(recorder),
-        **graph.as_json(),
-        "second_order": shown_second,
-        "values": values.entries,
+        **graphs[0],
+        "second_order": graphs[1] if second is not None else None,
+        "values": entries,
     }
     return Tour(data, written(data, path))
 
