@@ -61,6 +61,11 @@ class Graph {
     };
   }
 
+  /** Whether a gradient comes to a node in any sweep. */
+  isReached(id) {
+    return this.arrivals[id].length > 0 || this.shares[id].length > 0;
+  }
+
   /** The modules around a node or a module, from the outermost inwards. */
   modulesAround(module) {
     const path = [];

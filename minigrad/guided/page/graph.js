@@ -80,10 +80,9 @@ class Drawing {
   drawEdge(edge) {
     const points = this.plan.edges.get(edge.key);
     const line = svg("path", { d: curve(points), class: "line", "marker-end": "url(#forward)" });
-    const middle = points[Math.floor(points.length / 2)];
-    const back = svg("path", { d: `M${middle.x + 5},${middle.y - 6} l-11,6 l11,6 z`, class: "back" });
+    const back = svg("path", { d: "M-6,0 l11,-6 v12 z", class: "back" });
     const group = svg("g", { class: "edge" }, line, back);
-    this.lines.set(edge.key, { group, edge, signature: null });
+    this.lines.set(edge.key, { group, edge, line, back, signature: null });
     this.svg.append(group);
   }
 
@@ -155,6 +154,7 @@ class Drawing {
     if (signature === entry.signature) return;
     entry.signature = signature;
     entry.group.setAttribute("class", signature);
+    if (returned && !entry.back.hasAttribute("transform")) entry.back.setAttribute("transform", halfway(entry.line));
     entry.group.firstChild.setAttribute("marker-end", backward ? "" : "url(#forward)");
     entry.group.firstChild.setAttribute("marker-start", backward ? "url(#backward)" : "");
   }
@@ -208,6 +208,14 @@ function curve(points) {
   return rest.length === 1 ? `${d} L${rest[0].x},${rest[0].y}` : d;
 }
 
+/** The middle of a line, turned as the line runs there. */
+function halfway(line) {
+  const half = line.getTotalLength() / 2;
+  const [before, { x, y }, after] = [-2, 0, 2].map((by) => line.getPointAtLength(half + by));
+  const angle = (Math.atan2(after.y - before.y, after.x - before.x) * 180) / Math.PI;
+  return `translate(${x},${y}) rotate(${angle})`;
+}
+
 /** The share that a use of a value has sent back by now, if any. */
 function shareOf(graph, { input, node, operand }, known) {
   const sweep = graph.sweepAt[known];
@@ -223,6 +231,7 @@ function nodeFields(graph, node, known) {
     ? { value: node.value, says: "computed", saved: state.saved }
     : { text: "not yet", says: "not yet" };
   if (!node.needs_grad) return [value];
+  if (!graph.isReached(node.id)) return [value, { text: "none comes", says: "none comes: nothing depends on it" }];
   if (state.gradient !== null) return [value, { value: state.gradient, says: "complete" }];
   if (state.shares.length) {
     const count = `${state.shares.length} of ${state.of}`;
