@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo cifar10 pets test mutants fuzz lint format stubs types notebook browser gradcheck bench gpu clean
+.PHONY: help demo tour cifar10 pets test mutants fuzz lint format stubs types notebook browser gradcheck bench gpu clean
 
 help:  ## this list
 	@awk -F ':.*## *' '/^[a-z0-9]+:.*## /{printf "%-12s%s\n", $$1, $$2}' Makefile
@@ -11,6 +11,9 @@ help:  ## this list
 demo: $(VENV)/.examples  ## handwritten digits: which one is it, and where is it? A few minutes, no download
 	$(RUN) -m examples.cifar10 --data digits
 	$(RUN) -m examples.localization --data digits
+
+tour: $(VENV)/.examples  ## backpropagation to be stepped through in a browser: five pages, no download
+	$(RUN) -m examples.tour
 
 cifar10: $(VENV)/.examples  ## the real thing: downloads CIFAR-10 unless it is there
 	$(RUN) -m examples.cifar10

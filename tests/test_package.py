@@ -52,6 +52,7 @@ def test_the_environment_sets_the_number_of_threads():
 PROMISED = (
     "Tensor", "Parameter", "Function", "no_grad", "enable_grad", "grad", "gradcheck", "gradgradcheck", "GradcheckError",
     "manual_seed", "random_stream", "cuda_is_available", "array_module", "save", "load", "nn", "ops", "optim",
+    "tour",
 )  # fmt: skip
 
 
@@ -82,7 +83,7 @@ LAYERS = [
     ["nn", "optim", "data", "gradcheck", "io"],
     ["files", "serialize", "torch_file"],  # former names
     ["progress", "callbacks", "history"],
-    ["train", "plots"],
+    ["train", "plots", "guided"],
 ]
 
 
