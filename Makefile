@@ -48,7 +48,7 @@ notebook: $(VENV)/.notebook  ## README's code in a notebook, which must show a f
 	$(RUN) -m pytest -q tests/test_notebook.py
 
 browser: $(VENV)/.browser  ## the tour's pages, stepped through in Chromium, which must be there with its driver
-	$(RUN) -m pytest -q -n 0 tests/guided/test_browser.py
+	$(RUN) -m pytest -q -n 0 tests/guided -k browser
 
 gradcheck: $(VENV)/.examples  ## every operation against finite differences, as a table
 	$(RUN) -m minigrad.gradcheck

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import nn
+from examples import tour
 from tests.guided import browser
-from tests.guided.browser import Reader, check
+from tests.guided.browser import check
+from tests.guided.graphs import convolution, perceptron, polynomial, softmax
 
 pytestmark = [
     pytest.mark.skipif(browser.MISSING is not None, reason=str(browser.MISSING)),
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning"),  # selenium's own
 ]
-SIZES = [(1400, 900), (360, 740)]
 
 
 class Engine(mg.hooks.Hook):
@@ -38,95 +38,33 @@ class Engine(mg.hooks.Hook):
         self.leaves.append(np.array(grad))
 
 
-def noise(*shape):
-    return mg.Tensor(np.random.default_rng(0).standard_normal(shape).astype(np.float32))
-
-
-def polynomial():
-    x = mg.Tensor(2.0, requires_grad=True)
-    return lambda: x * x + 3 * x
-
-
-def perceptron():
-    x, y = noise(5, 2), mg.Tensor(np.array([0, 1, 1, 0, 1]))
-    model, criterion = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 2)), nn.CrossEntropyLoss()
-    return lambda: criterion(model(x), y)
-
-
-def softmax():
-    scores = mg.Tensor([[1.0, 2.0, -1.0]], requires_grad=True)
-    bias = mg.Tensor([0.5], requires_grad=True)
-    return lambda: -(scores + bias).softmax()[0, 0].log()
-
-
-def convolution():
-    picture = noise(1, 1, 6, 6)
-    layer = nn.Conv2d(1, 1, 3)
-    return lambda: (layer(picture) ** 2).mean()
-
-
-def lenet():
-    picture, y = noise(1, 1, 28, 28), mg.Tensor(np.array([3]))
-    model = nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 10),
-    )  # fmt: skip
-    criterion = nn.CrossEntropyLoss()
-    return lambda: criterion(model(picture), y)
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory):
-    with browser.chromium(tmp_path_factory.mktemp("profile")) as driver:
-        yield driver
-
-
-@pytest.fixture
-def reader(driver):
-    """The browser; whatever a test did in it, nothing may have gone wrong, and nothing have been asked for."""
-    reader = Reader(driver)
-    reader.complaints(), reader.requests()
-    yield reader
-    assert reader.complaints() == []
-    assert reader.requests() == []
-
-
-@pytest.fixture
-def page(tmp_path):
-    """Make a page of a function, and return where it is."""
-
-    def make(fn, **options):
-        return tmp_path / mg.tour(fn, tmp_path / "tour.html", **{"check": False, **options}).path
-
-    return make
-
-
-@pytest.mark.parametrize("case", [polynomial, perceptron, softmax, convolution, lenet])
-def test_every_number_is_the_engines_and_every_step_goes_both_ways(case, page, reader):
+@pytest.mark.parametrize("make", tour.TOURS, ids=lambda make: make.__name__)
+def test_every_number_is_the_engines_and_every_step_goes_both_ways(make, tmp_path, reader, quick_tours):
     from selenium.webdriver.common.keys import Keys
 
     with Engine() as engine:
-        path = page(case())
-    reader.open(path).run("page.openEvery(true)")
-    seen = [reader.look()]
-    outputs, sweep, leaves, shown = list(engine.outputs), list(engine.sweep), list(engine.leaves), 0
-    for step in reader.run("return page.graph.steps.map((step) => step.direction)"):
+        make(tmp_path / "tour.html")
+    reader.open(tmp_path / "tour.html").run("page.openEvery(true)")
+    seen, sums, shown = [reader.look()], {}, 0
+    for step in reader.run("return page.graph.steps"):
         reader.press(Keys.ARROW_RIGHT)
         seen.append(reader.look())
         figures = reader.figures()
         out = [figure for figure in figures if figure["side"] == "out"]
-        if step == "forward":
-            shown += check(out[0], outputs.pop(0))
-        elif step == "leaf":
-            gradient = leaves.pop(0)
-            shown += sum(check(figure, gradient) for figure in out)
+        if step["direction"] == "forward":
+            shown += check(out[0], engine.outputs.pop(0))
+        elif step["direction"] == "leaf":
+            gradient = engine.leaves.pop(0)
+            before = sums.get(step["node"])
+            sums[step["node"]] = gradient if before is None else before + gradient
+            expected = [gradient, before, sums[step["node"]]] if before is not None else [gradient, gradient]
+            shown += sum(check(figure, array) for figure, array in zip(out, expected, strict=True))
         else:
-            gradient, shares = sweep.pop(0)
-            shown += check(out[0], gradient)
+            gradient, shares = engine.sweep.pop(0)
             sent = [figure for figure in figures if figure["side"].startswith("in") and "sum" not in figure["note"]]
-            assert len(sent) == len(shares)
+            shown += check(out[0], gradient)
             shown += sum(check(figure, share) for figure, share in zip(sent, shares, strict=True))
-    assert not outputs and not sweep and not leaves, "a number of the engine was not shown"
+    assert not (engine.outputs or engine.sweep or engine.leaves), "a number of the engine was not shown"
     assert shown >= len(seen)
     for before in reversed(seen[:-1]):
         reader.press(Keys.ARROW_LEFT)
@@ -229,48 +167,6 @@ def test_every_question_can_be_answered_rightly(page, reader):
     assert {"number", "choice", "shape", "axis"} <= asked
 
 
-def test_a_box_is_one_step_until_it_is_opened(page, reader):
-    from selenium.webdriver.common.keys import Keys
-
-    reader.open(page(perceptron()))
-    assert reader.run("return [...page.track.open].length < page.graph.modules.size")
-    reader.press(Keys.ARROW_RIGHT)
-    assert "values pass through, 3 steps in one" in reader.text("#sentence")
-    reader.press(Keys.ARROW_LEFT)
-    assert reader.text("#where").startswith("step 0 ")
-    reader.press(Keys.ARROW_RIGHT)
-    reader.find("#panel [data-open]").click()
-    assert any(label.startswith("relu") for label in reader.labels())
-
-
-def test_the_keyboard_is_enough(page, reader):
-    from selenium.webdriver.common.keys import Keys
-
-    reader.open(page(perceptron()))
-    where = "const a = document.activeElement; return a.getAttribute('aria-label') || a.id"
-    visited = []
-    for _ in range(40):
-        reader.press(Keys.TAB)
-        visited.append(reader.run(where))
-    assert set(reader.labels()) <= set(visited), "every node is reached"
-    reader.run("document.querySelector('.card.module').focus()")
-    reader.press(Keys.ENTER)
-    assert not reader.run("return document.querySelector('.card.module')"), "Enter opens a box"
-    reader.press(Keys.BACKSPACE)
-    reader.press(Keys.BACKSPACE)
-    assert reader.run("return document.querySelector('.card.module')"), "Backspace closes it"
-    reader.press(Keys.END)
-    assert reader.run("return page.track.position === page.last")
-    reader.press(Keys.HOME)
-    assert reader.text("#where").startswith("step 0 ")
-    reader.press("?")
-    assert reader.run("return document.getElementById('help').open")
-    reader.press(Keys.ESCAPE)
-    assert not reader.run("return document.getElementById('help').open")
-    reader.press("p")
-    assert reader.run("return page.predicting")
-
-
 def test_an_entry_shows_where_it_came_from(page, reader):
     reader.open(page(convolution())).run("page.openEvery(true); page.go(1)")
     marked = """
@@ -306,41 +202,3 @@ def test_the_weights_gradient_is_assembled_position_by_position(page, reader):
     assert set(sums[0]) == {"0.0"} and sums[1] != sums[2]
     [weight] = [grad for grad in engine.leaves if grad.shape == (1, 1, 3, 3)]
     check({**reader.figures()[-1]}, weight[0, 0])
-
-
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("size", SIZES)
-def test_it_fits_the_screen(size, dark, page, reader):
-    reader.open(page(lenet()), *size, dark=dark)
-    for opened in ("false", "true"):
-        reader.run(f"page.openEvery({opened})")
-        for position in range(reader.run("return page.last") + 1):
-            reader.run("page.go(arguments[0])", position)
-            assert reader.overflow() <= 0, position
-    r, g, b = reader.run("return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")[:3]
-    assert (max(r, g, b) < 60) if dark else (min(r, g, b) > 200)
-    reader.find("#theme").click()
-    turned = reader.run("return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")[:3]
-    assert (min(turned) > 200) if dark else (max(turned) < 60)
-
-
-def test_what_the_user_wrote_stays_text(page, reader):
-    x = mg.Tensor([1.0, 2.0], requires_grad=True)
-    name = "</script><script>document.title='broken'</script><img src=x onerror=document.title='broken'>"
-    reader.open(page(lambda: (x * x).sum(), names={name: x}))  # <script>document.title='broken'</script>
-    for position in range(reader.run("return page.last") + 1):
-        reader.run("page.go(arguments[0])", position)
-        reader.run("document.querySelectorAll('details').forEach((details) => (details.open = true))")
-    assert name in reader.text("#panel") and name in reader.text("#sentence")
-    assert "broken" not in reader.driver.title.split("tour of:")[0]
-    assert reader.run("return [document.scripts.length, document.images.length]") == [2, 0]
-
-
-def test_on_paper_there_are_no_controls(page, reader):
-    reader.open(page(polynomial())).run("page.go(6)")
-    reader.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    try:
-        assert not reader.find("#controls").is_displayed()
-        assert reader.find("#panel").is_displayed() and reader.find("#paper svg").is_displayed()
-    finally:
-        reader.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
