@@ -5,8 +5,8 @@
  * The numbers are computed here from the input and from ∂L/∂(output); their end is the share that the sweep sent.
  */
 class Assembly {
-  constructor(graph, values, node, step, figures) {
-    Object.assign(this, { graph, node, figures, filter: 0, channel: 0, upTo: 0 });
+  constructor(graph, values, node, step) {
+    Object.assign(this, { graph, node, filter: 0, channel: 0, upTo: 0 });
     const [x, weight] = node.inputs.map((id) => graph.nodes[id]);
     this.x = values.get(x.value);
     this.gradient = values.get(step.gradient);
@@ -15,11 +15,20 @@ class Assembly {
     this.extent = extent;
     this.positions = batch * extent.reduce((a, b) => a * b, 1);
     this.kernel = weight.shape.slice(2).reduce((a, b) => a * b, 1);
+    this.startWithTheLargest(values.get(step.shares.find(({ input }) => input === 1).share));
     this.words = el("p", { class: "assembly-words", "aria-live": "polite" });
-    this.holder = el("div", {});
+    this.holder = el("div", { class: "figures" });
     this.slider = this.range("output positions", this.positions, (k) => (this.upTo = k));
     this.element = this.build();
     this.show();
+  }
+
+  /** The filter and channel to begin with: where something is to be seen. */
+  startWithTheLargest(share) {
+    this.filters = this.gradient.part ? this.gradient.part[1] : this.weight.shape[0]; // those whose g is in the page
+    const sizes = share && share.data ? Array.from(share.data, Math.abs) : [];
+    const [filter, channel] = unravel(Math.max(0, sizes.indexOf(greatest(sizes))), this.weight.shape);
+    if (filter < this.filters) Object.assign(this, { filter, channel });
   }
 
   /** Whether all that it takes is in the page. */
@@ -32,9 +41,9 @@ class Assembly {
   }
 
   build() {
-    const [all, channels] = this.weight.shape;
-    const filters = this.gradient.part ? this.gradient.part[1] : all; // those whose g is in the page
-    const choose = (name, count, take) => count > 1 && el("label", {}, `${name} `, this.range(name, count - 1, take));
+    const channels = this.weight.shape[1];
+    const choose = (name, count, chosen, take) =>
+      count > 1 && el("label", {}, `${name} `, this.range(name, count - 1, take, chosen));
     return el(
       "section",
       { class: "assembly" },
@@ -45,15 +54,15 @@ class Assembly {
         "Each output position adds its g times the window that it saw. Move the slider to let the window slide.",
       ),
       el("label", { class: "positions" }, "positions ", this.slider),
-      choose("filter", filters, (k) => (this.filter = k)),
-      choose("input channel", channels, (k) => (this.channel = k)),
+      choose("filter", this.filters, this.filter, (k) => (this.filter = k)),
+      choose("input channel", channels, this.channel, (k) => (this.channel = k)),
       this.words,
       this.holder,
     );
   }
 
-  range(name, max, take) {
-    const slider = el("input", { type: "range", min: 0, max, value: 0, "aria-label": name });
+  range(name, max, take, value = 0) {
+    const slider = el("input", { type: "range", min: 0, max, value, "aria-label": name });
     slider.addEventListener("input", () => {
       take(Number(slider.value));
       this.show();
@@ -68,6 +77,8 @@ class Assembly {
     const channel = Math.floor(this.filter / perGroup) * this.weight.shape[1] + this.channel;
     const spots = windowAt(this.node.reach, at, this.x.shape.slice(2));
     return {
+      picture: n,
+      channel,
       output: ravel([n, this.filter, ...at], this.node.shape),
       spots: spots.map(({ place, kernel }) => ({ kernel, flat: ravel([n, channel, ...place], this.x.shape) })),
       name: placeText([n, this.filter, ...at]),
@@ -84,28 +95,34 @@ class Assembly {
   }
 
   show() {
-    const shape = this.weight.shape.slice(2);
-    const value = {
-      shape,
-      dtype: "float32",
-      show: "numbers",
-      data: this.sum(),
-      index: "",
-      size: this.kernel,
-      strange: 0,
+    const now = this.upTo
+      ? this.at(this.upTo - 1)
+      : { picture: 0, output: null, spots: [], channel: this.at(0).channel };
+    const [o, c] = [this.filter, now.channel];
+    const sum = planeValue(this.sum(), this.weight.shape.slice(2));
+    const [tall, picture] = [200, now.picture];
+    const figures = {
+      x: new Figure(planeOf(this.x, picture, c), {
+        title: `${this.name(0)}[${picture}, ${c}]`,
+        note: "the window",
+        tall,
+      }),
+      g: new Figure(planeOf(this.gradient, picture, o), { title: `g[${picture}, ${o}]`, note: "the entry", tall }),
+      sum: new Figure(sum, {
+        title: `${gradientOf(this.weight)}[${o}, ${this.channel}]`,
+        note: "the running sum",
+        tall,
+      }),
     };
-    value.scale = Math.max(...value.data.map(Math.abs));
-    const which = placeText([this.filter, this.channel, ...shape.map(() => ":")]);
-    this.holder.replaceChildren(
-      new Figure(value, { title: `running sum of ${gradientOf(this.weight)}${which}` }).element,
-    );
+    this.holder.replaceChildren(...Object.values(figures).map(({ element }) => element));
+    const size = (value) => value.shape[2] * value.shape[3];
+    if (now.output !== null) figures.g.mark([now.output % size(this.gradient)]);
+    figures.x.mark(now.spots.map(({ flat }) => flat % size(this.x)));
     this.words.textContent = this.saying();
-    const now = this.upTo ? this.at(this.upTo - 1) : { output: null, spots: [] };
-    for (const figure of this.figures) {
-      if (figure.role && figure.role.side === "out") figure.mark(now.output === null ? [] : [now.output]);
-      if (figure.role && figure.role.side === "saved" && figure.role.operand === 0)
-        figure.mark(now.spots.map(({ flat }) => flat));
-    }
+  }
+
+  name(operand) {
+    return nameOf(this.graph.nodes[this.node.inputs[operand]]);
   }
 
   saying() {
@@ -114,4 +131,20 @@ class Assembly {
     const end = this.upTo === this.positions ? " All are in: this is the share." : "";
     return `${this.upTo} of ${this.positions} positions: g${name} = ${digits(entryOf(this.gradient, output))} times its window was added.${end}`;
   }
+}
+
+/** Numbers as a matrix of its own. */
+function planeValue(data, shape) {
+  const scale = data.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  return { shape, dtype: "float32", show: "matrix", data, scale, index: "", size: data.length, strange: 0 };
+}
+
+/** One channel of one picture. */
+function planeOf(value, picture, channel) {
+  const shape = value.shape.slice(2);
+  const first = ravel([picture, channel, 0, 0], value.shape);
+  return planeValue(
+    range(shape[0] * shape[1]).map((k) => entryOf(value, first + k)),
+    shape,
+  );
 }

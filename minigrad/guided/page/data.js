@@ -101,9 +101,7 @@ class Values {
   decode(raw, index) {
     let data = raw.data;
     if (data && data.f32 !== undefined) {
-      const bytes = Uint8Array.from(atob(data.f32), (c) => c.charCodeAt(0));
-      const view = new DataView(bytes.buffer); // little endian, whatever the machine
-      data = Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
+      data = floatsOf(atob(data.f32));
     } else if (data) {
       data = data.map((x) => (typeof x === "string" ? SPECIAL[x] : Number(x)));
     }
@@ -115,6 +113,15 @@ class Values {
     }
     return { ...raw, data, index, scale, strange, size: raw.shape.reduce((a, b) => a * b, 1) };
   }
+}
+
+/** The numbers in a string of bytes, little endian whatever the machine. */
+function floatsOf(bytes) {
+  const view = new DataView(new ArrayBuffer(bytes.length));
+  for (let i = 0; i < bytes.length; i++) view.setUint8(i, bytes.charCodeAt(i));
+  const floats = new Float32Array(bytes.length / 4);
+  for (let i = 0; i < floats.length; i++) floats[i] = view.getFloat32(4 * i, true);
+  return floats;
 }
 
 /** The place [i, j, …] of the entry that lies at `flat` in row-major order. */

@@ -4,8 +4,8 @@ const least = (data) => data.reduce((a, b) => (b < a ? b : a), Infinity);
 const greatest = (data) => data.reduce((a, b) => (b > a ? b : a), -Infinity);
 
 /** The largest squares with which so many matrices fit into a column of the panel. */
-function packed(count, rows, columns, perRow = null) {
-  const [room, tall] = [Math.min(330, window.innerWidth - 60), 380];
+function packed(count, rows, columns, perRow, tall) {
+  const room = Math.min(330, window.innerWidth - 60);
   let fit = null;
   for (let cell = 22; cell >= 1; cell--) {
     const gap = cell > 3 ? 6 : 3;

@@ -131,7 +131,7 @@ class Panel {
     const saved = this.savedFigures();
     const shares = step.shares.map((share) => this.share(share));
     const assembly = Assembly.fits(graph, this.values, node, step)
-      ? new Assembly(graph, this.values, node, step, this.figures).element
+      ? new Assembly(graph, this.values, node, step).element
       : null;
     const without = [...new Set(node.inputs)]
       .filter((id) => !graph.nodes[id].needs_grad)

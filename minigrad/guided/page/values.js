@@ -5,8 +5,18 @@ const PLANES_AT_MOST = 96;
 
 /** A value in the panel. `role` says what its entries are to the node: {side: "out"} or {side: "in", operand}. */
 class Figure {
-  constructor(value, { title, note = "", role = null, explain = null, onPoint = null }) {
-    Object.assign(this, { value, title, role, explain, onPoint, picture: 0, pointed: null, marked: new Set() });
+  constructor(value, { title, note = "", role = null, explain = null, tall = 380 }) {
+    Object.assign(this, {
+      value,
+      title,
+      role,
+      explain,
+      tall,
+      onPoint: null,
+      picture: 0,
+      pointed: null,
+      marked: new Set(),
+    });
     this.readout = el("output", { class: "readout" });
     this.surface = el("div", { class: "surface" });
     this.caption = el(
@@ -135,12 +145,8 @@ class Figure {
   /** A heat map: every matrix with one square per entry, side by side, as large as there is room. */
   map() {
     const { rows, columns } = this.planes[0];
-    this.grid = packed(
-      this.planes.length,
-      rows,
-      columns,
-      this.value.show === "filters" && this.value.shape[1] > 1 ? this.value.shape[1] : null,
-    );
+    const perRow = this.value.show === "filters" && this.value.shape[1] > 1 ? this.value.shape[1] : null;
+    this.grid = packed(this.planes.length, rows, columns, perRow, this.tall);
     const { width, height } = this.grid;
     this.canvas = el("canvas", { style: `width:${width}px;height:${height}px` });
     this.overlay = el("canvas", { class: "overlay", style: `width:${width}px;height:${height}px` });
@@ -168,6 +174,8 @@ class Figure {
       const { x, y } = this.cornerOf(k);
       drawPlane(context, this.value, plane, dark, x, y, cell);
       if (cell >= 11) this.paintSigns(context, plane, x, y, dark);
+      context.strokeStyle = "rgba(128, 128, 128, 0.35)";
+      context.strokeRect(x + 0.5, y + 0.5, plane.columns * cell - 1, plane.rows * cell - 1);
     });
   }
 
