@@ -59,12 +59,13 @@ class Graph:
         if unused and self._symbol == "L":
             what = "1 operation, whose result" if unused == 1 else f"{unused:,} operations, whose results"
             self.left_out.append(f"{what} the loss is not made of.")
-        if len(found) > LIMIT:
+        near = _nearest(found)
+        if len(near) < len(found):
             self.left_out.append(
-                f"{len(found) - LIMIT:,} of {len(found):,} nodes: the page shows the {LIMIT:,} nearest to the loss. "
-                "The numbers are those of the whole run."
+                f"{len(found) - len(near):,} of {len(found):,} nodes: the page shows the {len(near):,} nearest to the "
+                "loss. The numbers are those of the whole run."
             )
-        return found[-LIMIT:]
+        return [record for record in found if record in near]
 
     def _node(self, record: Record) -> dict[str, Any]:
         name, is_variable = self._names.of(record.array, record.tensor) if not record.operation else (None, False)
@@ -187,6 +188,18 @@ class Graph:
             "before": step.before,
             "after": step.after,
         }
+
+
+def _nearest(records: list[Record]) -> set[Record]:
+    """Return the last operations, with the leaves and constants that go into them: `LIMIT` records, or all."""
+    near: set[Record] = set()
+    for record in reversed(records):
+        if record.operation:
+            group = {record, *(given for given in record.inputs if given is not None and not given.operation)}
+            if len(near) + len(group - near) > LIMIT:
+                break
+            near |= group
+    return near
 
 
 def _kind(record: Record) -> str:

@@ -29,13 +29,11 @@ class Names:
         self._given: list[tuple[str, Any]] = []
         self._modules: dict[int, str] = {}
         self._parameters: dict[int, str] = {}
-        for name, value in {**_variables_of(function), **_checked(given)}.items():
+        for name, value in [*_checked(given).items(), *_variables_of(function).items()]:
             if isinstance(value, Module):
                 self.add_module(value, name)
             elif isinstance(value, Tensor) or backend.is_array(value):
-                self._given.insert(0, (name, value))
-        if given:  # what the caller says goes first
-            self._given.sort(key=lambda pair: pair[0] not in given)
+                self._given.append((name, value))
 
     @property
     def tensors(self) -> list[Tensor]:

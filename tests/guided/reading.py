@@ -15,7 +15,7 @@ def array(tour, index):
         numbers = np.frombuffer(base64.b64decode(value["data"]["f32"]), "<f4")
     else:
         numbers = np.array([float(x) for x in value["data"]])
-    return numbers.reshape(value["shape"])
+    return numbers.astype(value["dtype"]).reshape(value["shape"])
 
 
 def node(tour, name):
