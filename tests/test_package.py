@@ -31,7 +31,8 @@ def test_importing_minigrad_imports_nothing_heavy():
 def test_the_tour_is_imported_when_it_is_first_used_and_stays_a_function():
     code = (
         "import sys, minigrad as mg; print('minigrad.guided' in sys.modules);"
-        "x = mg.Tensor(1.0, requires_grad=True); mg.tour(lambda: x * x); import minigrad.guided; print(callable(mg.tour))"
+        "x = mg.Tensor(1.0, requires_grad=True); mg.tour(lambda: x * x);"
+        "import minigrad.guided; print(callable(mg.tour))"
     )
     assert run(code).stdout == "False\nTrue\n"
 

@@ -14,7 +14,8 @@ from minigrad.function import Function
 from minigrad.guided import operations
 from minigrad.guided.values import Values
 from minigrad.hooks import Hook
-from minigrad.tensor import Parameter, Tensor
+from minigrad.ops.conv import Conv2d
+from minigrad.tensor import Tensor
 from minigrad.watching import Line, calling_line
 
 
@@ -35,6 +36,7 @@ class Record:
         inputs: the records of an operation's inputs, None for those that are missing (a bias that is None).
         needs: for each input, whether a gradient is sent to it.
         tensor: a leaf's Tensor.
+        filters: whether it is the weight of a convolution.
     """
 
     array: Any
@@ -50,6 +52,7 @@ class Record:
     options: dict[str, Any] = field(default_factory=dict)
     saved: list[tuple[str, Record | None, tuple[int, ...]]] = field(default_factory=list)
     view_of: Record | None = None
+    filters: bool = False
 
     @property
     def needs_grad(self) -> bool:
@@ -118,7 +121,6 @@ class Recorder(Hook):
             known = self._at.get(_place(tensor.data))  # used before, where no gradient was needed
             record = known if known and not known.operation and not known.tensor else self._source(tensor.data)
             record.tensor = tensor
-            record.value = self.values.add(tensor.data, is_filters(record))
             self._leaves[tensor] = record
         return self._leaves[tensor]
 
@@ -166,6 +168,8 @@ class Recorder(Hook):
         found = [self._input(x, edge) for x, edge in zip(inputs, edges, strict=True)]
         record = self._keep(output, operation=type(node), inputs=found, call=self._call(), options=options)
         record.line = None if self.sweep else calling_line()
+        if isinstance(node, Conv2d) and found[1] is not None and not found[1].filters:
+            found[1].filters, found[1].value = True, self.values.add(found[1].array, filters=True)
         if node.needs:
             record.needs = node.needs
             record.saved = _saved(node, record)
@@ -227,7 +231,7 @@ class Recorder(Hook):
 
     def _share(self, i: int, to: Record, share: Any) -> Share:
         nth = self._arrived[to] = self._arrived.get(to, 0) + 1
-        value = self.values.add(share, is_filters(to))
+        value = self.values.add(share, to.filters)
         summed = next((pair for pair in self._summed if pair[1] == to.shape and pair[0] != to.shape), None)
         found = Share(i, to, value, value, nth, summed)
         if nth > 1:
@@ -238,7 +242,7 @@ class Recorder(Hook):
         """Record that the gradient of a leaf is complete."""
         if self.sweep:
             record = self.leaf(leaf)
-            self.steps.append(Step(self.sweep, record, self.values.add(grad, is_filters(record))))
+            self.steps.append(Step(self.sweep, record, self.values.add(grad, record.filters)))
             if self.sweep == 1:
                 self.gradients[record] = grad.copy()
 
@@ -249,11 +253,6 @@ class Recorder(Hook):
         if self._last:
             node, step = self._last
             step.released = node.released
-
-
-def is_filters(record: Record) -> bool:
-    """Whether a value is the weight of a convolution, so far as it is seen from itself."""
-    return isinstance(record.tensor, Parameter) and len(record.shape) == 4
 
 
 def _saved(node: Function, record: Record) -> list[tuple[str, Record | None, tuple[int, ...]]]:

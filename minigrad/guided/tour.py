@@ -188,8 +188,9 @@ def _sweep(recorder: Recorder, loss: Tensor, backwards: int, create_graph: bool)
 
 def _complete(step: Step, before: Tensor | None, recorder: Recorder) -> None:
     """Note what was in `.grad` before the sweep, and what is in it now."""
-    step.before = None if before is None else recorder.values.add(before.data)
-    step.after = recorder.values.add(step.record.tensor.grad.data)  # type: ignore[union-attr]
+    after, filters = step.record.tensor.grad, step.record.filters  # type: ignore[union-attr]
+    step.before = None if before is None else recorder.values.add(before.data, filters)
+    step.after = recorder.values.add(after.data, filters)
 
 
 def _sweep_of_gradients(recorder: Recorder, grads: dict[Tensor, Tensor]) -> tuple[Record, str] | None:

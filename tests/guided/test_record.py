@@ -176,3 +176,12 @@ def test_convolution_on_a_gpu(device):
     np.testing.assert_array_equal(array(tour, leaf["gradient"]), w.grad.numpy())
     assert node(tour, "w")["belief"]["relative"] < 1e-4
     assert node(tour, "conv2d")["reach"]["kernel"] == (3, 3)
+
+
+def test_a_convolutions_weight_and_its_gradient_are_filters():
+    x, w = Tensor(np.ones((1, 2, 5, 5), np.float32)), Tensor(np.ones((3, 2, 3, 3), np.float32), requires_grad=True)
+    tour = mg.tour(lambda: ops.conv2d(x, w).sum(), backwards=2)
+    fields = [node(tour, "w")["value"], *(s[f] for s in steps(tour, "leaf") for f in ("gradient", "before", "after"))]
+    fields += [s[f] for s in shares_to(tour, "w") for f in ("share", "sum")]
+    assert {tour.data["values"][i]["show"] for i in fields if i is not None} == {"filters"}
+    assert tour.data["values"][node(tour, "x")["value"]]["show"] == "pictures"
