@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo cifar10 pets story test mutants fuzz lint format stubs types notebook gradcheck bench size gpu clean
+.PHONY: help demo tour cifar10 pets story test mutants fuzz lint format stubs types notebook browser gradcheck \
+	bench size gpu clean
 
 help:  ## this list
 	@awk -F ':.*## *' '/^[a-z0-9]+:.*## /{printf "%-12s%s\n", $$1, $$2}' Makefile
@@ -11,6 +12,9 @@ help:  ## this list
 demo: $(VENV)/.examples  ## handwritten digits: which one is it, and where is it? A few minutes, no download
 	$(RUN) -m examples.cifar10 --data digits
 	$(RUN) -m examples.localization --data digits
+
+tour: $(VENV)/.examples  ## backpropagation to be stepped through in a browser: five pages, no download
+	$(RUN) -m examples.tour
 
 cifar10: $(VENV)/.examples  ## the real thing: downloads CIFAR-10 unless it is there
 	$(RUN) -m examples.cifar10
@@ -49,6 +53,9 @@ types: $(VENV)/.types  ## README's code, the examples and a user's script, as a 
 notebook: $(VENV)/.notebook  ## README's code and the story in notebooks, which must show figures, bars and tables
 	$(RUN) -m pytest -q tests/test_notebook.py tests/test_story.py
 
+browser: $(VENV)/.browser  ## the tour's pages, stepped through in Chromium, which must be there with its driver
+	$(RUN) -m pytest -q -n 0 tests/guided -k browser
+
 gradcheck: $(VENV)/.examples  ## every operation against finite differences, as a table
 	$(RUN) -m minigrad.gradcheck
 
@@ -82,6 +89,10 @@ $(VENV)/.notebook: setup.cfg | $(VENV)/bin/python
 
 $(VENV)/.story: setup.cfg | $(VENV)/bin/python
 	$(RUN) -m pip install --quiet --editable ".[examples,story]"
+	@touch $@
+
+$(VENV)/.browser: setup.cfg | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --editable ".[examples,test,browser]"
 	@touch $@
 
 $(VENV)/.torch: setup.cfg | $(VENV)/bin/python

@@ -11,7 +11,9 @@ if top_level != {"minigrad"}:
     sys.exit(f"{wheel.name}: top-level names are {sorted(top_level)}, expected minigrad alone")
 root = Path(__file__).resolve().parent.parent
 kinds = ("*.py", "*.pyi", "py.typed")
-missing = {str(p.relative_to(root)) for kind in kinds for p in (root / "minigrad").rglob(kind)} - set(names)
+needed = [p for kind in kinds for p in (root / "minigrad").rglob(kind)]
+needed += (root / "minigrad" / "guided" / "page").iterdir()  # what the tour's page is put together from
+missing = {str(p.relative_to(root)) for p in needed} - set(names)
 if missing:
     sys.exit(f"{wheel.name}: misses {sorted(missing)}")
 if not any(name.endswith("LICENSE") for name in names):

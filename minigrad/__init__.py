@@ -25,6 +25,7 @@ from minigrad.tensor import Parameter, Tensor
 from minigrad.watching import AnomalyError, detect_anomaly, profile
 
 if TYPE_CHECKING:
+    from minigrad.guided import tour
     from minigrad.io.checkpoints import load, save
     from minigrad.io.torch_file import load_torch
 
@@ -56,10 +57,16 @@ __all__ = [
     "random_stream",
     "save",
     "set_num_threads",
+    "tour",
 ]
 
 # What reads and writes files is imported when it is first used: `import minigrad` shall be quick.
-_LATE = {"load": "minigrad.io.checkpoints", "save": "minigrad.io.checkpoints", "load_torch": "minigrad.io.torch_file"}
+_LATE = {
+    "load": "minigrad.io.checkpoints",
+    "load_torch": "minigrad.io.torch_file",
+    "save": "minigrad.io.checkpoints",
+    "tour": "minigrad.guided",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -98,6 +98,19 @@ def random_stream(*key: int) -> Iterator[None]:
         _keyed.key, _keyed.draws = before
 
 
+def position() -> tuple:
+    """Return where all streams stand, in this thread; `go_to(position)` brings them back, and what was drawn since is
+    drawn again.
+    """
+    return _current_seed(), _draws, generator().bit_generator.state, _keyed.key, _keyed.draws
+
+
+def go_to(place: tuple) -> None:
+    """Bring all streams back to where `position` found them."""
+    global _seed, _draws
+    _seed, _draws, generator().bit_generator.state, _keyed.key, _keyed.draws = place
+
+
 def rng_state() -> dict:
     """Return the seed, the count of draws and the generator's state: numbers and strings only, for a checkpoint."""
     return {"seed": _current_seed(), "draws": _draws, "cpu": generator().bit_generator.state}

@@ -81,13 +81,26 @@ def _described(x: Any) -> str:
     return f"{bad.size} of {x.size} numbers of shape {x.shape} nan or infinite, the first one {first} at {place},"
 
 
-def _calling_line() -> str:
-    """Return the innermost line of code outside of minigrad that is being executed, as 'file:number: text'."""
+class Line(NamedTuple):
+    """A line of code: its file, its number from 1, and its text, which is empty if it cannot be read."""
+
+    file: str
+    number: int
+    text: str
+
+
+def calling_line() -> Line:
+    """Return the innermost line of code outside of minigrad that is being executed."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
         frame = frame.f_back
     file, number = frame.f_code.co_filename, frame.f_lineno
-    return f"{file}:{number}: {linecache.getline(file, number).strip()}".rstrip(": ")
+    return Line(file, number, linecache.getline(file, number).strip())
+
+
+def _calling_line() -> str:
+    file, number, text = calling_line()
+    return f"{file}:{number}: {text}".rstrip(": ")
 
 
 class ProfileRow(NamedTuple):

@@ -28,6 +28,15 @@ def test_importing_minigrad_imports_nothing_heavy():
     assert result.stdout == "[]\n", result.stderr + result.stdout
 
 
+def test_the_tour_is_imported_when_it_is_first_used_and_stays_a_function():
+    code = (
+        "import sys, minigrad as mg; print('minigrad.guided' in sys.modules);"
+        "x = mg.Tensor(1.0, requires_grad=True); mg.tour(lambda: x * x);"
+        "import minigrad.guided; print(callable(mg.tour))"
+    )
+    assert run(code).stdout == "False\nTrue\n"
+
+
 def test_using_the_cpu_never_imports_cupy():
     code = (
         "import sys, minigrad as mg; x = mg.Tensor([1.0], requires_grad=True); (x.relu() * 2).sum().backward();"
@@ -52,6 +61,7 @@ def test_the_environment_sets_the_number_of_threads():
 PROMISED = (
     "Tensor", "Parameter", "Function", "no_grad", "enable_grad", "grad", "gradcheck", "gradgradcheck", "GradcheckError",
     "manual_seed", "random_stream", "cuda_is_available", "array_module", "save", "load", "nn", "ops", "optim",
+    "tour",
 )  # fmt: skip
 
 
@@ -83,7 +93,7 @@ LAYERS = [
     ["nn", "optim", "data", "gradcheck", "io"],
     ["files", "serialize", "torch_file"],  # former names
     ["progress", "callbacks", "history"],
-    ["train", "plots"],
+    ["train", "plots", "guided"],
 ]
 
 

@@ -30,7 +30,10 @@ __all__ = ["conv2d"]
 
 
 class Conv2d(Function):
-    """y = ∂T/∂g + b  ⇒  ∂L/∂x = ∂T/∂x, ∂L/∂w = ∂T/∂w, ∂L/∂b = Σ g over pictures and positions."""
+    """y = Σ w·(a window of x) + b  ⇒  ∂L/∂w = Σ g·(its window), ∂L/∂x = Σ g·w over the windows it lies in, ∂L/∂b = Σ g.
+
+    That is y = ∂T/∂g + b, ∂L/∂w = ∂T/∂w and ∂L/∂x = ∂T/∂x. The sums for w and b go over pictures and positions.
+    """
 
     reads = {0: (1,), 1: (0,)}
     relu = False
