@@ -53,12 +53,12 @@ SHELVES = {
         *(f"ops/{name}.py" for name in ("matmul", "reduce", "shape", "indexing", "select", "casting", "windows")),
         *(f"ops/{name}.py" for name in ("conv", "pool", "norm", "dropout", "loss", "cross_entropy")),
         *(f"nn/{name}.py" for name in ("__init__", "module", "layers", "norms", "activations", "losses")),
-        *(f"nn/{name}.py" for name in ("sequential", "init", "hooks")),
+        *(f"nn/{name}.py" for name in ("sequential", "init")),
         *(f"optim/{name}.py" for name in ("__init__", "optimizer", "sgd", "adam")),
         *(f"gradcheck/{name}.py" for name in ("__init__", "numbers")),
     ),
     # Who has read the core knows how these work.
-    "more of the core": ("ops", "nn/containers.py", "nn/embedding.py", "optim", "gradcheck"),
+    "more of the core": ("ops", "nn/containers.py", "nn/embedding.py", "nn/hooks.py", "optim", "gradcheck"),
     "kernels": ("kernels",),
     "tools": ("",),
 }
