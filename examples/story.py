@@ -97,6 +97,12 @@ secant = ((2.001**2 + 3 * 2.001) - (1.999**2 + 3 * 1.999)) / 0.002
 print(f"L = {L.item()}, ∂L/∂x = {x.grad.item()}, slope of the secant = {secant:.6f}")
 
 # %% [markdown]
+# Now step through the same graph yourself, with the arrow keys. **Look at:** the three shares that meet at x.
+
+# %%
+mg.tour(lambda: x * x + 3 * x, names={"x": x})
+
+# %% [markdown]
 # A gradient check does that for every entry of every input, and for the gradient of the gradient, too.
 
 # %%
