@@ -160,10 +160,12 @@ def _slope(array: Any, index: tuple[int, ...], run: Callable[[], Tensor]) -> flo
     """Return (f(x + h) − f(x − h)) / 2h at one entry, which is put back exactly."""
     here = array[index].copy()
     h = float(np.finfo(array.dtype).eps) ** (1 / 3) * max(1.0, abs(float(here)))
+    with np.errstate(invalid="ignore"):  # next to infinity the slope is nan
+        more, less = here + h, here - h
     try:
-        array[index] = here + h
+        array[index] = more
         above, right = run().item(), float(array[index])
-        array[index] = here - h
+        array[index] = less
         below, left = run().item(), float(array[index])
     finally:
         array[index] = here
