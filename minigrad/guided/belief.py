@@ -23,7 +23,7 @@ from minigrad.tensor import Tensor
 
 ENTRIES = 64  # that are compared in all, and at least one of each leaf
 PER_LEAF = 16
-WORK = 1_000_000  # operations that all runs may take together, before leaves are left out
+WORK = 400_000  # operations that all runs may take together, before leaves are left out
 FLOAT64 = np.dtype(np.float64)
 
 
@@ -122,7 +122,7 @@ def add_beliefs(graph: Graph, recorder: Recorder, rerun: Rerun, named: list[Tens
     _finish([graph.nodes[i]["belief"] for i, _ in compared])
     said = [f"Finite differences in the run's own precision, not in float64: {problem}"] if problem else []
     if len(compared) < len(leaves):
-        said.append(f"The slopes of {len(leaves) - len(compared):,} of {len(leaves):,} leaves, which would take long.")
+        said.append(f"The slopes of {len(leaves) - len(compared):,} of {len(leaves):,} leaves: they would take long.")
     return said
 
 

@@ -134,4 +134,4 @@ def test_of_very_many_leaves_some_are_compared(monkeypatch):
     tour = mg.tour(lambda: ops.stack([leaf * 2 for leaf in leaves]).sum())
     compared = [n for n in tour.data["nodes"] if n["belief"]]
     assert 0 < len(compared) < 20
-    assert tour.data["left_out"] == [f"The slopes of {20 - len(compared)} of 20 leaves, which would take long."]
+    assert tour.data["left_out"] == [f"The slopes of {20 - len(compared)} of 20 leaves: they would take long."]
