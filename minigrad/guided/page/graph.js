@@ -1,5 +1,7 @@
 // The graph as it is drawn: cards with a field for the value and one for the gradient, boxes, edges.
 
+const MANY = 400; // beyond it lines are not dotted: dots on long lines take a browser seconds to paint
+
 /** Draws what is visible once, and afterwards changes only what a step changes. */
 class Drawing {
   constructor(paper, { values, onChoose, onToggle }) {
@@ -15,7 +17,11 @@ class Drawing {
     this.lines = new Map();
     this.svg = svg(
       "svg",
-      { class: "drawing", role: "group", "aria-label": "graph: values go from left to right" },
+      {
+        class: this.visible.items.size > MANY ? "drawing many" : "drawing",
+        role: "group",
+        "aria-label": "graph: values go from left to right",
+      },
       arrowHeads(),
     );
     for (const box of this.plan.boxes.sort((a, b) => b.width * b.height - a.width * a.height)) this.drawBox(box);
