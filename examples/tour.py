@@ -33,7 +33,7 @@ def perceptron(path: Path) -> Tour:
     from sklearn.datasets import make_moons  # takes a second to load, as Digits does
 
     points, moons = make_moons(n_samples=16, noise=0.1, random_state=0)
-    x, y = Tensor(points.astype(np.float32)), Tensor(moons)
+    x, y = Tensor(np.asarray(points, np.float32)), Tensor(moons)
     model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 2))
     criterion = nn.CrossEntropyLoss()
     return mg.tour(lambda: criterion(model(x), y), path)

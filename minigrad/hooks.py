@@ -7,9 +7,10 @@
     with Names():
         loss_of(model, x, y).backward()
 
-Two that are ready for use are `mg.detect_anomaly` and `mg.profile` (`watching.py`). A hook sees what its own thread
-does while it is entered. A module's own hooks (`Module.register_forward_hook`) are another thing: they belong to one
-module, whatever the thread, and may replace what it returns.
+Two that are ready for use are `mg.detect_anomaly` and `mg.profile` (`watching.py`); `mg.tour` (`guided/`) is made with
+one, too. A hook sees what its own thread does while it is entered. A module's own hooks
+(`Module.register_forward_hook`) are another thing: they belong to one module, whatever the thread, and may replace what
+it returns.
 """
 
 from __future__ import annotations

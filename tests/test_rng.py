@@ -196,3 +196,22 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(damage):
         rng.set_rng_state(damage)
     np.testing.assert_array_equal(draw(), expected[0])
     np.testing.assert_array_equal(masked(), expected[1])
+
+
+def test_the_streams_can_go_back_to_where_they_stood():
+    def drawn():
+        keyed = []
+        with mg.random_stream(3):
+            keyed = [rng.next_key(), rng.next_key()]
+        return rng.next_key(), keyed, rng.generator().random()
+
+    held, place = rng.generator(), rng.position()
+    first = drawn()
+    rng.go_to(place)
+    assert drawn() == first
+    with mg.random_stream(5):
+        place = rng.position()
+        first = rng.next_key()
+        rng.go_to(place)
+        assert rng.next_key() == first
+    assert rng.generator() is held

@@ -23,6 +23,7 @@ from minigrad.tensor import Tensor
 
 ENTRIES = 64  # that are compared in all, and at least one of each leaf
 PER_LEAF = 16
+WORK = 400_000  # operations that all runs may take together, before leaves are left out
 FLOAT64 = np.dtype(np.float64)
 
 
@@ -108,14 +109,21 @@ def add_beliefs(graph: Graph, recorder: Recorder, rerun: Rerun, named: list[Tens
                 f"Finite differences: run again, the function gave {again:.6g} instead of {loss:.6g}, so that slopes "
                 "mean nothing. It may draw random numbers of its own, or change what it uses."
             ]
-        each = min(PER_LEAF, max(1, ENTRIES // max(1, len(leaves))))
         chosen = np.random.default_rng(0)
-        for i, record in leaves:
+        most = max(1, WORK // (2 * len(recorder.made_by)))
+        compared = (
+            leaves if len(leaves) <= most else [leaves[k] for k in np.sort(chosen.permutation(len(leaves))[:most])]
+        )
+        each = min(PER_LEAF, max(1, min(ENTRIES, most) // max(1, len(compared))))
+        for i, record in compared:
             size = int(np.prod(record.shape))
             entries = np.arange(size) if size <= each else np.sort(chosen.choice(size, each, replace=False))
             graph.nodes[i]["belief"] = _belief(record, recorder.gradients[record], entries, run)
-    _finish([graph.nodes[i]["belief"] for i, _ in leaves])
-    return [f"Finite differences in the run's own precision, not in float64: {problem}"] if problem else []
+    _finish([graph.nodes[i]["belief"] for i, _ in compared])
+    said = [f"Finite differences in the run's own precision, not in float64: {problem}"] if problem else []
+    if len(compared) < len(leaves):
+        said.append(f"The slopes of {len(leaves) - len(compared):,} of {len(leaves):,} leaves: they would take long.")
+    return said
 
 
 def _problem(rerun: Rerun, tensors: list[Tensor]) -> str:
@@ -160,10 +168,12 @@ def _slope(array: Any, index: tuple[int, ...], run: Callable[[], Tensor]) -> flo
     """Return (f(x + h) − f(x − h)) / 2h at one entry, which is put back exactly."""
     here = array[index].copy()
     h = float(np.finfo(array.dtype).eps) ** (1 / 3) * max(1.0, abs(float(here)))
+    with np.errstate(invalid="ignore"):  # next to infinity the slope is nan
+        more, less = here + h, here - h
     try:
-        array[index] = here + h
+        array[index] = more
         above, right = run().item(), float(array[index])
-        array[index] = here - h
+        array[index] = less
         below, left = run().item(), float(array[index])
     finally:
         array[index] = here

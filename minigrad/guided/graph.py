@@ -61,9 +61,10 @@ class Graph:
             self.left_out.append(f"{what} the loss is not made of.")
         near = _nearest(found)
         if len(near) < len(found):
+            which = "" if self._symbol == "L" else " of the gradient's own graph"
             self.left_out.append(
-                f"{len(found) - len(near):,} of {len(found):,} nodes: the page shows the {len(near):,} nearest to the "
-                "loss. The numbers are those of the whole run."
+                f"{len(found) - len(near):,} of {len(found):,} nodes{which}: the page shows the {len(near):,} nearest "
+                f"to {'the loss' if self._symbol == 'L' else 'its result'}. The numbers are those of the whole run."
             )
         return [record for record in found if record in near]
 

@@ -36,6 +36,8 @@ def described(operation: type[Function]) -> dict[str, Any]:
 def _formula(doc: str) -> dict[str, str]:
     first = " ".join(doc.split("\n\n")[0].split())
     forward, _, backward = first.partition("⇒")
+    if not backward:  # it is told in a line of its own
+        backward = next((line.strip(" .;") for line in doc.splitlines() if line.lstrip().startswith("∂L/∂")), "")
     return {"forward": forward.strip(" ."), "backward": backward.strip(" .")}
 
 

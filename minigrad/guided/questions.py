@@ -99,21 +99,27 @@ class _Asking:
             wrong.append((product, "That is the product of the shares: they are added, as both ways change the loss."))
         else:
             step, _ = shares[0]
-            user, g = self._nodes[step["node"]], self._number(step["gradient"])
+            user = self._nodes[step["node"]]
             right = f"The sum of what goes back from every entry of {user['operation']} that it went into."
             if math.prod(user["shape"]) == 1:
-                right = f"{_digits(g)}, which arrives at {user['operation']}, times {_digits(total / g)}, the slope." \
-                    if g else "Where 0 arrives, 0 is sent back."  # fmt: skip
-                wrong.append((g, f"That is what arrives at {user['operation']}: multiply it by the slope there."))
-                if g:
-                    wrong.append((total / g, f"That is the slope of {user['operation']}: multiply it by what arrives."))
-                if user["operation"] == "mul":
-                    says = "That is g times the value itself. The slope of a product is the other factor."
-                    wrong.append((g * here, says))
+                right, slips = self._of_one_use(user, self._number(step["gradient"]), total, here)
+                wrong += slips
             wrong.append((-total, "The size is right, the sign is not: does the loss rise when this value rises?"))
         wrong.append((here, "That is the value itself. Its gradient says how fast the loss changes when it changes."))
         wrong.append((0.0, "That would mean that the loss does not change when this value does."))
         return _asked("number", "backward", f"{self._gradient_of(node)}?", total, wrong, right)
+
+    @staticmethod
+    def _of_one_use(user: dict[str, Any], g: float, total: float, here: float) -> tuple[str, Wrong]:
+        """Return how a number's gradient follows from the `g` that arrives at its only user, and what may go wrong."""
+        name = user["operation"]
+        wrong: Wrong = [(g, f"That is what arrives at {name}: multiply it by the slope there.")]
+        if g == 0:
+            return "Where 0 arrives, 0 is sent back.", wrong
+        wrong.append((total / g, f"That is the slope of {name}: multiply it by what arrives."))
+        if name == "mul":
+            wrong.append((g * here, "That is g times the value itself. The slope of a product is the other factor."))
+        return f"{_digits(g)}, which arrives at {name}, times {_digits(total / g)}, the slope.", wrong
 
     def _of_broadcast(self, node: dict[str, Any], step: dict[str, Any]) -> dict[str, Any] | None:
         for share in step["shares"]:

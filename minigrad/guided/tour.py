@@ -89,7 +89,7 @@ def tour(
         output = fn()
     records = list(recorder.records)
     loss = _checked_output(output, recorder)
-    second = _sweep(recorder, output, backwards, create_graph)
+    second = _sweep(recorder, known, output, backwards, create_graph)
     graph = Graph(records, loss, known, [step for step in recorder.steps if step.sweep <= backwards])
     left_out = list(graph.left_out)
     if check:
@@ -101,6 +101,7 @@ def tour(
         steps = [step for step in recorder.steps if step.sweep > backwards]
         of_gradient = Graph(recorder.records, root, known, steps, symbol="s")
         add_questions(of_gradient, values, symbol="s")
+        left_out += of_gradient.left_out
         graphs.append({"title": title, **of_gradient.as_json()})
     entries, without_numbers = values.used(graphs)
     if without_numbers:
@@ -159,7 +160,9 @@ def _kind(x: Any) -> str:
     return "None" if x is None else f"a {type(x).__name__}"
 
 
-def _sweep(recorder: Recorder, loss: Tensor, backwards: int, create_graph: bool) -> tuple[Record, str] | None:
+def _sweep(
+    recorder: Recorder, names: Names, loss: Tensor, backwards: int, create_graph: bool
+) -> tuple[Record, str] | None:
     """Go backwards as often as asked for, and with `create_graph` once more through the gradient's own graph, of which
     the output's record and title are returned. `.grad` of all leaves is given back.
     """
@@ -180,7 +183,7 @@ def _sweep(recorder: Recorder, loss: Tensor, backwards: int, create_graph: bool)
             for step in recorder.steps:
                 if step.sweep == sweep and step.record.tensor in before and not step.record.operation:
                     _complete(step, grads[step.record.tensor], recorder)
-        return _sweep_of_gradients(recorder, first) if create_graph else None
+        return _sweep_of_gradients(recorder, names, first) if create_graph else None
     finally:
         for leaf, grad in before.items():
             leaf.grad = grad
@@ -193,19 +196,21 @@ def _complete(step: Step, before: Tensor | None, recorder: Recorder) -> None:
     step.after = recorder.values.add(after.data, filters)
 
 
-def _sweep_of_gradients(recorder: Recorder, grads: dict[Tensor, Tensor]) -> tuple[Record, str] | None:
+def _sweep_of_gradients(recorder: Recorder, names: Names, grads: dict[Tensor, Tensor]) -> tuple[Record, str] | None:
     """Go backwards from the gradients; from their sum, if they are more than one number."""
-    recorded = [grad for grad in grads.values() if grad.node is not None]
+    recorded = {leaf: grad for leaf, grad in grads.items() if grad.node is not None}
     if not recorded:
         return None
+    first, *others = recorded.values()
     recorder.recording = True
     with recorder:
-        total = recorded[0] if recorded[0].size == 1 else recorded[0].sum()
-        for grad in recorded[1:]:
+        total = first if first.size == 1 else first.sum()
+        for grad in others:
             total = total + (grad.reshape(()) if grad.size == 1 else grad.sum())
-    title = (
-        "the gradient" if len(recorded) == 1 and recorded[0].size == 1 else "the sum of all entries of the gradients"
-    )
+    title = "the sum of all entries of the gradients"
+    if not others and first.size == 1:
+        (leaf,) = recorded
+        title = f"∂L/∂{names.of(leaf.data, leaf)[0] or 'the leaf'}"
     record = recorder.made_by[total.node]
     for leaf in grads:
         leaf.grad = None

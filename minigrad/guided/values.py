@@ -122,11 +122,19 @@ def statistics(array: np.ndarray) -> dict[str, Any]:
     finite = np.asarray(array[np.isfinite(array)], np.float64)
     if not finite.size:
         return {"mean": "nan", "std": "nan", "min": "nan", "max": "nan", "zeros": 0.0, "bins": [[0.0, 1.0], [0]]}
-    found = {"mean": finite.mean(), "std": finite.std(), "min": finite.min(), "max": finite.max()}
-    rounded: dict[str, Any] = {name: float(f"{value:.7g}") for name, value in found.items()}
-    counts, edges = np.histogram(finite, BINS)
-    bins = [[float(f"{edge:.4g}") for edge in edges], counts.tolist()]
-    return rounded | {"zeros": round(float((finite == 0).mean()), 6), "bins": bins}
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = {"mean": finite.mean(), "std": finite.std(), "min": finite.min(), "max": finite.max()}
+    rounded: dict[str, Any] = {name: plain(np.float64(f"{value:.7g}")) for name, value in found.items()}
+    return rounded | {"zeros": round(float((finite == 0).mean()), 6), "bins": _histogram(finite)}
+
+
+def _histogram(numbers: np.ndarray) -> list[list[Any]]:
+    """Return edges and counts; a single bin, where float64 has no room for more."""
+    low, high = float(numbers.min()), float(numbers.max())
+    if not max(1e-300, 1e-12 * abs(low), 1e-12 * abs(high)) < high - low < math.inf:
+        return [[low, high], [numbers.size]]
+    counts, edges = np.histogram(numbers, BINS)
+    return [[float(f"{edge:.4g}") for edge in edges], counts.tolist()]
 
 
 def plain(number: Any) -> Any:

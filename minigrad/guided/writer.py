@@ -13,8 +13,8 @@ from minigrad.io.files import atomic_path
 PAGE = Path(__file__).parent / "page"
 # In this order: each uses what stands before it.
 SCRIPTS = (
-    "dagre.min.js", "data.js", "words.js", "colours.js", "layout.js", "graph.js", "values.js", "maps.js", "reach.js",
-    "convolution.js", "predict.js", "panel.js", "details.js", "overview.js", "stepping.js", "main.js",
+    "dagre.min.js", "data.js", "words.js", "colours.js", "visible.js", "layout.js", "graph.js", "values.js", "maps.js",
+    "reach.js", "convolution.js", "predict.js", "panel.js", "details.js", "overview.js", "stepping.js", "main.js",
 )  # fmt: skip
 # What could end the element that the data stands in, or a line of a script.
 ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}

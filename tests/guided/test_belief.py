@@ -9,6 +9,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import Tensor, nn, ops, rng
+from minigrad.guided import belief
 from tests.guided.reading import node
 
 
@@ -125,3 +126,12 @@ def test_large_leaves_are_sampled_and_the_sample_is_the_same_each_time():
     x = Tensor(np.linspace(0, 1, 1000, dtype=np.float32), requires_grad=True)
     first, second = (beliefs(mg.tour(lambda: (x * x).sum()))["x"] for _ in range(2))
     assert first == second and first["sampled"] and len(first["entries"]) == 16
+
+
+def test_of_very_many_leaves_some_are_compared(monkeypatch):
+    monkeypatch.setattr(belief, "WORK", 200)
+    leaves = [Tensor(float(i), requires_grad=True) for i in range(20)]
+    tour = mg.tour(lambda: ops.stack([leaf * 2 for leaf in leaves]).sum())
+    compared = [n for n in tour.data["nodes"] if n["belief"]]
+    assert 0 < len(compared) < 20
+    assert tour.data["left_out"] == [f"The slopes of {20 - len(compared)} of 20 leaves: they would take long."]

@@ -10,6 +10,8 @@ import pytest
 
 import minigrad as mg
 from minigrad import Tensor, nn, ops
+from minigrad.guided import operations
+from minigrad.ops.norm import BatchNorm
 from models.resnet import resnet18
 from tests.guided.reading import array, node, shares_to, steps
 
@@ -87,6 +89,8 @@ def test_operations_bring_their_formula_docstring_and_source():
     assert relu["formula"]["backward"].startswith("∂L/∂x = g where y ≠ 0")
     assert relu["source"]["file"] == "minigrad/ops/activation.py"
     assert relu["source"]["backward"].startswith("def backward(self")
+    norm = operations.described(BatchNorm)["formula"]
+    assert norm["forward"].startswith("x̂ = (x − μ)·r") and norm["backward"].startswith("∂L/∂b = G,")
 
 
 def test_an_operation_of_the_users_own():

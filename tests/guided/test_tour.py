@@ -181,3 +181,10 @@ def test_lenet_is_small():
     )  # fmt: skip
     x = Tensor(np.random.default_rng(0).normal(size=(1, 1, 32, 32)).astype(np.float32))
     assert len(mg.tour(lambda: ops.cross_entropy(model(x), [3])).html.encode()) <= 2e6
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 1e18])
+def test_numbers_that_are_none_reach_the_page(number):
+    x = Tensor([number, 1.0], requires_grad=True)
+    tour = mg.tour(lambda: (x * x).sum(), create_graph=True)
+    assert data_of(tour.html)["title"] == "(x * x).sum()"

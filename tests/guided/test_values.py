@@ -77,3 +77,10 @@ def test_a_full_page_holds_histograms_and_only_what_is_used(monkeypatch):
     entries, left_out = kept.used([graph])
     assert [n["value"] for n in graph["nodes"]] == [0, 1, 2, 3]
     assert [e["show"] for e in entries] == ["matrix", "histogram", "histogram", "numbers"] and left_out == 2
+
+
+@pytest.mark.parametrize("extreme", [[1.0, 1 + 2e-16], [1e308, -1e308], [1e300, 0.0], [5e-324, 0.0], [3.0, 3.0]])
+def test_a_histogram_of_numbers_that_are_nearly_equal_or_very_far_apart(extreme):
+    found = values.statistics(np.array(extreme * 10))
+    assert sum(found["bins"][1]) == 20 and len(found["bins"][0]) == len(found["bins"][1]) + 1
+    json.dumps(found, allow_nan=False)

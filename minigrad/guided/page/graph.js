@@ -1,5 +1,7 @@
 // The graph as it is drawn: cards with a field for the value and one for the gradient, boxes, edges.
 
+const MANY = 400; // beyond it lines are not dotted: dots on long lines take a browser seconds to paint
+
 /** Draws what is visible once, and afterwards changes only what a step changes. */
 class Drawing {
   constructor(paper, { values, onChoose, onToggle }) {
@@ -15,7 +17,11 @@ class Drawing {
     this.lines = new Map();
     this.svg = svg(
       "svg",
-      { class: "drawing", role: "group", "aria-label": "graph: values go from left to right" },
+      {
+        class: this.visible.items.size > MANY ? "drawing many" : "drawing",
+        role: "group",
+        "aria-label": "graph: values go from left to right",
+      },
       arrowHeads(),
     );
     for (const box of this.plan.boxes.sort((a, b) => b.width * b.height - a.width * a.height)) this.drawBox(box);
@@ -28,7 +34,8 @@ class Drawing {
   scale(zoom) {
     this.fitted = zoom === null;
     const { width, height } = this.plan;
-    this.zoom = zoom === null ? Math.min(1.3, Math.max(this.room(), 0.78)) : Math.min(3, Math.max(0.08, zoom));
+    this.zoom =
+      zoom === null ? Math.min(1.3, Math.max(this.room(), isPhone() ? 0.7 : 0.78)) : Math.min(3, Math.max(0.08, zoom));
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.svg.setAttribute("width", width * this.zoom);
     this.svg.setAttribute("height", height * this.zoom);
@@ -37,8 +44,7 @@ class Drawing {
   /** The zoom with which the whole graph is seen. On a phone only the width counts: the paper is as high as the graph. */
   room() {
     const across = (this.paper.clientWidth - 4) / this.plan.width;
-    const isPhone = matchMedia("(max-width: 860px)").matches;
-    return isPhone ? across : Math.min(across, (this.paper.clientHeight - 4) / this.plan.height);
+    return isPhone() ? across : Math.min(across, (this.paper.clientHeight - 4) / this.plan.height);
   }
 
   wholeIn() {
@@ -176,6 +182,8 @@ class Drawing {
     this.paper.scrollTo({ left: x + width / 2 - clientWidth / 2, top: y + height / 2 - clientHeight / 2, behavior });
   }
 }
+
+const isPhone = () => matchMedia("(max-width: 860px)").matches;
 
 function arrowHeads() {
   const head = (id, orient) =>

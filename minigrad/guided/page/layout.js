@@ -1,167 +1,141 @@
-// Which nodes and boxes are visible, and where they stand.
+// Where everything stands. Each open box is laid out by itself; in the box around it, it is one node of its size.
 
-const CARD = { height: 68, slot: 64, pad: 8, letter: 7.3 };
-const DAGRE_UP_TO = 260; // visible things: dagre's time grows faster than their number
-const CLOSE_BEYOND = 700; // a page opens with fewer than this where boxes can be closed
+const DAGRE_UP_TO = 260; // things in one box: dagre's time grows faster than their number
+const TITLE = 12; // room for a box's name, above its contents
 
-/** What is visible while the modules in `open` are open: nodes, closed boxes, and the edges between them. */
-function visibleGraph(graph, open) {
-  const closedAround = new Map(); // the outermost closed module around each module
-  const closed = (module) => {
-    if (module === null) return null;
-    if (!closedAround.has(module)) {
-      const around = graph.modulesAround(module).find(({ id }) => !open.has(id));
-      closedAround.set(module, around ? around.id : null);
-    }
-    return closedAround.get(module);
-  };
-  const keyOf = graph.nodes.map((node) => {
-    const box = closed(node.module);
-    return box === null ? `n${node.id}` : `m${box}`;
-  });
-  const items = new Map();
-  for (const node of graph.nodes) {
-    const key = keyOf[node.id];
-    if (!items.has(key)) {
-      const box = key[0] === "m" ? graph.modules.get(closed(node.module)) : null;
-      items.set(key, { key, node: box ? null : node, module: box, nodes: [], parent: box ? box.parent : node.module });
-    }
-    items.get(key).nodes.push(node.id);
+/** Rectangles of items and of open boxes, points of edges, and the whole size. */
+function layOut(graph, visible) {
+  const levels = levelsIn(graph, visible);
+  const sizes = new Map([...visible.items.values()].map((item) => [item.key, sizeOf(graph, item)]));
+  const plan = { items: new Map(), boxes: [], edges: new Map() };
+  const inside = new Map(); // the layout of each box, the innermost first
+  for (const key of [...levels.keys()].reverse()) {
+    const { children, edges } = levels.get(key);
+    const nodes = new Map([...children].map((child) => [child, sizes.get(child) || inside.get(child)]));
+    const found = nodes.size <= DAGRE_UP_TO ? withDagre(nodes, edges) : inColumns(nodes, edges);
+    inside.set(key, { ...found, height: found.height + (key === ROOT ? 0 : TITLE) });
   }
-  return { items, keyOf, edges: visibleEdges(graph, keyOf), open };
+  placeAll(ROOT, { x: 0, y: 0 }, inside, plan);
+  for (const [key, points] of plan.edges) plan.edges.set(key, fromCardToCard(visible, plan, key, points));
+  const { width, height } = inside.get(ROOT);
+  return { ...plan, width, height };
 }
 
-/** One edge for every use of a value by a visible node; into or out of a closed box one for every value. */
-function visibleEdges(graph, keyOf) {
-  const edges = new Map();
-  for (const node of graph.nodes) {
-    node.inputs.forEach((input, operand) => {
-      const [from, to] = [keyOf[input], keyOf[node.id]];
-      if (from === to) return;
-      const key = to[0] === "m" || from[0] === "m" ? `${input}>${to}` : `${input}>${to}:${operand}`;
-      if (!edges.has(key)) edges.set(key, { key, from, to, uses: [] });
-      edges.get(key).uses.push({ input, node: node.id, operand });
+const ROOT = "root";
+
+/** For the whole and for each open box: what stands right in it, and the edges between those. Outer boxes come first. */
+function levelsIn(graph, visible) {
+  const levels = new Map([[ROOT, { children: new Set(), edges: [] }]]);
+  const pathOf = new Map();
+  for (const item of visible.items.values()) {
+    const path = [...graph.modulesAround(item.parent).map(({ id }) => `b${id}`), item.key];
+    pathOf.set(item.key, path);
+    path.forEach((child, depth) => {
+      const level = depth ? path[depth - 1] : ROOT;
+      if (!levels.has(level)) levels.set(level, { children: new Set(), edges: [] });
+      levels.get(level).children.add(child);
     });
   }
-  return [...edges.values()];
-}
-
-/** The modules to begin with: those that are said to be open, fewer where too much would be visible. */
-function openAtFirst(graph) {
-  const open = new Set([...graph.modules.values()].filter((module) => module.open).map(({ id }) => id));
-  const byDepth = [...open].sort((a, b) => graph.modulesAround(b).length - graph.modulesAround(a).length);
-  while (byDepth.length && visibleGraph(graph, open).items.size > CLOSE_BEYOND) open.delete(byDepth.shift());
-  return open;
-}
-
-function sizeOf(graph, item) {
-  const lines = item.node ? cardLines(item.node) : boxLines(item);
-  const text = Math.max(...lines.map((line) => line.length)) * CARD.letter + 2 * CARD.pad;
-  const slots = item.node && !item.node.needs_grad ? 1 : 2;
-  return { width: Math.min(240, Math.max(text, slots * (CARD.slot + 4) + 2 * CARD.pad - 4)), height: CARD.height };
-}
-
-const clipped = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
-
-function cardLines(node) {
-  const name = node.operation ? node.name || node.symbol || "" : node.kind === "parameter" ? "parameter" : node.kind;
-  const shape = node.shape.length ? node.shape.join("×") : "";
-  return [clipped(titleOf(node), 26), clipped([name, shape].filter(Boolean).join("  "), 30)];
-}
-
-function boxLines({ module, nodes }) {
-  return [clipped(`▸ ${boxName(module)}`, 28), clipped(`${module.type}  ${plural(nodes.length, "node")}`, 30)];
-}
-
-/** Where everything stands: rectangles of items and of open modules, points of edges, and the whole size. */
-function layOut(graph, visible) {
-  const sizes = new Map([...visible.items.values()].map((item) => [item.key, sizeOf(graph, item)]));
-  return visible.items.size <= DAGRE_UP_TO ? withDagre(graph, visible, sizes) : inLayers(visible, sizes);
-}
-
-function withDagre(graph, visible, sizes) {
-  const plan = new dagre.graphlib.Graph({ compound: true, multigraph: true });
-  plan.setGraph({ rankdir: "LR", nodesep: 18, ranksep: 46, edgesep: 12, marginx: 14, marginy: 14 });
-  const boxes = new Set();
-  for (const item of visible.items.values()) {
-    plan.setNode(item.key, { ...sizes.get(item.key) });
-    for (const module of graph.modulesAround(item.parent)) {
-      const key = `b${module.id}`;
-      if (!boxes.has(key)) plan.setNode(key, { module: module.id });
-      boxes.add(key);
-      if (module.parent !== null) plan.setParent(key, `b${module.parent}`);
-    }
-    if (item.parent !== null) plan.setParent(item.key, `b${item.parent}`);
+  for (const edge of visible.edges) {
+    const [from, to] = [pathOf.get(edge.from), pathOf.get(edge.to)];
+    let depth = 0;
+    while (from[depth] === to[depth]) depth += 1;
+    levels.get(depth ? from[depth - 1] : ROOT).edges.push({ key: edge.key, from: from[depth], to: to[depth] });
   }
-  for (const edge of visible.edges) plan.setEdge(edge.from, edge.to, { weight: 1 }, edge.key);
+  return levels;
+}
+
+/** Move what was laid out by itself to where its box stands. */
+function placeAll(level, corner, inside, plan) {
+  const { places, lines } = inside.get(level);
+  const moved = ({ x, y, ...rest }) => ({ ...rest, x: x + corner.x, y: y + corner.y });
+  for (const [key, points] of lines) plan.edges.set(key, points.map(moved));
+  for (const [key, place] of places) {
+    const at = moved(place);
+    if (!inside.has(key)) {
+      plan.items.set(key, at);
+      continue;
+    }
+    plan.boxes.push({ module: Number(key.slice(1)), ...at });
+    placeAll(key, { x: at.x, y: at.y + TITLE }, inside, plan);
+  }
+}
+
+/** Lead a line that ends at the edge of a box on to the card inside it. */
+function fromCardToCard(visible, plan, key, points) {
+  const edge = visible.edgeOf.get(key);
+  const [from, to] = [plan.items.get(edge.from), plan.items.get(edge.to)];
+  const start = { x: from.x + from.width, y: from.y + from.height / 2 };
+  const end = { x: to.x, y: to.y + to.height / 2 };
+  const touches = ({ x, y }, card) =>
+    x >= card.x - 2 && x <= card.x + card.width + 2 && y >= card.y - 2 && y <= card.y + card.height + 2;
+  const before = touches(points[0], from) ? [] : [start];
+  const after = touches(points[points.length - 1], to) ? [] : [end];
+  return [...before, ...points, ...after];
+}
+
+function withDagre(nodes, edges) {
+  const plan = new dagre.graphlib.Graph({ multigraph: true });
+  plan.setGraph({ rankdir: "LR", nodesep: 18, ranksep: 46, edgesep: 12, marginx: 14, marginy: 14 });
+  for (const [key, { width, height }] of nodes) plan.setNode(key, { width, height });
+  for (const { key, from, to } of edges) plan.setEdge(from, to, {}, key);
   dagre.layout(plan);
   const corner = ({ x, y, width, height }) => ({ x: x - width / 2, y: y - height / 2, width, height });
   return {
-    items: new Map([...sizes.keys()].map((key) => [key, corner(plan.node(key))])),
-    boxes: [...boxes].map((key) => ({ module: plan.node(key).module, ...corner(plan.node(key)) })),
-    edges: new Map(visible.edges.map((edge) => [edge.key, plan.edge(edge.from, edge.to, edge.key).points])),
+    places: new Map([...nodes.keys()].map((key) => [key, corner(plan.node(key))])),
+    lines: new Map(edges.map(({ key, from, to }) => [key, plan.edge(from, to, key).points])),
     width: plan.graph().width,
     height: plan.graph().height,
-    simple: false,
   };
 }
 
 /** For very many: columns by the longest way from an input; in a column, close to where the inputs stand. */
-function inLayers(visible, sizes) {
-  const column = new Map();
-  const users = new Map();
-  const makers = new Map();
-  for (const edge of visible.edges) {
-    if (!makers.has(edge.to)) makers.set(edge.to, []);
-    makers.get(edge.to).push(edge.from);
-    if (!users.has(edge.from)) users.set(edge.from, []);
-    users.get(edge.from).push(edge.to);
+function inColumns(nodes, edges) {
+  const [column, users, makers] = [new Map(), new Map(), new Map()];
+  for (const { from, to } of edges) {
+    if (!makers.has(to)) makers.set(to, []);
+    makers.get(to).push(from);
+    if (!users.has(from)) users.set(from, []);
+    users.get(from).push(to);
   }
-  for (const key of visible.items.keys()) {
+  for (const key of nodes.keys()) {
     column.set(key, Math.max(-1, ...(makers.get(key) || []).map((from) => column.get(from) ?? -1)) + 1);
   }
-  for (const key of visible.items.keys()) {
+  for (const key of nodes.keys()) {
     if (makers.has(key) || !users.has(key)) continue; // a leaf stands right before its first use
-    column.set(key, Math.max(0, Math.min(...users.get(key).map((to) => column.get(to))) - 1));
+    const first = users.get(key).reduce((least, to) => Math.min(least, column.get(to)), Infinity);
+    column.set(key, Math.max(0, first - 1));
   }
   const columns = [];
   for (const [key, k] of column) (columns[k] ||= []).push(key);
-  return columnsPlaced(visible, sizes, columns, makers);
+  return placedInColumns(nodes, edges, columns.filter(Boolean), makers);
 }
 
-function columnsPlaced(visible, sizes, columns, makers) {
-  const items = new Map();
+function placedInColumns(nodes, edges, columns, makers) {
+  const places = new Map();
   let [x, height] = [14, 0];
+  const middle = (key) => {
+    const placed = (makers.get(key) || []).map((from) => places.get(from)).filter(Boolean);
+    return placed.length ? placed.reduce((sum, place) => sum + place.y, 0) / placed.length : 0;
+  };
   for (const keys of columns) {
-    if (!keys) continue;
-    const middle = (key) => {
-      const placed = (makers.get(key) || []).map((from) => items.get(from)).filter(Boolean);
-      return placed.length ? placed.reduce((sum, place) => sum + place.y, 0) / placed.length : 0;
-    };
     const order = keys.map((key) => [middle(key), key]).sort((a, b) => a[0] - b[0]);
-    const width = Math.max(...keys.map((key) => sizes.get(key).width));
     let y = 14;
     for (const [, key] of order) {
-      items.set(key, { x, y, ...sizes.get(key) });
-      y += CARD.height + 18;
+      const { width, height: tall } = nodes.get(key);
+      places.set(key, { x, y, width, height: tall });
+      y += tall + 18;
     }
     height = Math.max(height, y);
-    x += width + 46;
+    x += keys.reduce((widest, key) => Math.max(widest, nodes.get(key).width), 0) + 46;
   }
   const points = ({ from, to }) => {
-    const [a, b] = [items.get(from), items.get(to)];
+    const [a, b] = [places.get(from), places.get(to)];
     const [start, end] = [
       { x: a.x + a.width, y: a.y + a.height / 2 },
       { x: b.x, y: b.y + b.height / 2 },
     ];
     return [start, { x: (start.x + end.x) / 2, y: (start.y + end.y) / 2 }, end];
   };
-  return {
-    items,
-    boxes: [],
-    edges: new Map(visible.edges.map((edge) => [edge.key, points(edge)])),
-    width: x,
-    height,
-    simple: true,
-  };
+  return { places, lines: new Map(edges.map((edge) => [edge.key, points(edge)])), width: x, height };
 }

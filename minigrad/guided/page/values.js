@@ -54,8 +54,9 @@ class Figure {
     const all = planesOf(value, this.batched ? this.picture : null);
     this.planes = all.slice(0, PLANES_AT_MOST);
     const [{ rows, columns }] = this.planes;
-    this.written =
-      columns <= (value.size <= 16 ? 16 : 8) && rows <= 16 && this.planes.length * rows * columns <= NUMBERS_UP_TO;
+    const most = this.planes.length === 1 ? NUMBERS_UP_TO : NUMBERS_UP_TO / 2;
+    const narrow = columns <= (value.size <= 16 ? 16 : 8) && rows <= 16;
+    this.written = narrow && this.planes.length * rows * columns <= most;
     const body = this.written ? this.tables() : this.map();
     this.surface.replaceChildren(body, ...this.extras(all));
     this.listen(body);

@@ -111,15 +111,15 @@ function backwardSentence(graph, node, step) {
 /** What happens while the steps of a closed box are taken as one. */
 function boxSentence(graph, module, from, to) {
   const steps = graph.steps.slice(from, to);
-  const count = plural(steps.length, "step");
+  const count = steps.length > 1 ? `, ${steps.length} steps in one` : "";
   const name = boxName(module);
   if (steps.every(({ direction }) => direction === "forward")) {
-    return `${name} (${module.type}): values pass through, ${count} in one. Open the box to see each.`;
+    return `${name} (${module.type}): values pass through${count}. Open the box to see each.`;
   }
   if (steps.every(({ direction }) => direction === "leaf")) {
-    return `${name} (${module.type}): gradients of its parameters go to their .grad, ${count} in one.`;
+    return `${name} (${module.type}): gradients of its parameters go to their .grad${count}.`;
   }
-  return `${name} (${module.type}): gradients pass through, from its output to its inputs and parameters, ${count} in one. Open the box to see each.`;
+  return `${name} (${module.type}): gradients pass through, from its output to its inputs and parameters${count}. Open the box to see each.`;
 }
 
 /** An HTML element. Strings become text, never markup. */
