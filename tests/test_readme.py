@@ -49,7 +49,7 @@ def test_what_the_text_on_backpropagation_names_in_the_source_is_there():
     page = readme.ROOT / "docs" / "backprop.md"
     named = 0
     for paragraph in re.findall(
-        r"^In the source: (.*?)(?: In the tour|\n\n)", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+        r"^In the source: (.*?)(?:\s+In\s+the\s+tour|\n\n)", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
     ):
         files = [page.parent / target for target in re.findall(r"\]\(([^)]+\.py)\)", paragraph)]
         source = "\n".join(file.read_text(encoding="utf-8") for file in files)
