@@ -97,7 +97,7 @@ def main(epochs: int = 3) -> float:
     """Train, print what happens, and return the share of the test pictures that were recognised."""
     mg.manual_seed(0)
     layers = nn.Conv2d(3, 16, 5), nn.Conv2d(16, 32, 3), nn.Linear(32 * 4 * 4, 10)  # only for their first weights
-    parameters = [p.numpy().copy() for layer in layers for p in (layer.weight, layer.bias)]
+    parameters = [array.copy() for layer in layers for array in layer.state_dict().values()]
     velocities = [np.zeros_like(p) for p in parameters]
     training = DataLoader(Digits(train=True), batch_size=32, shuffle=True, transform=normalized)
     test = DataLoader(Digits(train=False), batch_size=100, transform=normalized)

@@ -94,7 +94,7 @@ x = Tensor(2.0, requires_grad=True)
 L = x * x + 3 * x
 L.backward()
 secant = ((2.001**2 + 3 * 2.001) - (1.999**2 + 3 * 1.999)) / 0.002
-print(f"L = {L.item()}, ∂L/∂x = {x.grad.item()}, slope of the secant = {secant:.6f}")
+print(f"L = {L.item()}, ∂L/∂x = {x.grad:.1f}, slope of the secant = {secant:.6f}")
 
 # %% [markdown]
 # Now step through the same graph yourself, with the arrow keys. **Look at:** the three shares that meet at x.

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", ROOT / "docs" / "guide.md", ROOT / "docs" / "backprop.md")
 
 
-def blocks():
+def blocks(pages=PAGES):
     """The blocks of Python, in order."""
-    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     return re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)

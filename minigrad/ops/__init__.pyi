@@ -347,8 +347,8 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
 def max(x: Tensor, axis: Axis = None, keepdims: builtins.bool = False, *, keepdim: builtins.bool = False) -> Tensor:
     """Return the largest element, of all or along `axis`; arguments as `sum`.
 
-    PyTorch's `max(dim=…)` gives indices, too, so that name is not taken: use `amax(dim=…)` and `argmax(dim=…)`. So
-    `values, indices = x.max(1)` is not for here; of two rows it would take their maxima apart.
+    PyTorch's `max(dim=…)` returns indices, too, so `dim=` is refused here: use `amax(dim=…)` and `argmax(dim=…)`. Do
+    not write `values, indices = x.max(1)`: of a matrix with two rows it unpacks the two maxima.
 
     Raises:
         ValueError: there are no elements along `axis`.
@@ -754,8 +754,8 @@ class Operators:
     def max(self, axis: Axis = None, keepdims: builtins.bool = False, *, keepdim: builtins.bool = False) -> Tensor:
         """Return the largest element, of all or along `axis`; arguments as `sum`.
 
-        PyTorch's `max(dim=…)` gives indices, too, so that name is not taken: use `amax(dim=…)` and `argmax(dim=…)`. So
-        `values, indices = x.max(1)` is not for here; of two rows it would take their maxima apart.
+        PyTorch's `max(dim=…)` returns indices, too, so `dim=` is refused here: use `amax(dim=…)` and `argmax(dim=…)`. Do
+        not write `values, indices = x.max(1)`: of a matrix with two rows it unpacks the two maxima.
 
         Raises:
             ValueError: there are no elements along `axis`.
