@@ -58,8 +58,10 @@ function pictureOf(value, dark) {
 /** Draw one matrix of a value with its corner at x, y. */
 function drawPlane(context, value, plane, dark, x, y, cell) {
   const { rows, columns, at } = plane;
+  const across = pictureOf(value, dark).width;
   context.imageSmoothingEnabled = false;
-  context.drawImage(pictureOf(value, dark), 0, at / columns, columns, rows, x, y, columns * cell, rows * cell);
+  const [left, top] = [at % across, Math.floor(at / across)];
+  context.drawImage(pictureOf(value, dark), left, top, columns, rows, x, y, columns * cell, rows * cell);
 }
 
 const thumbnails = new Map();

@@ -107,21 +107,23 @@ class Values {
     }
     let scale = 0; // the largest finite magnitude: the ends of the heat map
     let strange = 0;
-    for (const x of data || []) {
-      if (!Number.isFinite(x)) strange += 1;
-      else if (Math.abs(x) > scale) scale = Math.abs(x);
+    let [low, high] = [Infinity, -Infinity];
+    for (let i = 0; data && i < data.length; i++) {
+      if (data[i] < low) low = data[i];
+      if (data[i] > high) high = data[i];
+      const size = Math.abs(data[i]);
+      if (size > scale && size < Infinity) scale = size;
+      else if (!(size < Infinity)) strange += 1; // nan, too
     }
-    return { ...raw, data, index, scale, strange, size: raw.shape.reduce((a, b) => a * b, 1) };
+    return { ...raw, data, index, scale, strange, low, high, size: raw.shape.reduce((a, b) => a * b, 1) };
   }
 }
 
-/** The numbers in a string of bytes, little endian whatever the machine. */
-function floatsOf(bytes) {
-  const view = new DataView(new ArrayBuffer(bytes.length));
-  for (let i = 0; i < bytes.length; i++) view.setUint8(i, bytes.charCodeAt(i));
-  const floats = new Float32Array(bytes.length / 4);
-  for (let i = 0; i < floats.length; i++) floats[i] = view.getFloat32(4 * i, true);
-  return floats;
+/** The numbers in a string of bytes: little endian, as are all machines that browsers run on. */
+function floatsOf(text) {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return new Float32Array(bytes.buffer);
 }
 
 /** The place [i, j, …] of the entry that lies at `flat` in row-major order. */

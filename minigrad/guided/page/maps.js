@@ -3,6 +3,20 @@
 const least = (data) => data.reduce((a, b) => (b < a ? b : a), Infinity);
 const greatest = (data) => data.reduce((a, b) => (b > a ? b : a), -Infinity);
 
+const LINE = 20; // entries
+
+/** A long row, as lines of a text are folded: each part is drawn as a matrix of one row. */
+function folded({ columns, offset, at }) {
+  const starts = range(Math.ceil(columns / LINE)).map((k) => k * LINE);
+  return starts.map((start) => ({
+    rows: 1,
+    columns: Math.min(LINE, columns - start),
+    index: [],
+    offset: offset + start,
+    at: at + start,
+  }));
+}
+
 /** The largest squares with which so many matrices fit into a column of the panel. */
 function packed(count, rows, columns, perRow, tall) {
   const room = Math.min(330, window.innerWidth - 60);

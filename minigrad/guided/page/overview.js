@@ -70,8 +70,8 @@ function stateRow(graph, values, node, known, choose) {
 function brief(value) {
   if (!value) return "left out";
   if (value.data && value.size === 1) return digits(value.data[0], value.dtype);
-  if (value.data && value.data.length)
-    return `${digits(least(value.data), value.dtype)} … ${digits(greatest(value.data), value.dtype)}`;
+  if (value.data && value.size && value.low > value.high) return "nan";
+  if (value.data && value.data.length) return `${digits(value.low, value.dtype)} … ${digits(value.high, value.dtype)}`;
   return value.stats ? `${digits(Number(value.stats.min))} … ${digits(Number(value.stats.max))}` : "left out";
 }
 

@@ -57,6 +57,7 @@ class Figure {
     const most = this.planes.length === 1 ? NUMBERS_UP_TO : NUMBERS_UP_TO / 2;
     const narrow = columns <= (value.size <= 16 ? 16 : 8) && rows <= 16;
     this.written = narrow && this.planes.length * rows * columns <= most;
+    if (!this.written && all.length === 1 && rows === 1) this.planes = folded(this.planes[0]);
     const body = this.written ? this.tables() : this.map();
     this.surface.replaceChildren(body, ...this.extras(all));
     this.listen(body);
@@ -78,7 +79,7 @@ class Figure {
   leftOut(all) {
     const { part, shape } = this.value;
     if (part && part[1] < shape[1]) return el("p", { class: "quiet" }, `The first ${part[1]} of ${shape[1]} channels.`);
-    if (all.length === this.planes.length) return null;
+    if (all.length <= this.planes.length) return null;
     return el("p", { class: "quiet" }, `${this.planes.length} of ${all.length} matrices are drawn.`);
   }
 
@@ -146,7 +147,8 @@ class Figure {
   /** A heat map: every matrix with one square per entry, side by side, as large as there is room. */
   map() {
     const { rows, columns } = this.planes[0];
-    const perRow = this.value.show === "filters" && this.value.shape[1] > 1 ? this.value.shape[1] : null;
+    const isFolded = rows === 1 && this.planes.length > 1;
+    const perRow = isFolded ? 1 : this.value.show === "filters" && this.value.shape[1] > 1 ? this.value.shape[1] : null;
     this.grid = packed(this.planes.length, rows, columns, perRow, this.tall);
     const { width, height } = this.grid;
     this.canvas = el("canvas", { style: `width:${width}px;height:${height}px` });
@@ -223,12 +225,13 @@ class Figure {
   }
 
   walk(event) {
-    const [{ rows, columns, offset }] = this.planes;
+    const [{ columns, offset }] = this.planes;
+    const last = this.planes[this.planes.length - 1];
     const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns };
     if (!(event.key in steps)) return;
     event.preventDefault();
     event.stopPropagation();
-    const end = offset + this.planes.length * rows * columns - 1;
+    const end = last.offset + last.rows * last.columns - 1;
     const to = this.pointed === null ? offset : this.pointed + steps[event.key];
     if (to >= offset && to <= end) this.point(to);
   }
