@@ -37,11 +37,26 @@ OTHERS = {
 # What objects need that are made neither of plain values nor of names alone: sets, tuples that contain themselves.
 OBJECTS = {"EMPTY_SET", "ADDITEMS", "FROZENSET", "NEWOBJ_EX", "POP", "POP_MARK"}
 ADMITTED = LITERALS | OTHERS
-# How many bytes of the file say how long the literal is that follows.
-_LENGTHS = {
-    "SHORT_BINSTRING": 1, "SHORT_BINUNICODE": 1, "SHORT_BINBYTES": 1, "LONG1": 1,
-    "BINSTRING": 4, "BINUNICODE": 4, "BINBYTES": 4, "LONG4": 4,
-    "BINUNICODE8": 8, "BINBYTES8": 8, "BYTEARRAY8": 8,
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "surrogatepass")
+
+
+def _integer(content: bytes) -> int:
+    return int.from_bytes(content, "little", signed=True)
+
+
+def _old_text(content: bytes) -> str:
+    return content.decode("latin-1")
+
+
+# How many bytes of the file say how long the literal is that follows, and what makes a value of it.
+_LENGTHS: dict[str, tuple[int, Callable[[bytes], object]]] = {
+    "SHORT_BINUNICODE": (1, _text), "BINUNICODE": (4, _text), "BINUNICODE8": (8, _text),
+    "SHORT_BINSTRING": (1, _old_text), "BINSTRING": (4, _old_text), "LONG1": (1, _integer), "LONG4": (4, _integer),
+    "SHORT_BINBYTES": (1, bytes), "BINBYTES": (4, bytes), "BINBYTES8": (8, bytes), "BYTEARRAY8": (8, bytearray),
+    "BINFLOAT": (0, float),
 }  # fmt: skip
 _BYTES_PER_UNIT = 25  # of a literal: a byte of UTF-8 can take four in memory
 
@@ -153,11 +168,11 @@ class PickleMachine:
         for code, opcode in pickletools.code2op.items():
             if opcode.name not in self.admitted:
                 continue
-            width, reader = _LENGTHS.get(opcode.name, 0), opcode.arg and opcode.arg.reader
+            reader = opcode.arg and opcode.arg.reader
             if opcode.name == "GLOBAL":
                 reader = self._read_name
-            elif self.max_literal is not None and (width or opcode.name == "BINFLOAT"):
-                reader = partial(self.literal, width, reader)
+            elif self.max_literal is not None and opcode.name in _LENGTHS:
+                reader = partial(self.literal, *_LENGTHS[opcode.name])
             # Literals pay by their length; floats, which are passed over, nothing.
             cost = 0 if isinstance(reader, partial) else COSTS.get(opcode.name, 1)
             found[code.encode("latin-1")] = cost, reader, _STEPS.get(opcode.name)
@@ -176,7 +191,7 @@ class PickleMachine:
         lines = [stream.readline(_LINE).removesuffix(b"\n").decode("utf-8", "replace") for _ in range(2)]
         return self.name(*lines)
 
-    def literal(self, width: int, read_argument: Callable[[BinaryIO], object], stream: BinaryIO) -> object:
+    def literal(self, width: int, decode: Callable[[bytes], object], stream: BinaryIO) -> object:
         """Return the literal that begins here with its length in `width` bytes; None, passed over, if it is long.
 
         A width of 0 is that of a float.
@@ -185,11 +200,15 @@ class PickleMachine:
             if len(stream.read(8)) < 8:
                 raise ValueError("the pickle ends within a number: the file is cut short")
             return None
-        head = stream.read(width)
-        length = int.from_bytes(head, "little")
-        self.charge(1 + min(length, self.max_literal) // _BYTES_PER_UNIT)
+        length = int.from_bytes(stream.read(width), "little")
+        self.left -= 1 + min(length, self.max_literal) // _BYTES_PER_UNIT
+        if self.left < 0:
+            self.charge(0)
         if length <= self.max_literal:
-            return read_argument(io.BytesIO(head + stream.read(length)))
+            content = stream.read(length)
+            if len(content) < length:
+                raise ValueError("the pickle ends within a text or number: the file is cut short")
+            return decode(content)
         place = stream.tell()
         if length > stream.seek(0, io.SEEK_END) - place:
             raise ValueError(f"the pickle claims a text or number of {length} bytes: the file is cut short")
