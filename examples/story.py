@@ -28,7 +28,7 @@
 import time
 
 import numpy as np
-from IPython.display import display
+from IPython.display import display  # pyright: ignore[reportMissingImports]
 
 import minigrad as mg
 from datasets import CIFAR10, DatasetUnavailable, Digits, OxfordPets, PlacedDigits
