@@ -28,7 +28,7 @@ def main(epochs: int = 3) -> float:
         nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),  # → 32×4×4
         nn.Flatten(), nn.Linear(32 * 4 * 4, 10),  # a score for each digit
     )  # fmt: skip
-    optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    optimizer = optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
     criterion = nn.CrossEntropyLoss()
     training = DataLoader(Digits(train=True), batch_size=32, shuffle=True, transform=normalized)
     test = DataLoader(Digits(train=False), batch_size=100, transform=normalized)

@@ -2,9 +2,9 @@
 
     python -m examples.first_steps_by_hand
 
-The same network, weights, pictures, order and optimizer, and so the same losses; until, after an epoch or so, the last
-digits of float32, which are rounded in another order, have grown into a difference that shows. What `loss.backward()`
-does there is the function `gradients` here: the forward pass read from its end to its beginning.
+The same network, weights, pictures, order and optimizer, and so the same printed lines. (The last digits of float32 are
+rounded in another order. Such a difference grows as training goes on, and a larger learning rate makes it show.) What
+`loss.backward()` does there is the function `gradients` here: the forward pass read from its end to its beginning.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def main(epochs: int = 3) -> float:
             for p, v, grad in zip(parameters, velocities, gradients(parameters, kept), strict=True):
                 v *= 0.9  # momentum
                 v += grad
-                p -= 0.05 * v  # one step downhill
+                p -= 0.02 * v  # one step downhill
         batches = [(images.numpy(), labels.numpy()) for images, labels in test]
         right = sum((loss_and_scores(parameters, *batch)[1].argmax(1) == batch[1]).sum() for batch in batches)
         accuracy = right / len(test.dataset)

@@ -22,7 +22,7 @@ class Exercise(NamedTuple):
         number: from 1.
         module: the reader's file, in this package.
         title: what it is about.
-        check: called with the reader's module; raises `Wrong`, or NotImplementedError where there is still a blank.
+        check: called with the reader's module; raises `Wrong`, or lets through what the reader's code raises.
     """
 
     number: int
@@ -32,29 +32,35 @@ class Exercise(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What came of a check: "done", "blank" or "wrong", and words."""
+    """What came of a check: "done", "blank" or "wrong"; and words, or the function that is still blank."""
 
     state: str
     words: str = ""
 
 
-def checked(exercise: Exercise, module: Any) -> Result:
-    """Check a reader's module. Whatever their code raises becomes words, with the line where it happened."""
+def checked(exercise: Exercise, load: Callable[[], Any]) -> Result:
+    """Load a reader's module and check it. Whatever their code raises becomes words, with the line where it happened.
+
+    `exit()` in a reader's file is no way out, either.
+    """
     try:
         with np.errstate(all="ignore"):
-            exercise.check(module)
+            exercise.check(load())
     except Wrong as wrong:
         return Result("wrong", str(wrong))
-    except NotImplementedError:
-        return Result("blank")
-    except Exception as error:
-        place = _place(error, exercise.module)
-        return Result("wrong", f"Your code raised {type(error).__name__}: {error}{place}")
+    except (Exception, SystemExit) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        # Only the reader's own line is a blank; minigrad raises NotImplementedError for a module without forward, too.
+        if isinstance(error, NotImplementedError) and frames[-1].filename.endswith(f"{exercise.module}.py"):
+            return Result("blank", frames[-1].name)
+        return Result("wrong", f"Your code raised {type(error).__name__}: {error}{_place(error, exercise.module)}")
     return Result("done")
 
 
-def _place(error: Exception, module: str) -> str:
-    """Return the innermost line of the reader's file that was running."""
+def _place(error: BaseException, module: str) -> str:
+    """Return the innermost line of the reader's file that was running, or that Python could not read."""
+    if isinstance(error, SyntaxError):
+        return f"\n  line {error.lineno} of {module}.py: {(error.text or '').strip()}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(f"{module}.py")]
     return f"\n  line {frames[-1].lineno} of {module}.py: {frames[-1].line}" if frames else ""
 
@@ -73,8 +79,12 @@ def array_of(got: Any, what: str) -> np.ndarray:
 
 def parts_of(got: Any, names: Sequence[str]) -> list[np.ndarray]:
     """Return the parts of an answer that is a tuple."""
-    if not isinstance(got, (tuple, list)) or len(got) != len(names):
+    if got is None:
+        raise Wrong(f"expected {' and '.join(names)}, got None: is there a `return`?")
+    if not isinstance(got, (tuple, list)):
         raise Wrong(f"expected {len(names)} results, {' and '.join(names)}, got {type(got).__name__}")
+    if len(got) != len(names):
+        raise Wrong(f"expected {len(names)} results, {' and '.join(names)}, got {len(got)}")
     return [array_of(part, name) for part, name in zip(got, names, strict=True)]
 
 
@@ -88,10 +98,10 @@ def compare(got: Any, right: Any, what: str, mistakes: Mapping[str, Any] | None 
         Wrong: it differs; names the mistake, if it is a known one.
     """
     got, right = array_of(got, what), np.asarray(right, np.float64)
-    if _same(got, right):
+    if same(got, right):
         return
     for words, wrong in (mistakes or {}).items():
-        if _same(got, np.asarray(wrong, np.float64)):
+        if same(got, np.asarray(wrong, np.float64)):
             raise Wrong(words)
     if got.shape != right.shape:
         raise Wrong(f"{what} has shape {got.shape}, expected {right.shape}")
@@ -100,5 +110,6 @@ def compare(got: Any, right: Any, what: str, mistakes: Mapping[str, Any] | None 
     raise Wrong(f"{what} is wrong{at}: got {got[first]:.6g}, expected {right[first]:.6g}")
 
 
-def _same(a: np.ndarray, b: np.ndarray) -> bool:
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two answers agree, as far as float32 goes; nan agrees with nothing."""
     return a.shape == b.shape and bool(np.allclose(a, b, 1e-4, 1e-6, equal_nan=False))

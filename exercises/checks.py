@@ -32,29 +32,32 @@ def check_multiplication(module: Any) -> None:
 
 def check_broadcasting(module: Any) -> None:
     """Exercise 2."""
-    for g, shape, axes, keep in (
-        (_random(2, 3), (3,), (0,), False),
-        (_random(2, 3), (2, 1), (1,), True),
-        (_random(4, 2, 3), (2, 1), (0, 2), True),
-        (_random(2, 3), (), (0, 1), False),
-        (_random(2, 3), (2, 3), (), False),
+    for large, shape, axes, keep in (
+        ((2, 3), (3,), (0,), False),
+        ((2, 3), (2, 1), (1,), True),
+        ((4, 2, 3), (2, 1), (0, 2), True),
+        ((2, 3), (), (0, 1), False),
+        ((2, 3), (2, 3), (), False),
     ):
+        g, call = _random(*large), f"sum_to(g {large}, {shape})"
         right = g.sum(axes, keepdims=keep).reshape(shape) if axes else g
         mistakes: dict[str, Any] = {}
         if axes:
-            mistakes[f"{shape}: not summed at all; an entry that was repeated gets a share from each use."] = g
-            mistakes[f"{shape}: this is the mean; shares add up, they are not averaged."] = g.mean(axes).reshape(shape)
             first = g[tuple(0 if i in axes else slice(None) for i in range(g.ndim))].reshape(shape)
-            mistakes[f"{shape}: this is the first repetition alone; the others send shares, too."] = first
-            flat = f"{shape}: the sum is right, but the axis of length 1 has gone; keep it (keepdims=True)."
-            if 1 in shape:
-                mistakes[flat] = right.reshape([n for n in shape if n != 1])
-        for axis in range(g.ndim):
-            if axis not in axes:
-                words = f"{shape}: you summed over axis {axis}, along which nothing was repeated."
-                mistakes[words] = g.sum(axis)
-                mistakes[words + " "] = g.sum(axis, keepdims=True)
-        compare(module.sum_to(g.copy(), shape), right, f"sum_to(g {g.shape}, {shape})", mistakes)
+            mistakes = {
+                "not summed at all; an entry that was repeated gets a share from each use.": g,
+                "this is the mean; shares add up, they are not averaged.": g.mean(axes).reshape(shape),
+                "this is the first repetition only; the others send shares, too.": first,
+                "the sum is right, but an axis that was added in front is still there.": g.sum(axes, keepdims=True),
+                "the sum is right, but the axis of length 1 has gone; keep it (keepdims=True).": g.sum(axes),
+            }
+        for axis in set(range(g.ndim)) - set(axes):
+            alone = f"you summed over axis {axis}, along which nothing was repeated"
+            mistakes[f"{alone}."] = g.sum(axis)
+            mistakes[f"{alone}, and kept it."] = g.sum(axis, keepdims=True)
+        mistakes["you summed over everything; sum only where entries were repeated."] = g.sum()
+        named = {f"{call}: {words}": wrong for words, wrong in mistakes.items()}
+        compare(module.sum_to(g.copy(), shape), right, call, named)
 
 
 def check_relu(module: Any) -> None:
@@ -62,14 +65,14 @@ def check_relu(module: Any) -> None:
     x = np.array([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
     g = np.array([5.0, -6.0, 7.0, -8.0, 9.0, 10.0])
     mistakes = {
-        "The mask comes from x, not from g: where x is positive, a negative gradient passes, too.": np.where(
+        "This is relu(g): the mask comes from x, so where x is positive a negative gradient passes, too.": np.where(
             g > 0, g, 0
         ),
         "At 0 the slope is chosen to be 0: x > 0, not x >= 0.": np.where(x >= 0, g, 0),
         "This is g everywhere: where x is negative, y does not change, and nothing comes back.": g,
         "This is g·relu(x): y's slope is 1 where x is positive, not y.": g * np.maximum(x, 0),
-        "This is relu(g): ReLU's backward is not ReLU.": np.maximum(g, 0),
         "This is the slope of y; multiply by g, that is: let g through.": (x > 0).astype(float),
+        "This is y itself; the backward lets g through where x is positive.": np.maximum(x, 0),
     }
     compare(module.relu_backward(g.copy(), x.copy()), np.where(x > 0, g, 0), "∂L/∂x", mistakes)
     found = array_of(module.relu_backward(np.array([np.inf, np.inf]), np.array([-1.0, 1.0])), "∂L/∂x")
@@ -96,14 +99,21 @@ def check_softmax(module: Any) -> None:
         "These are logarithms of probabilities.": np.log(right(x)),
     }
     compare(module.softmax(x.copy()), right(x), "softmax(x)", mistakes)
-    for large in (np.array([[1000.0, 1001.0]]), np.array([[0.0, 1.0], [-1000.0, -1001.0]])):
-        found = array_of(module.softmax(large.copy()), "softmax(x)")
+    for large in ([[1000.0, 1001.0]], [[0.0, 1.0], [-1000.0, -1001.0]], [[0.0, 3000.0]]):
+        scores, what = np.array(large), f"softmax({large})"
+        found = array_of(module.softmax(scores.copy()), what)
         if not np.isfinite(found).all():
             raise Wrong(
-                f"For scores {large.tolist()} this is {found.tolist()}: exponentials overflow, or all of a row vanish. "
+                f"{what} is {found.tolist()}: exponentials overflow, or all of a row vanish. "
                 "Subtract each row's own largest score first."
             )
-        compare(found, right(large), f"softmax({large.tolist()})")
+        compare(found, right(scores), what, {
+            f"{what}: clipped scores lose their differences; subtract each row's largest score instead.": np.full_like(
+                scores, 1 / scores.shape[1]
+            ),
+            f"{what}: a row vanished, and something small in the denominator hides it. Subtract each row's own largest "
+            "score, and it cannot.": np.where(scores < -500, 0, right(scores)),
+        })  # fmt: skip
 
 
 def check_cross_entropy(module: Any) -> None:
@@ -128,33 +138,61 @@ def check_cross_entropy(module: Any) -> None:
         "∂L/∂x is divided by all entries; the mean is over N rows.": (p - hot) / x.size,
         "∂L/∂x is −1/p at the class: that is ∂L/∂p; go on to the scores.": np.where(hot == 1, -1 / p, 0) / 4,
     })  # fmt: skip
-    huge = parts_of(module.cross_entropy(np.array([[1000.0, 0.0]]), np.array([0])), ("the loss", "∂L/∂x"))
-    if not all(np.isfinite(part).all() for part in huge):
-        raise Wrong("Scores of 1000 give nan or infinity: subtract each row's largest score first (exercise 4).")
+    for target in (0, 1):
+        got = module.cross_entropy(np.array([[1000.0, 0.0]]), np.array([target]))
+        loss, grad = parts_of(got, ("the loss", "∂L/∂x"))
+        what = f"for scores [[1000, 0]] and class {target}"
+        if np.isnan(loss).any() or np.isnan(grad).any():
+            raise Wrong(f"There is a nan {what}: subtract each row's largest score first (exercise 4).")
+        if np.isinf(loss):
+            raise Wrong(
+                f"The loss is infinite {what}: p is rounded to 0, and so −ln p is ∞. Do not take the logarithm of p; "
+                "write ln p_t = (x_t − m) − ln Σ_k e^(x_k − m), with m the row's largest score."
+            )
+        if target == 1 and 5 < loss < 1000:
+            raise Wrong(
+                f"The loss is {loss:.4g} {what}, expected 1000: something small was added to p, or p was clipped. "
+                "Write ln p_t without p: (x_t − m) − ln Σ_k e^(x_k − m), with m the row's largest score."
+            )
+        compare(loss, 1000.0 * target, f"the loss {what}")
+        compare(grad, [[0, 0]] if target == 0 else [[1, -1]], f"∂L/∂x {what}")
 
 
 def check_max_pool(module: Any) -> None:
     """Exercise 6."""
-    x = np.array([[1.0, 5, 2, 0], [3, 4, 8, 1], [7, 7, -1, -2], [6, 7, -4, -3]])
-    g = np.array([[10.0, 20], [30, 40]])
-    windows = x.reshape(2, 2, 2, 2).transpose(0, 2, 1, 3).reshape(2, 2, 4)
+    x = np.array([[1.0, 5, 2, 0, 2, 9], [3, 4, 8, 1, 9, 4], [7, 7, -2, -4, 4, 1], [6, 7, -1, -3, 3, 4]])
+    g = np.array([[10.0, 20, -30], [40, 50, 60]])
+    windows = x.reshape(2, 2, 3, 2).transpose(0, 2, 1, 3).reshape(2, 3, 4)
 
     def put(shares: np.ndarray) -> np.ndarray:
-        return (shares * g[..., None]).reshape(2, 2, 2, 2).transpose(0, 2, 1, 3).reshape(4, 4)
+        return (shares * g[..., None]).reshape(2, 3, 2, 2).transpose(0, 2, 1, 3).reshape(4, 6)
 
-    ties = windows == windows.max(2, keepdims=True)
-    last = np.eye(4)[3 - windows[..., ::-1].argmax(2)]
-    right = put(np.eye(4)[windows.argmax(2)])
+    def place(which: np.ndarray) -> np.ndarray:
+        return put(np.eye(4)[which])
+
+    ties, by_columns = windows == windows.max(2, keepdims=True), np.array([0, 2, 1, 3])
+    right, below_zero = place(windows.argmax(2)), windows.max(2) < 0
     mistakes = {
         "Where several are largest, all of them got g: only the first one does.": put(ties.astype(float)),
         "Where several are largest, they shared g: the first one gets all of it.": put(
             ties / ties.sum(2, keepdims=True)
         ),
-        "Where several are largest, the last one got g: the first one does.": put(last),
-        "All four of a window got a quarter of g: that is the average's backward.": put(np.full((2, 2, 4), 0.25)),
-        "All four of a window got g: only the largest one does.": put(np.ones((2, 2, 4))),
+        "Where several are largest, the last one got g: the first one does.": place(3 - windows[..., ::-1].argmax(2)),
+        "Of equals the first one *row by row* gets g; here windows were read column by column.": place(
+            by_columns[windows[..., by_columns].argmax(2)]
+        ),
+        "All four of a window got a quarter of g: that is the average's backward.": put(np.full((2, 3, 4), 0.25)),
+        "All four of a window got g: only the largest one does.": put(np.ones((2, 3, 4))),
         "g was multiplied by the maximum: its slope is 1.": right * x,
         "This marks the places; g belongs there.": (right != 0).astype(float),
+        "A window of negative numbers got nothing: the search for the largest must not begin with 0.": put(
+            np.eye(4)[windows.argmax(2)] * ~below_zero[..., None]
+        ),
+        "In a window of negative numbers the corner got g: the search for the largest must not begin with 0.": place(
+            np.where(below_zero, 0, windows.argmax(2))
+        ),
+        "Each g went to its window's corner: it goes to the largest one.": place(np.zeros((2, 3), int)),
+        "The smallest of each window got g: argmin for argmax.": place(windows.argmin(2)),
     }
     compare(module.max_pool_backward(g.copy(), x.copy()), right, "∂L/∂x", mistakes)
 

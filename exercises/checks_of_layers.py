@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
+from exercises import suspects
 from exercises.checking import Exercise, Wrong, array_of, compare, parts_of
 from minigrad import Function, Tensor, ops, optim
 
@@ -66,19 +67,28 @@ def _overwritten(g: np.ndarray, w: np.ndarray) -> np.ndarray:
 
 def check_batch_norm(module: Any) -> None:
     """Exercise 8."""
-    g, x, eps = _random(0, 5, 3), 3 + 2 * _random(1, 5, 3), 1e-3
+    g, x, eps = _random(0, 5, 3), 3 + 2 * _random(1, 5, 3), 0.5
     centred, r = x - x.mean(0), 1 / np.sqrt(x.var(0) + eps)
     normal = centred * r
     of_mean, of_variance = g.mean(0), normal * (g * normal).mean(0)
-    unbiased = 1 / np.sqrt(x.var(0, ddof=1) + eps)
-    wide = centred * unbiased
+
+    def with_factor(factor: np.ndarray) -> np.ndarray:
+        own = centred * factor
+        return factor * (g - of_mean - own * (g * own).mean(0))
+
     mistakes = {
         "μ and σ² were taken for constants: each x moves them, and so all the others.": r * g,
         "The part through the mean is missing: subtract the mean of g.": r * (g - of_variance),
         "The part through the variance is missing: subtract x̂ times the mean of g·x̂.": r * (g - of_mean),
-        "The variance is divided by N − 1; batch norm's is biased, divided by N.": unbiased
-        * (g - of_mean - wide * (g * wide).mean(0)),
+        "The variance is divided by N − 1; batch norm's is biased, divided by N.": with_factor(
+            1 / np.sqrt(x.var(0, ddof=1) + eps)
+        ),
+        "ε is missing under the root.": with_factor(1 / np.sqrt(x.var(0))),
+        "ε was added to σ; it stands under the root, beside σ².": with_factor(1 / (x.std(0) + eps)),
+        "r is 1 over the *root* of σ² + ε; the root is missing.": with_factor(1 / (x.var(0) + eps)),
         "The factor r = 1/√(σ² + ε) is missing.": g - of_mean - of_variance,
+        "x̂·mean of g·x̂ has x in the place of x̂.": r * (g - of_mean - x * (g * x).mean(0)),
+        "x̂ is missing before the last mean: x̂·mean of g·x̂.": r * (g - of_mean - (g * normal).mean(0)),
         "Sums instead of means: divide them by N.": r * (g - g.sum(0) - normal * (g * normal).sum(0)),
         "The means run over the whole array; each column has its own.": r
         * (g - g.mean() - normal * (g * normal).mean()),
@@ -89,10 +99,11 @@ def check_batch_norm(module: Any) -> None:
 def check_optimizers(module: Any) -> None:
     """Exercise 9."""
     p, g, v, m2 = (_random(seed, 4) for seed in range(4))
-    lr, m = 0.1, 0.9
+    lr, m = 0.04, 0.9
     new = m * v + g
     got_p, got_v = parts_of(module.momentum_step(p.copy(), g.copy(), v.copy(), lr, m), ("p", "v"))
     compare(got_v, new, "v after a step of momentum", {
+        "p and v are exchanged: return the new p first.": p - lr * new,
         "v: this is a running mean, (1 − m)·g; momentum adds the whole gradient.": m * v + (1 - m) * g,
         "v: the learning rate belongs to the step of p, not into v.": m * v + lr * g,
         "v: the old velocity is forgotten.": g,
@@ -104,7 +115,7 @@ def check_optimizers(module: Any) -> None:
         "p: the step went by g, as without momentum.": p - lr * g,
         "p: the learning rate is missing.": p - new,
     })  # fmt: skip
-    first, second, t, beta1, beta2, eps = 0.1 * g, 0.01 * m2**2, 3, 0.9, 0.99, 1e-8
+    first, second, t, beta1, beta2, eps = 0.1 * g, 0.01 * m2**2, 3, 0.9, 0.99, 0.03
     a, b = beta1 * first + (1 - beta1) * g, beta2 * second + (1 - beta2) * g**2
     given = p.copy(), g.copy(), first.copy(), second.copy(), t, lr, beta1, beta2, eps
     got_p, got_m, got_v = parts_of(module.adam_step(*given), ("p", "m", "v"))
@@ -121,6 +132,11 @@ def check_optimizers(module: Any) -> None:
     m_hat, v_hat = a / (1 - beta1**t), b / (1 - beta2**t)
     compare(got_p, p - lr * m_hat / (np.sqrt(v_hat) + eps), "p after a step of Adam", {
         "Adam's means begin at 0: the bias correction, 1 − βᵗ, is missing.": p - lr * a / (np.sqrt(b) + eps),
+        "Adam's ε stands beside the root, not under it: √v̂ + ε.": p - lr * m_hat / np.sqrt(v_hat + eps),
+        "Adam's ε is missing: √v̂ + ε.": p - lr * m_hat / np.sqrt(v_hat),
+        "Adam's step goes by m̂, not by g.": p - lr * g / (np.sqrt(v_hat) + eps),
+        "Adam's bias correction is 1 − βᵗ, a power; this has 1 − β, as in the first step.": p
+        - lr * (a / (1 - beta1)) / (np.sqrt(b / (1 - beta2)) + eps),
         "Adam divides by √v̂, not by v̂.": p - lr * m_hat / (v_hat + eps),
         "Adam's bias correction has t − 1 in it; t is 1 in the first step.": p
         - lr * (a / (1 - beta1 ** (t - 1))) / (np.sqrt(b / (1 - beta2 ** (t - 1))) + eps),
@@ -132,20 +148,22 @@ def check_optimizers(module: Any) -> None:
 def check_culprit(module: Any) -> None:
     """Exercise 10."""
     found = module.culprit()
-    name = getattr(found, "__name__", found)
     hints = {
-        "Cube": "Cube's 3x² is right: no slope differs. Check the others with the same x.",
-        "Hinge": "Hinge is right away from its kink at 1; at x = 1 exactly any check fails, which is no fault of the "
-        "formula. Choose other points.",
-        "Swish": "Swish is right: s + x·s·(1 − s) is the product rule.",
+        suspects.Cube: "Cube's 3x² is right: no slope differs. Check the others with the same x.",
+        suspects.Hinge: "Hinge is right away from its kink at 1; at x = 1 exactly any check fails, which is no fault "
+        "of the formula. Choose other points.",
+        suspects.Swish: "Swish is right: s + x·s·(1 − s) is the product rule.",
     }
-    if name in hints:
-        raise Wrong(hints[name])
-    if name != "Bump":
-        expected = "one of the four classes, such as `return Cube`"
-        raise Wrong(f"expected {expected}, got {found!r}")
-    if not (isinstance(found, type) and issubclass(found, Function)):
-        raise Wrong("That is its name; return the class itself.")
+    if found is suspects.Bump:
+        return
+    for wrong, words in hints.items():
+        if found is wrong:
+            raise Wrong(words)
+    if isinstance(found, str):
+        raise Wrong(f"{found!r} is a name; return the class itself, without quotes.")
+    if isinstance(found, Function):
+        raise Wrong("That is an instance; return the class itself, without brackets.")
+    raise Wrong(f"expected one of the four classes, such as `return Cube`, got {found!r}")
 
 
 def check_double_backward(module: Any) -> None:
@@ -187,13 +205,16 @@ def check_xor(module: Any) -> None:
     reached = [_learned(module, seed) for seed in SEEDS]
     if sum(right == 4 for right, _ in reached) >= 2:
         return
+    if all(np.ptp(p.numpy()) == 0 for p in module.XorNet().parameters()):
+        raise Wrong(
+            "All its weights begin with the same number, and hidden numbers that begin alike get the same gradient and "
+            "stay alike: begin with random numbers."
+        )
     if all(is_affine for _, is_affine in reached):
         raise Wrong(
             "It is a linear function, whatever its parameters: f(0,0) + f(1,1) = f(0,1) + f(1,0). Two linear layers in "
             "a row are one; put a nonlinearity between them."
         )
-    if not scores.any():
-        raise Wrong("All scores begin at 0, and no gradient tells them apart: begin with random numbers.")
     best = ", ".join(f"{right} of 4" for right, _ in reached)
     raise Wrong(f"After {STEPS} steps it knew {best}, from three seeds: perhaps it has too few hidden numbers.")
 

@@ -4,6 +4,9 @@ The loss of one row of scores x with class t is L = −ln p_t, with p = softmax(
 gradient with respect to the scores is p − [c = t], divided by N because of the mean. Show it on paper first: write
 L = −x_t + ln Σ_k e^{x_k}, and take the slope with respect to x_c.
 
+Compute the loss from this line, too, with each row's largest score subtracted as in exercise 4. The logarithm of p
+would be −∞ where p is rounded to 0, but a score of 1000 for a wrong class costs 1000.
+
 Afterwards read `CrossEntropy` in minigrad/ops/cross_entropy.py.
 """
 

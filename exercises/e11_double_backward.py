@@ -6,7 +6,7 @@ with one vector v needs only two sweeps, because H·v is the gradient of (∇f �
 
 `mg.grad(y, x, create_graph=True)` returns a list with one gradient, which can be differentiated again.
 
-Section 14 of docs/backprop.md has an example.
+Section 14 of docs/backprop.md has an example. Afterwards read `gradgradcheck` in minigrad/gradcheck/__init__.py.
 """
 
 from __future__ import annotations

@@ -4,10 +4,13 @@ XOR says 1 for (0, 1) and (1, 0), and 0 for (0, 0) and (1, 1). No straight line 
 1969), so a linear layer cannot learn it. Write a module that can: its parameters in `__init__` (numbers that begin at
 random, not at 0), and `forward`, which turns points (N, 2) into scores (N, 2), one for each answer.
 
-Two linear layers with a nonlinearity between them will do; so will a layer that multiplies two linear forms, which has
-a name nobody has given it yet. `nn.Parameter(array)` makes a parameter, `mg.manual_seed` repeats random numbers.
+Two linear layers with a nonlinearity between them will do, with four or more hidden numbers. So will the product of two
+linear layers, entry by entry.
+`nn.Parameter(array)` makes a parameter of your own.
 
-The check trains it with Adam for 500 steps, from three different seeds.
+The check trains it with Adam for 500 steps, from three different seeds; two of them must learn all four points.
+
+Afterwards read `Linear` in minigrad/nn/layers.py, and minigrad/nn/module.py, which finds the parameters.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 import minigrad as mg
-from exercises import e10_gradcheck
-from minigrad import nn
+from exercises import suspects
+from minigrad import nn, ops
 
 
 def multiplication(g, a, b):
@@ -46,10 +46,24 @@ def softmax_by_rows(x):
 
 
 def cross_entropy(x, targets):
-    p, rows = softmax(x), np.arange(len(x))
-    change = p.copy()
+    shifted, rows = x - x.max(1, keepdims=True), np.arange(len(x))
+    e = np.exp(shifted)
+    sums = e.sum(1, keepdims=True)
+    change = e / sums
     change[rows, targets] -= 1
-    return -np.log(p[rows, targets]).mean(), change / len(x)
+    return (np.log(sums[:, 0]) - shifted[rows, targets]).mean(), change / len(x)
+
+
+def cross_entropy_by_rows(x, targets):
+    losses = [np.logaddexp.reduce(row) - row[t] for row, t in zip(x, targets, strict=True)]
+    return sum(losses) / len(x), (softmax(x) - np.eye(x.shape[1])[targets]) / len(x)
+
+
+def cross_entropy_by_the_engine(x, targets):
+    scores = mg.Tensor(x, requires_grad=True)
+    loss = ops.cross_entropy(scores, targets)
+    loss.backward()
+    return loss, scores.grad
 
 
 def max_pool(g, x):
@@ -58,6 +72,14 @@ def max_pool(g, x):
         window = x[2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
         u, v = np.unravel_index(window.argmax(), window.shape)
         out[2 * i + u, 2 * j + v] = value
+    return out
+
+
+def max_pool_in_loops(g, x):
+    out = np.zeros(x.shape)
+    for i, j in np.ndindex(g.shape):
+        best = max((x[u, v], -u, -v) for u in (2 * i, 2 * i + 1) for v in (2 * j, 2 * j + 1))
+        out[-best[1], -best[2]] += g[i, j]
     return out
 
 
@@ -82,6 +104,14 @@ def batch_norm(g, x, eps):
     return r * (g - g.mean(0) - normal * (g * normal).mean(0))
 
 
+def batch_norm_in_two_steps(g, x, eps):
+    """By the gradients of the variance and the mean, as the paper has it."""
+    n, centred, r = len(x), x - x.mean(0), 1 / np.sqrt(x.var(0) + eps)
+    grad_variance = (g * centred).sum(0) * -0.5 * r**3
+    grad_mean = -(g * r).sum(0)
+    return g * r + grad_variance * 2 * centred / n + grad_mean / n
+
+
 def momentum(p, g, v, lr, m):
     v = m * v + g
     return p - lr * v, v
@@ -92,13 +122,37 @@ def adam(p, g, m, v, t, lr, beta1, beta2, eps):
     return p - lr * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + eps), m, v
 
 
+def momentum_in_place(p, g, v, lr, m):
+    v *= m
+    v += g
+    p -= lr * v
+    return [p, v]
+
+
+def adam_in_the_papers_order(p, g, m, v, t, lr, beta1, beta2, eps):
+    m += (1 - beta1) * (g - m)
+    v += (1 - beta2) * (g * g - v)
+    root = np.sqrt(1 - beta2**t)
+    p -= lr * root / (1 - beta1**t) * m / (np.sqrt(v) + root * eps)
+    return p, m, v
+
+
 def culprit():
-    return e10_gradcheck.Bump
+    return suspects.Bump
 
 
 def hessian_vector_product(f, x, v):
     (slope,) = mg.grad(f(x), x, create_graph=True)
     return mg.grad((slope * v).sum(), x)[0]
+
+
+def hessian_vector_product_by_differences(f, x, v):
+    def gradient(at):
+        leaf = mg.Tensor(at, requires_grad=True)
+        return mg.grad(f(leaf), leaf)[0].numpy()
+
+    step = 1e-4 * v.numpy()
+    return (gradient(x.numpy() + step) - gradient(x.numpy() - step)) / 2e-4
 
 
 class XorNet(nn.Module):
@@ -108,6 +162,18 @@ class XorNet(nn.Module):
 
     def forward(self, x):
         return self.out(self.hidden(x).tanh())
+
+
+class Quadratic(nn.Module):
+    """Parameters of its own, and x₁·x₂ as a third input."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(np.random.default_rng(0).standard_normal((3, 2)).astype(np.float32))
+        self.bias = nn.Parameter(np.zeros(2, np.float32))
+
+    def forward(self, x):
+        return ops.cat([x, x[:, :1] * x[:, 1:]], axis=1) @ self.weight + self.bias
 
 
 class Product(nn.Module):
@@ -124,12 +190,18 @@ RIGHT = {
     2: [{"sum_to": sum_to}, {"sum_to": sum_to_in_loops}],
     3: [{"relu_backward": relu}, {"relu_backward": relu_in_place}],
     4: [{"softmax": softmax}, {"softmax": softmax_by_rows}],
-    5: [{"cross_entropy": cross_entropy}],
-    6: [{"max_pool_backward": max_pool}],
+    5: [{"cross_entropy": f} for f in (cross_entropy, cross_entropy_by_rows, cross_entropy_by_the_engine)],
+    6: [{"max_pool_backward": max_pool}, {"max_pool_backward": max_pool_in_loops}],
     7: [{"convolution_input_grad": convolution}, {"convolution_input_grad": convolution_turned}],
-    8: [{"batch_norm_backward": batch_norm}],
-    9: [{"momentum_step": momentum, "adam_step": adam}],
+    8: [{"batch_norm_backward": batch_norm}, {"batch_norm_backward": batch_norm_in_two_steps}],
+    9: [
+        {"momentum_step": momentum, "adam_step": adam},
+        {"momentum_step": momentum_in_place, "adam_step": adam_in_the_papers_order},
+    ],
     10: [{"culprit": culprit}],
-    11: [{"hessian_vector_product": hessian_vector_product}],
-    12: [{"XorNet": XorNet}, {"XorNet": Product}],
+    11: [
+        {"hessian_vector_product": hessian_vector_product},
+        {"hessian_vector_product": hessian_vector_product_by_differences},
+    ],
+    12: [{"XorNet": XorNet}, {"XorNet": Product}, {"XorNet": Quadratic}],
 }
