@@ -79,24 +79,12 @@ $(VENV)/.test: setup.cfg | $(VENV)/bin/python
 	$(RUN) -m pip install --quiet --editable ".[examples,test]"
 	@touch $@
 
-$(VENV)/.types: setup.cfg | $(VENV)/bin/python
-	$(RUN) -m pip install --quiet --editable ".[examples,test,types]"
-	@touch $@
-
-$(VENV)/.notebook: setup.cfg | $(VENV)/bin/python
-	$(RUN) -m pip install --quiet --editable ".[examples,test,notebook]"
-	@touch $@
-
 $(VENV)/.story: setup.cfg | $(VENV)/bin/python
 	$(RUN) -m pip install --quiet --editable ".[examples,story]"
 	@touch $@
 
-$(VENV)/.browser: setup.cfg | $(VENV)/bin/python
-	$(RUN) -m pip install --quiet --editable ".[examples,test,browser]"
-	@touch $@
-
-$(VENV)/.torch: setup.cfg | $(VENV)/bin/python
-	$(RUN) -m pip install --quiet --editable ".[examples,test,torch]"
+$(VENV)/.%: setup.cfg | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --editable ".[examples,test,$*]"
 	@touch $@
 
 clean:  ## remove what these targets made, but not runs/

@@ -23,10 +23,8 @@ IMPORT = "import time; start = time.perf_counter(); import {}; print(time.perf_c
 THREADS = ("MINIGRAD_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 # What holds NumPy's BLAS and PyTorch's libraries to an instruction set that the processor may exceed.
-ISA = {
-    "native": dict.fromkeys(
-        ("OPENBLAS_CORETYPE", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY")
-    ),
+ISA: dict[str, dict[str, str]] = {
+    "native": {},
     "avx2": {
         "OPENBLAS_CORETYPE": "Haswell",
         "ONEDNN_MAX_CPU_ISA": "AVX2",
@@ -38,10 +36,9 @@ ISA = {
 
 def hold_to(isa: str) -> None:
     """Let all workers to come compute with an instruction set, a name in `ISA`, whatever the environment says."""
-    for variable, value in ISA[isa].items():
+    for variable in ISA["avx2"]:
         os.environ.pop(variable, None)
-        if value:
-            os.environ[variable] = value
+    os.environ.update(ISA[isa])
 
 
 class WorkerError(RuntimeError):

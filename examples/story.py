@@ -218,18 +218,19 @@ plots.plot_confident_errors(test.images, *answers, test.classes)
 # the box. They share one loss, class loss + λ·box loss.
 
 # %%
-weights = "imagenet" if isinstance(photos, OxfordPets) else "none"
+has_pets = isinstance(photos, OxfordPets)
+weights = "imagenet" if has_pets else "none"
 boxes_config = {
-    "data": "pets" if isinstance(photos, OxfordPets) else "digits",
+    "data": "pets" if has_pets else "digits",
     "classes": photos.classes,
-    "size": 128 if isinstance(photos, OxfordPets) else 64,
-    "backbone": "resnet18" if isinstance(photos, OxfordPets) else "small",
+    "size": 128 if has_pets else 64,
+    "backbone": "resnet18" if has_pets else "small",
     "weights": weights,
-    "regime": "features" if isinstance(photos, OxfordPets) else "finetune",
+    "regime": "features" if has_pets else "finetune",
     "train": "all",
-    "epochs": 30 if isinstance(photos, OxfordPets) else 6,
+    "epochs": 30 if has_pets else 6,
     "batch_size": 32,
-    "lr": 1e-3 if isinstance(photos, OxfordPets) else 3e-3,
+    "lr": 1e-3 if has_pets else 3e-3,
     "lambda_box": 10.0,
     "box_loss": "smooth_l1",
     "limit": None,

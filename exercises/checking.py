@@ -65,6 +65,14 @@ def _place(error: BaseException, module: str) -> str:
     return f"\n  line {frames[-1].lineno} of {module}.py: {frames[-1].line}" if frames else ""
 
 
+RTOL, ATOL = 1e-4, 1e-6  # as far as float32 goes
+
+
+def random_numbers(seed: int, *shape: int) -> np.ndarray:
+    """Return random numbers around 0, the same for the same seed."""
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
 def array_of(got: Any, what: str) -> np.ndarray:
     """Return an answer as an array."""
     if got is None:
@@ -105,11 +113,11 @@ def compare(got: Any, right: Any, what: str, mistakes: Mapping[str, Any] | None 
             raise Wrong(words)
     if got.shape != right.shape:
         raise Wrong(f"{what} has shape {got.shape}, expected {right.shape}")
-    first = tuple(int(i) for i in np.argwhere(~np.isclose(got, right, 1e-4, 1e-6))[0])
+    first = tuple(int(i) for i in np.argwhere(~np.isclose(got, right, RTOL, ATOL))[0])
     at = f" at {first}" if first else ""
     raise Wrong(f"{what} is wrong{at}: got {got[first]:.6g}, expected {right[first]:.6g}")
 
 
 def same(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two answers agree, as far as float32 goes; nan agrees with nothing."""
-    return a.shape == b.shape and bool(np.allclose(a, b, 1e-4, 1e-6, equal_nan=False))
+    return a.shape == b.shape and bool(np.allclose(a, b, RTOL, ATOL))

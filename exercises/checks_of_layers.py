@@ -8,16 +8,12 @@ import numpy as np
 
 import minigrad as mg
 from exercises import suspects
-from exercises.checking import Exercise, Wrong, array_of, compare, parts_of
+from exercises.checking import Exercise, Wrong, array_of, compare, parts_of, random_numbers
 from minigrad import Function, Tensor, ops, optim
 
 XOR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 ANSWERS = [0, 1, 1, 0]
 SEEDS, STEPS = (0, 1, 2), 500
-
-
-def _random(seed: int, *shape: int) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal(shape)
 
 
 def _scattered(g: np.ndarray, w: np.ndarray) -> np.ndarray:
@@ -30,9 +26,9 @@ def _scattered(g: np.ndarray, w: np.ndarray) -> np.ndarray:
 def check_convolution(module: Any) -> None:
     """Exercise 7."""
     for g, w in (
-        (_random(0, 3, 4), _random(1, 2, 3)),
-        (_random(2, 1, 1), _random(3, 3, 2)),
-        (_random(4, 4, 4), _random(5, 2, 2)),
+        (random_numbers(0, 3, 4), random_numbers(1, 2, 3)),
+        (random_numbers(2, 1, 1), random_numbers(3, 3, 2)),
+        (random_numbers(4, 4, 4), random_numbers(5, 2, 2)),
     ):
         right = _scattered(g, w)
         mistakes = {
@@ -67,7 +63,7 @@ def _overwritten(g: np.ndarray, w: np.ndarray) -> np.ndarray:
 
 def check_batch_norm(module: Any) -> None:
     """Exercise 8."""
-    g, x, eps = _random(0, 5, 3), 3 + 2 * _random(1, 5, 3), 0.5
+    g, x, eps = random_numbers(0, 5, 3), 3 + 2 * random_numbers(1, 5, 3), 0.5
     centred, r = x - x.mean(0), 1 / np.sqrt(x.var(0) + eps)
     normal = centred * r
     of_mean, of_variance = g.mean(0), normal * (g * normal).mean(0)
@@ -98,7 +94,7 @@ def check_batch_norm(module: Any) -> None:
 
 def check_optimizers(module: Any) -> None:
     """Exercise 9."""
-    p, g, v, m2 = (_random(seed, 4) for seed in range(4))
+    p, g, v, m2 = (random_numbers(seed, 4) for seed in range(4))
     lr, m = 0.04, 0.9
     new = m * v + g
     got_p, got_v = parts_of(module.momentum_step(p.copy(), g.copy(), v.copy(), lr, m), ("p", "v"))

@@ -102,13 +102,14 @@ def position() -> tuple:
     """Return where all streams stand, in this thread; `go_to(position)` brings them back, and what was drawn since is
     drawn again.
     """
-    return _current_seed(), _draws, generator().bit_generator.state, _keyed.key, _keyed.draws
+    return rng_state(), _keyed.key, _keyed.draws
 
 
 def go_to(place: tuple) -> None:
-    """Bring all streams back to where `position` found them."""
+    """Bring all streams back to where `position` found them; the generator stays the same object."""
     global _seed, _draws
-    _seed, _draws, generator().bit_generator.state, _keyed.key, _keyed.draws = place
+    state, _keyed.key, _keyed.draws = place
+    _seed, _draws, generator().bit_generator.state = state["seed"], state["draws"], state["cpu"]
 
 
 def rng_state() -> dict:

@@ -17,6 +17,7 @@ import numpy as np
 from minigrad import backend, rng
 from minigrad.guided.graph import Graph
 from minigrad.guided.record import Record, Recorder
+from minigrad.guided.values import rounded
 from minigrad.hooks import Hook
 from minigrad.quoting import one_line
 from minigrad.tensor import Tensor
@@ -158,10 +159,10 @@ def _finish(beliefs: list[dict[str, Any]]) -> None:
     top = max((belief["size"] for belief in beliefs), default=0.0)
     for belief in beliefs:
         scale = max(belief.pop("size"), top / 1000)
-        belief["relative"] = _number(belief["largest"] / scale if scale else belief["largest"])
-        belief["largest"] = _number(belief["largest"])
+        belief["relative"] = rounded(belief["largest"] / scale if scale else belief["largest"])
+        belief["largest"] = rounded(belief["largest"])
         for pair in belief["entries"]:
-            pair.update(slope=_number(pair["slope"]), gradient=_number(pair["gradient"]))
+            pair.update(slope=rounded(pair["slope"]), gradient=rounded(pair["gradient"]))
 
 
 def _slope(array: Any, index: tuple[int, ...], run: Callable[[], Tensor]) -> float:
@@ -178,7 +179,3 @@ def _slope(array: Any, index: tuple[int, ...], run: Callable[[], Tensor]) -> flo
     finally:
         array[index] = here
     return (above - below) / (right - left)
-
-
-def _number(value: float) -> Any:
-    return float(f"{value:.7g}") if np.isfinite(value) else str(value)

@@ -8,6 +8,7 @@ from typing import Any
 from minigrad.guided import operations
 from minigrad.guided.names import Names, shown_file
 from minigrad.guided.record import Call, Record, Share, Step
+from minigrad.ops.broadcasting import repeated_axes
 from minigrad.tensor import Parameter
 
 LIMIT = 2_000  # nodes that a page shows; of larger graphs those nearest to the output
@@ -212,6 +213,4 @@ def _kind(record: Record) -> str:
 
 
 def _broadcast(shape: tuple[int, ...], to: tuple[int, ...]) -> dict[str, Any]:
-    added = len(shape) - len(to)
-    axes = [*range(added), *(i + added for i, n in enumerate(to) if n == 1 and shape[i + added] != 1)]
-    return {"from": list(shape), "to": list(to), "axes": axes}
+    return {"from": list(shape), "to": list(to), "axes": list(repeated_axes(to, shape))}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from minigrad.guided.graph import Graph
-from minigrad.guided.values import FEW, Values
+from minigrad.guided.values import FEW, Values, plain
 
 ROUNDING = 1e-6
 Wrong = list[tuple[Any, str]]
@@ -270,7 +270,7 @@ def _rounded(kind: str, answer: Any) -> Any:
 
 
 def _plain(answer: Any) -> Any:
-    return str(answer) if isinstance(answer, float) and not math.isfinite(answer) else answer
+    return plain(answer) if isinstance(answer, float) else answer
 
 
 def _name(node: dict[str, Any]) -> str:

@@ -14,7 +14,9 @@ from minigrad.function import Function
 from minigrad.guided import operations
 from minigrad.guided.values import Values
 from minigrad.hooks import Hook
+from minigrad.ops.broadcasting import SumTo
 from minigrad.ops.conv import Conv2d
+from minigrad.ops.elementwise import Add
 from minigrad.tensor import Tensor
 from minigrad.watching import Line, calling_line
 
@@ -146,9 +148,9 @@ class Recorder(Hook):
         kinds = [kind for kind, _ in self._inside]
         if "forward" in kinds:
             return
-        if self.sweep and kinds == ["backward"] and operations.called(type(node)) == "sumto":
+        if self.sweep and kinds == ["backward"] and isinstance(node, SumTo):
             self._summed.append((inputs[0].shape, output.shape))
-        if self.sweep and not kinds and self._meeting and operations.called(type(node)) == "add":
+        if self.sweep and not kinds and self._meeting and isinstance(node, Add):
             self._meeting.pop(0).sum = self.values.add(output)
         if self.recording:
             self._record(node, inputs, options, output)

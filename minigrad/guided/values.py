@@ -124,8 +124,10 @@ def statistics(array: np.ndarray) -> dict[str, Any]:
         return {"mean": "nan", "std": "nan", "min": "nan", "max": "nan", "zeros": 0.0, "bins": [[0.0, 1.0], [0]]}
     with np.errstate(over="ignore", invalid="ignore"):
         found = {"mean": finite.mean(), "std": finite.std(), "min": finite.min(), "max": finite.max()}
-    rounded: dict[str, Any] = {name: plain(np.float64(f"{value:.7g}")) for name, value in found.items()}
-    return rounded | {"zeros": round(float((finite == 0).mean()), 6), "bins": _histogram(finite)}
+    return {name: rounded(value) for name, value in found.items()} | {
+        "zeros": round(float((finite == 0).mean()), 6),
+        "bins": _histogram(finite),
+    }
 
 
 def _histogram(numbers: np.ndarray) -> list[list[Any]]:
@@ -143,6 +145,11 @@ def plain(number: Any) -> Any:
     if number.dtype.kind != "f":
         return int(number)
     return float(str(number)) if np.isfinite(number) else str(float(number))
+
+
+def rounded(number: float) -> Any:
+    """Return a number with seven digits, as JSON knows it."""
+    return plain(np.float64(f"{number:.7g}"))
 
 
 def _float32(array: np.ndarray) -> dict[str, str]:

@@ -56,7 +56,6 @@ _LENGTHS: dict[str, tuple[int, Callable[[bytes], object]]] = {
     "SHORT_BINUNICODE": (1, _text), "BINUNICODE": (4, _text), "BINUNICODE8": (8, _text),
     "SHORT_BINSTRING": (1, _old_text), "BINSTRING": (4, _old_text), "LONG1": (1, _integer), "LONG4": (4, _integer),
     "SHORT_BINBYTES": (1, bytes), "BINBYTES": (4, bytes), "BINBYTES8": (8, bytes), "BYTEARRAY8": (8, bytearray),
-    "BINFLOAT": (0, float),
 }  # fmt: skip
 _BYTES_PER_UNIT = 25  # of a literal: a byte of UTF-8 can take four in memory
 
@@ -168,13 +167,13 @@ class PickleMachine:
         for code, opcode in pickletools.code2op.items():
             if opcode.name not in self.admitted:
                 continue
-            reader = opcode.arg and opcode.arg.reader
+            cost, reader = COSTS.get(opcode.name, 1), opcode.arg and opcode.arg.reader
             if opcode.name == "GLOBAL":
                 reader = self._read_name
-            elif self.max_literal is not None and opcode.name in _LENGTHS:
-                reader = partial(self.literal, *_LENGTHS[opcode.name])
-            # Literals pay by their length; floats, which are passed over, nothing.
-            cost = 0 if isinstance(reader, partial) else COSTS.get(opcode.name, 1)
+            elif self.max_literal is not None and opcode.name in _LENGTHS:  # it pays by its length
+                cost, reader = 0, partial(self.literal, *_LENGTHS[opcode.name])
+            elif self.max_literal is not None and opcode.name == "BINFLOAT":
+                cost, reader = 0, self._skip_float
             found[code.encode("latin-1")] = cost, reader, _STEPS.get(opcode.name)
         return found
 
@@ -191,15 +190,12 @@ class PickleMachine:
         lines = [stream.readline(_LINE).removesuffix(b"\n").decode("utf-8", "replace") for _ in range(2)]
         return self.name(*lines)
 
-    def literal(self, width: int, decode: Callable[[bytes], object], stream: BinaryIO) -> object:
-        """Return the literal that begins here with its length in `width` bytes; None, passed over, if it is long.
+    def _skip_float(self, stream: BinaryIO) -> None:
+        if len(stream.read(8)) < 8:
+            raise ValueError("the pickle ends within a number: the file is cut short")
 
-        A width of 0 is that of a float.
-        """
-        if not width:
-            if len(stream.read(8)) < 8:
-                raise ValueError("the pickle ends within a number: the file is cut short")
-            return None
+    def literal(self, width: int, decode: Callable[[bytes], object], stream: BinaryIO) -> object:
+        """Return the literal that begins here with its length in `width` bytes; None, passed over, if it is long."""
         length = int.from_bytes(stream.read(width), "little")
         self.left -= 1 + min(length, self.max_literal) // _BYTES_PER_UNIT
         if self.left < 0:

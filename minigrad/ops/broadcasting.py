@@ -12,6 +12,12 @@ from minigrad.backend import Array, array_module
 from minigrad.function import Function
 
 
+def repeated_axes(shape: tuple[int, ...], broadcast: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the axes of the shape `broadcast` along which `shape` was repeated to become it."""
+    added = len(broadcast) - len(shape)
+    return (*range(added), *(i + added for i, n in enumerate(shape) if n == 1 and broadcast[i + added] != 1))
+
+
 class BroadcastTo(Function):
     """x repeated along axes of length 1 and new leading axes  ⇒  ∂L/∂x = Σ g over the repetitions."""
 
@@ -28,9 +34,7 @@ class SumTo(Function):
     """x summed down to `shape`, the transpose of `BroadcastTo`  ⇒  ∂L/∂x = g, repeated again."""
 
     def forward(self, x: Array, shape: tuple[int, ...]) -> Array:
-        added = x.ndim - len(shape)
-        repeated = [i + added for i, n in enumerate(shape) if n == 1 and x.shape[i + added] != 1]
-        return kernels.reduce.total(x, (*range(added), *repeated), keepdims=True).reshape(shape)
+        return kernels.reduce.total(x, repeated_axes(shape, x.shape), keepdims=True).reshape(shape)
 
     def backward(self, grad: Array) -> Array:
         return BroadcastTo.apply(grad, shape=self.edges[0].shape)
