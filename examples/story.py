@@ -39,6 +39,7 @@ from examples.report import classification_report
 from minigrad import Tensor, nn, ops, plots
 from minigrad.data import DataLoader
 from minigrad.train import Trainer, predict
+from models.resnet import resnet18
 
 DATA = "small"  # or "real"
 EPOCHS = {"small": 4, "real": 8}[DATA]  # of the classifier
@@ -58,14 +59,21 @@ DEVICE = "cuda" if mg.cuda_is_available() else "cpu"
 print("device:", DEVICE)
 
 
-def available(build, instead, what):
+def available(build, instead, what, substitute="Digits"):
     """Return `build()`, or `instead()` with a sentence where the data cannot be had."""
     if DATA == "real":
         try:
             return build()
         except DatasetUnavailable as error:
-            print(f"{what}: not here, and not to be had. {str(error).splitlines()[0]}\nDigits take their place.\n")
+            reason = str(error).splitlines()[0]
+            print(f"{what}: not here, and not to be had. {reason}\n{substitute} take their place.\n")
     return instead()
+
+
+def published_weights():
+    """Return the name of the weights once they are here."""
+    resnet18("imagenet")
+    return "imagenet"
 
 
 pictures = available(lambda: CIFAR10(train=True, download=True), lambda: Digits(train=True), "CIFAR-10")
@@ -78,7 +86,10 @@ held_out = (
     if isinstance(photos, PlacedDigits)
     else OxfordPets(None, False, download=True, size=128)
 )
-print(pictures, test, photos, held_out, sep="\n")
+weights = "none"  # drawn digits need a small network only
+if isinstance(photos, OxfordPets):
+    weights = available(published_weights, lambda: "none", "ResNet18's published weights", "Random numbers")
+print(pictures, test, photos, held_out, f"weights of the backbone: {weights}", sep="\n")
 
 # %% [markdown]
 # ## 2. Forwards and backwards, by hand
@@ -219,14 +230,13 @@ plots.plot_confident_errors(test.images, *answers, test.classes)
 
 # %%
 has_pets = isinstance(photos, OxfordPets)
-weights = "imagenet" if has_pets else "none"
 boxes_config = {
     "data": "pets" if has_pets else "digits",
     "classes": photos.classes,
     "size": 128 if has_pets else 64,
     "backbone": "resnet18" if has_pets else "small",
     "weights": weights,
-    "regime": "features" if has_pets else "finetune",
+    "regime": "features" if weights == "imagenet" else "finetune",
     "train": "all",
     "epochs": 30 if has_pets else 6,
     "batch_size": 32,
@@ -237,13 +247,7 @@ boxes_config = {
     "seed": 0,
 }
 mg.manual_seed(0)
-try:
-    localizer = localization_parts.build_model(boxes_config, weights)
-except DatasetUnavailable as error:
-    print(f"The published weights are not to be had: {str(error).splitlines()[0]}\nRandom ones take their place.")
-    boxes_config |= {"weights": "none", "regime": "finetune"}
-    localizer = localization_parts.build_model(boxes_config, "none")
-localizer = localizer.to(DEVICE)
+localizer = localization_parts.build_model(boxes_config, weights).to(DEVICE)
 one = localization_parts.NORMALIZE(photos.images[:1], np.random.default_rng(0))
 with mg.no_grad():
     features = localizer.eval().backbone.feature_map(Tensor(one, device=DEVICE)).numpy()
