@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend
+from minigrad.guided.operations import source_of
 from minigrad.nn import Module
 from minigrad.tensor import Tensor
 
@@ -103,9 +103,8 @@ def _variables_of(function: Callable[[], Any]) -> dict[str, Any]:
 def title_of(function: Callable[[], Any]) -> str:
     """Return what a function computes: the expression of a lambda, what a short function returns, or its name."""
     name = getattr(function, "__name__", type(function).__name__)
-    try:
-        source = textwrap.dedent(inspect.getsource(function)).strip()
-    except (OSError, TypeError):
+    source = (source_of(function) or "").strip()
+    if not source:
         return name
     for text in (source, source.rstrip(",)"), f"f({source}"):  # a lambda may stand within a call of several lines
         try:

@@ -6,6 +6,8 @@ import functools
 import inspect
 import re
 import textwrap
+import tokenize
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +43,23 @@ def _formula(doc: str) -> dict[str, str]:
     return {"forward": forward.strip(" ."), "backward": backward.strip(" .")}
 
 
-def _source(operation: type[Function]) -> dict[str, str] | None:
+def source_of(function: Callable[..., Any]) -> str | None:
+    """Return a function's source; None where there is none: it was typed into an interpreter, is no function of
+    Python's, or its file has changed since, so that what stands at its line need not even be Python.
+    """
     try:
-        passes = [textwrap.dedent(inspect.getsource(f)) for f in (operation.forward, operation.backward)]
-        file = Path(inspect.getsourcefile(operation) or "")
-    except (OSError, TypeError):  # typed into an interpreter
+        return textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError, SyntaxError, tokenize.TokenError):
         return None
+
+
+def _source(operation: type[Function]) -> dict[str, str] | None:
+    forward, backward = source_of(operation.forward), source_of(operation.backward)
+    if forward is None or backward is None:
+        return None
+    file = Path(inspect.getsourcefile(operation.forward) or "")
     shown = Path(PACKAGE.name, *file.relative_to(PACKAGE).parts) if file.is_relative_to(PACKAGE) else Path(file.name)
-    return {"forward": passes[0], "backward": passes[1], "file": shown.as_posix()}
+    return {"forward": forward, "backward": backward, "file": shown.as_posix()}
 
 
 @functools.cache

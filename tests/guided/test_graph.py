@@ -82,6 +82,33 @@ def test_the_line_of_the_users_code_and_the_title():
     assert mg.tour(functools.partial(loss)).data["title"] == "partial"
 
 
+OPERATION = """
+import minigrad as mg
+
+class Double(mg.Function):
+    def forward(self, x):
+        return x * 2
+
+    def backward(self, grad):
+        return (grad * 2,)
+
+def loss(x):
+    return lambda: Double.apply(x)
+"""
+
+
+@pytest.mark.parametrize(
+    "now", ["", "it is " * 40 + "\n", "'\n" * 20, "it\\is a \\ text\n" * 20, "(\n" * 20, "\n  f\n f\n" * 9]
+)
+def test_code_whose_file_has_changed_since(now, tmp_path):
+    file = tmp_path / "mine.py"
+    namespace = {}
+    exec(compile(OPERATION, file, "exec"), namespace)
+    file.write_text(now)
+    tour = mg.tour(namespace["loss"](Tensor(2.0, requires_grad=True)))
+    assert isinstance(tour.data["title"], str) and tour.data["nodes"]
+
+
 def test_operations_bring_their_formula_docstring_and_source():
     x = Tensor([1.0, -1.0], requires_grad=True)
     relu = mg.tour(lambda: x.relu().sum()).data["operations"]["ReLU"]
