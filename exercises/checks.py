@@ -65,6 +65,13 @@ def check_relu(module: Any) -> None:
             g > 0, g, 0
         ),
         "At 0 the slope is chosen to be 0: x > 0, not x >= 0.": np.where(x >= 0, g, 0),
+        "At 0 the slope is chosen to be 0, not a half: let g through only where x > 0.": np.where(
+            x > 0, g, np.where(x == 0, g / 2, 0)
+        ),
+        "Negative gradients were lost: the mask comes from x alone, and g may have either sign.": np.where(
+            x > 0, np.maximum(g, 0), 0
+        ),
+        "The mask is turned round: g passes where x is positive.": np.where(x < 0, g, 0),
         "This is g everywhere: where x is negative, y does not change, and nothing comes back.": g,
         "This is g·relu(x): y's slope is 1 where x is positive, not y.": g * np.maximum(x, 0),
         "This is the slope of y; multiply by g, that is: let g through.": (x > 0).astype(float),
@@ -93,6 +100,11 @@ def check_softmax(module: Any) -> None:
         ),
         "Divided by the sum of the scores; divide by the sum of the exponentials.": np.exp(x) / x.sum(1, keepdims=True),
         "These are logarithms of probabilities.": np.log(right(x)),
+        "Above the line the largest score was subtracted, below it was not: use the same exponentials.": right(x)
+        * np.exp(-x.max(1, keepdims=True)),
+        "Each *column's* largest score was subtracted; it has to be one number for a row (axis 1).": right(
+            x - x.max(0)
+        ),
     }
     compare(module.softmax(x.copy()), right(x), "softmax(x)", mistakes)
     for large in ([[1000.0, 1001.0]], [[0.0, 1.0], [-1000.0, -1001.0]], [[0.0, 3000.0]]):
@@ -119,6 +131,7 @@ def check_cross_entropy(module: Any) -> None:
     rows, hot = np.arange(4), np.eye(3)[targets]
     losses = -np.log(p[rows, targets])
     loss, grad = parts_of(module.cross_entropy(x.copy(), targets.copy()), ("the loss", "∂L/∂x"))
+    all_pairs = "x[:, t] takes the columns t of *every* row; one entry of each row is x[np.arange(N), t]."
     compare(loss, losses.mean(), "the loss", {
         "The loss is the sum of the rows' losses; take the mean.": losses.sum(),
         "The loss has the wrong sign: −ln p is positive.": -losses.mean(),
@@ -126,6 +139,11 @@ def check_cross_entropy(module: Any) -> None:
         "This is the mean of p, without a logarithm.": p[rows, targets].mean(),
         "Averaged over all entries; a row has one loss, that of its class.": losses.sum() / x.size,
         "The logarithm has base 2 (log2); take the natural one.": losses.mean() / np.log(2),
+        "The loss and ∂L/∂x are exchanged: return the loss first.": (p - hot) / 4,
+        f"The loss: {all_pairs}": -np.log(p)[:, targets].mean(),
+        "The loss: ln p of all classes was averaged; a row's loss is that of its own class.": -np.log(p).mean(),
+        "The loss: m was subtracted below the logarithm only; x_t loses it, too.": (losses - x.max(1)).mean(),
+        "The loss is −x_t alone; the logarithm of the sum is missing.": -x[rows, targets].mean(),
     })  # fmt: skip
     compare(grad, (p - hot) / 4, "∂L/∂x", {
         "∂L/∂x is that of the sum; the mean divides it by N.": p - hot,
@@ -133,6 +151,7 @@ def check_cross_entropy(module: Any) -> None:
         "∂L/∂x has the wrong sign: p − [c = t], so that a step downhill raises the right score.": (hot - p) / 4,
         "∂L/∂x is divided by all entries; the mean is over N rows.": (p - hot) / x.size,
         "∂L/∂x is −1/p at the class: that is ∂L/∂p; go on to the scores.": np.where(hot == 1, -1 / p, 0) / 4,
+        f"∂L/∂x: {all_pairs}": (p - np.isin(np.arange(3), targets)) / 4,
     })  # fmt: skip
     for target in (0, 1):
         got = module.cross_entropy(np.array([[1000.0, 0.0]]), np.array([target]))
@@ -140,6 +159,10 @@ def check_cross_entropy(module: Any) -> None:
         what = f"for scores [[1000, 0]] and class {target}"
         if np.isnan(loss).any() or np.isnan(grad).any():
             raise Wrong(f"There is a nan {what}: subtract each row's largest score first (exercise 4).")
+        if np.isinf(loss) and target == 0:
+            raise Wrong(
+                f"The loss is infinite {what}: e^1000 is. Subtract each row's largest score first (exercise 4)."
+            )
         if np.isinf(loss):
             raise Wrong(
                 f"The loss is infinite {what}: p is rounded to 0, and so −ln p is ∞. Do not take the logarithm of p; "

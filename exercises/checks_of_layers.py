@@ -45,6 +45,7 @@ def check_convolution(module: Any) -> None:
         }
         if w.shape[0] == w.shape[1]:
             mistakes["The kernel is transposed: u runs over rows, v over columns."] = _scattered(g, w.T)
+        mistakes["g[i, j]·w[u, v] went to x[i−u, j−v]; it belongs to x[i+u, j+v]."] = _backwards(g, w)
         compare(module.convolution_input_grad(g.copy(), w.copy()), right, "∂L/∂x", mistakes)
 
 
@@ -58,6 +59,14 @@ def _overwritten(g: np.ndarray, w: np.ndarray) -> np.ndarray:
     x = np.zeros((g.shape[0] + w.shape[0] - 1, g.shape[1] + w.shape[1] - 1))
     for (i, j), value in np.ndenumerate(g):
         x[i : i + w.shape[0], j : j + w.shape[1]] = value * w
+    return x
+
+
+def _backwards(g: np.ndarray, w: np.ndarray) -> np.ndarray:
+    x = np.zeros((g.shape[0] + w.shape[0] - 1, g.shape[1] + w.shape[1] - 1))
+    for (i, j), value in np.ndenumerate(g):
+        for (u, v), weight in np.ndenumerate(w):
+            x[i - u, j - v] += value * weight  # a negative place counts from the end
     return x
 
 
@@ -86,10 +95,19 @@ def check_batch_norm(module: Any) -> None:
         "x̂·mean of g·x̂ has x in the place of x̂.": r * (g - of_mean - x * (g * x).mean(0)),
         "x̂ is missing before the last mean: x̂·mean of g·x̂.": r * (g - of_mean - (g * normal).mean(0)),
         "Sums instead of means: divide them by N.": r * (g - g.sum(0) - normal * (g * normal).sum(0)),
+        "The part through the variance has the wrong sign: both parts are subtracted.": r * (g - of_mean + of_variance),
+        "The means run along axis 1, over a row; each column has its own (axis 0).": _normalised_grad(g.T, x.T, eps).T,
+        "This is x̂, the way forwards; g belongs into it.": normal,
         "The means run over the whole array; each column has its own.": r
         * (g - g.mean() - normal * (g * normal).mean()),
     }
     compare(module.batch_norm_backward(g.copy(), x.copy(), eps), r * (g - of_mean - of_variance), "∂L/∂x", mistakes)
+
+
+def _normalised_grad(g: np.ndarray, x: np.ndarray, eps: float) -> np.ndarray:
+    r = 1 / np.sqrt(x.var(0) + eps)
+    normal = (x - x.mean(0)) * r
+    return r * (g - g.mean(0) - normal * (g * normal).mean(0))
 
 
 def check_optimizers(module: Any) -> None:
@@ -103,6 +121,8 @@ def check_optimizers(module: Any) -> None:
         "v: this is a running mean, (1 − m)·g; momentum adds the whole gradient.": m * v + (1 - m) * g,
         "v: the learning rate belongs to the step of p, not into v.": m * v + lr * g,
         "v: the old velocity is forgotten.": g,
+        "v: in some books it is the step, m·v − lr·g; here it collects gradients, and p − lr·v is the step.": m * v
+        - lr * g,
         "v: it has the wrong sign; v collects gradients, and p − lr·v goes against them.": m * v - g,
     })  # fmt: skip
     compare(got_p, p - lr * new, "p after a step of momentum", {
@@ -110,6 +130,7 @@ def check_optimizers(module: Any) -> None:
         "p: the step used the old velocity; renew v first.": p - lr * v,
         "p: the step went by g, as without momentum.": p - lr * g,
         "p: the learning rate is missing.": p - new,
+        "p: this is Nesterov's step, g + m·v once more; the plain one goes by v.": p - lr * (g + m * new),
     })  # fmt: skip
     first, second, t, beta1, beta2, eps = 0.1 * g, 0.01 * m2**2, 3, 0.9, 0.99, 0.03
     a, b = beta1 * first + (1 - beta1) * g, beta2 * second + (1 - beta2) * g**2
@@ -117,6 +138,7 @@ def check_optimizers(module: Any) -> None:
     got_p, got_m, got_v = parts_of(module.adam_step(*given), ("p", "m", "v"))
     compare(got_m, a, "m after a step of Adam", {
         "Adam's m is a running mean: (1 − β₁)·g, not g.": beta1 * first + g,
+        "Adam's p, m and v are exchanged: return p first, then m, then v.": b,
         "Adam's m has β₁ and 1 − β₁ exchanged.": (1 - beta1) * first + beta1 * g,
         "Adam's m was corrected before it was returned: m̂ is for the step only.": a / (1 - beta1**t),
     })  # fmt: skip
@@ -136,6 +158,8 @@ def check_optimizers(module: Any) -> None:
         "Adam divides by √v̂, not by v̂.": p - lr * m_hat / (v_hat + eps),
         "Adam's bias correction has t − 1 in it; t is 1 in the first step.": p
         - lr * (a / (1 - beta1 ** (t - 1))) / (np.sqrt(b / (1 - beta2 ** (t - 1))) + eps),
+        "Adam's bias correction has t + 1 in it; t is counted already, 1 in the first step.": p
+        - lr * (a / (1 - beta1 ** (t + 1))) / (np.sqrt(b / (1 - beta2 ** (t + 1))) + eps),
         "Only m was corrected; v begins at 0, too.": p - lr * m_hat / (np.sqrt(b) + eps),
         "Adam goes downhill, too: subtract.": p + lr * m_hat / (np.sqrt(v_hat) + eps),
     })  # fmt: skip
@@ -159,6 +183,8 @@ def check_culprit(module: Any) -> None:
         raise Wrong(f"{found!r} is a name; return the class itself, without quotes.")
     if isinstance(found, Function):
         raise Wrong("That is an instance; return the class itself, without brackets.")
+    if found == suspects.Bump.apply:
+        raise Wrong("That is the right one's `apply`; return the class itself.")
     raise Wrong(f"expected one of the four classes, such as `return Cube`, got {found!r}")
 
 
@@ -181,6 +207,8 @@ def check_double_backward(module: Any) -> None:
     got = got[0] if isinstance(got, list) and len(got) == 1 else got
     compare(got, hessian @ along, "H·v", {
         "This is the gradient of f; differentiate (gradient · v) once more.": gradient,
+        "This is H·v + gradient: a second backward() adds to what .grad holds already. Use mg.grad, or set x.grad to "
+        "None in between.": hessian @ along + gradient,
         "This is gradient·v, entry by entry: a first derivative. Sum it, and differentiate the sum.": gradient * along,
         "This is gradient · v, one number: differentiate it with respect to x.": gradient @ along,
         "v is missing: these are the sums of H's rows. Multiply the gradient by v before you sum.": hessian.sum(0),
@@ -206,6 +234,11 @@ def check_xor(module: Any) -> None:
             "All its weights begin with the same number, and hidden numbers that begin alike get the same gradient and "
             "stay alike: begin with random numbers."
         )
+    if all(is_affine for _, is_affine in reached) and not _is_affine(_with_random_parameters(module)):
+        raise Wrong(
+            "Training got stuck: it gives the same scores as a linear function. Weights that begin at 0 or far from it "
+            "let no gradient pass: begin with small random numbers."
+        )
     if all(is_affine for _, is_affine in reached):
         raise Wrong(
             "It is a linear function, whatever its parameters: f(0,0) + f(1,1) = f(0,1) + f(1,0). Two linear layers in "
@@ -226,9 +259,20 @@ def _learned(module: Any, seed: int) -> tuple[int, bool]:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    scores = array_of(model(x), "forward(x)")
-    affine = np.allclose(scores[0] + scores[3], scores[1] + scores[2], atol=1e-4 * (1 + np.abs(scores).max()))
-    return int((scores.argmax(1) == ANSWERS).sum()), affine
+    return int((model(x).numpy().argmax(1) == ANSWERS).sum()), _is_affine(model)
+
+
+def _with_random_parameters(module: Any) -> Any:
+    """Return a model of the reader's, whatever its parameters begin with."""
+    model = module.XorNet()
+    for seed, p in enumerate(model.parameters()):
+        p.data[...] = random_numbers(seed, *p.shape)
+    return model
+
+
+def _is_affine(model: Any) -> bool:
+    scores = array_of(model(Tensor(XOR)), "forward(x)")
+    return np.allclose(scores[0] + scores[3], scores[1] + scores[2], atol=1e-4 * (1 + np.abs(scores).max()))
 
 
 SECOND = (

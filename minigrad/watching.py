@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import math
 import sys
@@ -17,7 +18,8 @@ from minigrad.function import Function
 from minigrad.hooks import Hook
 from minigrad.table import Table
 
-PACKAGE = str(Path(__file__).parent)
+# Code that is nobody's own: minigrad's, and decorators of NumPy and Python around its functions.
+BETWEEN = str(Path(__file__).parent), str(Path(np.__file__).parent), contextlib.__file__
 
 
 class AnomalyError(ArithmeticError):
@@ -90,9 +92,9 @@ class Line(NamedTuple):
 
 
 def calling_line() -> Line:
-    """Return the innermost line of code outside of minigrad that is being executed."""
+    """Return the innermost line of code outside of minigrad, and of what it wraps its functions in, that is running."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(BETWEEN):
         frame = frame.f_back
     file, number = frame.f_code.co_filename, frame.f_lineno
     return Line(file, number, linecache.getline(file, number).strip())

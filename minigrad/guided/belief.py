@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import backend, rng
+from minigrad.function import Function
 from minigrad.guided.graph import Graph
 from minigrad.guided.record import Record, Recorder
 from minigrad.guided.values import rounded
@@ -76,6 +77,16 @@ class Rerun(Hook):
         return self._fn()
 
 
+class _Used(Hook):
+    """Notes which leaves operations are given."""
+
+    def __init__(self) -> None:
+        self.leaves: set[Tensor] = set()
+
+    def after_forward(self, node: Function, inputs: list[Any], options: dict[str, Any], output: Any) -> None:
+        self.leaves.update(edge for edge in node.edges or () if isinstance(edge, Tensor))
+
+
 def _is_narrow(tensor: Tensor) -> bool:
     return tensor.dtype.kind == "f" and tensor.dtype != FLOAT64
 
@@ -104,12 +115,15 @@ def add_beliefs(graph: Graph, recorder: Recorder, rerun: Rerun, named: list[Tens
     tensors = [*named, *(record.tensor for _, record in leaves if record.tensor is not None)]
     problem = _problem(rerun, tensors)
     with rerun.repeating([] if problem else tensors) as run:
-        again = run().item()
+        with _Used() as used:
+            again = run().item()
         if not np.isclose(again, loss, rtol=1e-3, equal_nan=True):
             return [
                 f"Finite differences: run again, the function gave {again:.6g} instead of {loss:.6g}, so that slopes "
                 "mean nothing. It may draw random numbers of its own, or change what it uses."
             ]
+        lasting = [(i, record) for i, record in leaves if record.tensor in used.leaves]
+        made_anew, leaves = len(leaves) - len(lasting), lasting
         chosen = np.random.default_rng(0)
         most = max(1, WORK // (2 * len(recorder.made_by)))
         compared = (
@@ -122,6 +136,12 @@ def add_beliefs(graph: Graph, recorder: Recorder, rerun: Rerun, named: list[Tens
             graph.nodes[i]["belief"] = _belief(record, recorder.gradients[record], entries, run)
     _finish([graph.nodes[i]["belief"] for i, _ in compared])
     said = [f"Finite differences in the run's own precision, not in float64: {problem}"] if problem else []
+    if made_anew:
+        which = "1 leaf" if made_anew == 1 else f"{made_anew:,} leaves"
+        said.append(
+            f"The slopes of {which} made anew in each run of the function, where nothing can be moved: make such "
+            "leaves before it."
+        )
     if len(compared) < len(leaves):
         said.append(f"The slopes of {len(leaves) - len(compared):,} of {len(leaves):,} leaves: they would take long.")
     return said

@@ -85,6 +85,8 @@ def _start(array: Any) -> tuple[int, Any]:
 
 
 def _checked(given: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if given is not None and not isinstance(given, Mapping):
+        raise TypeError(f"tour: names: expected a dict such as {{'x': x}}, got {type(given).__name__}")
     for name, value in (given or {}).items():
         if not isinstance(name, str) or not (isinstance(value, (Tensor, Module)) or backend.is_array(value)):
             raise TypeError(f"tour: names: expected Tensors, arrays or modules by name, got {type(value).__name__} for "

@@ -165,12 +165,18 @@ class _Asking:
         entries = self._values.entries[share["share"]]["data"]
         zeros = [i for i, x in enumerate(entries) if x == 0]
         why = "Where x < 0, y stays 0 when x changes a little." if is_relu else "Only a window's largest gets its g."
+        right, own = why, zeros
+        if any(x == 0 for x in self._values.entries[step["gradient"]]["data"]):
+            right += " And where the g that arrives is 0, so is what goes back."
+            if is_relu:
+                own = [i for i, y in enumerate(self._values.entries[node["value"]]["data"]) if y == 0]
         wrong = [
+            (own, "There relu lets nothing pass. But where the g that arrives is 0, what goes back is 0, too."),
             ([i for i in range(len(entries)) if i not in zeros], "It is the other way round: there g passes."),
             ([], why),
             (list(range(len(entries))), "Then nothing would pass; some entries do."),
         ]
-        return _asked("zeros", "backward", f"Which entries of {asked} are 0?", zeros, wrong, why)
+        return _asked("zeros", "backward", f"Which entries of {asked} are 0?", zeros, wrong, right)
 
     def _of_distribution(self, node: dict[str, Any], step: dict[str, Any]) -> dict[str, Any] | None:
         given = self._nodes[node["inputs"][0]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import inspect
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,6 +21,7 @@ from minigrad.guided.questions import add_questions
 from minigrad.guided.record import Record, Recorder, Step
 from minigrad.guided.values import Values
 from minigrad.guided.writer import page_of, written
+from minigrad.nn import Module
 from minigrad.tensor import Tensor
 
 
@@ -75,12 +77,12 @@ def tour(
         The page, with its `data` and the `path`.
 
     Raises:
-        TypeError: `fn` is no function, or does not return a Tensor, or `names` are of something else.
+        TypeError: `fn` is no function of nothing, or does not return a Tensor; or `path` or `names` are something else.
         ValueError: `fn` returns more than one number, or `backwards` is not a number from 1.
         RuntimeError: the result has no graph, or nothing that went into it requires a gradient.
         OSError: the file cannot be written.
     """
-    _check(fn, backwards)
+    _check(fn, path, backwards)
     values = Values()
     recorder = Recorder(values)
     known, rerun = Names(fn, names), Rerun(fn)
@@ -120,7 +122,7 @@ def tour(
     return Tour(data, written(data, path))
 
 
-def _check(fn: Any, backwards: Any) -> None:
+def _check(fn: Any, path: Any, backwards: Any) -> None:
     if isinstance(fn, Tensor):
         raise TypeError(
             "tour: got a Tensor, expected a function that computes it: what passed before cannot be shown. Write "
@@ -128,8 +130,24 @@ def _check(fn: Any, backwards: Any) -> None:
         )
     if not callable(fn):
         raise TypeError(f"tour: expected a function that takes nothing and returns the loss, got {type(fn).__name__}")
+    if needed := _needed_by(fn.forward if isinstance(fn, Module) else fn):
+        raise TypeError(
+            f"tour: expected a function that takes nothing, got one that needs {', '.join(needed)}. Write "
+            "mg.tour(lambda: f(x, y)), with what it shall be given"
+        )
+    if not isinstance(path, (str, os.PathLike, type(None))):
+        raise TypeError(f"tour: path: expected the name of a file, got {type(path).__name__}")
     if not isinstance(backwards, int) or isinstance(backwards, bool) or backwards < 1:
         raise ValueError(f"tour: backwards: expected how often to go backwards, a number from 1, got {backwards!r}")
+
+
+def _needed_by(fn: Callable[..., Any]) -> list[str]:
+    """Return the arguments that a function cannot be called without."""
+    try:
+        parameters = inspect.signature(fn).parameters.values()
+    except (TypeError, ValueError):  # some callables that are not written in Python
+        return []
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
 
 
 def _checked_output(output: Any, recorder: Recorder) -> Record:

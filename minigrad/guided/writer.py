@@ -47,5 +47,7 @@ def written(data: dict[str, Any], path: str | os.PathLike[str] | None) -> str | 
         with atomic_path(path) as temporary:
             temporary.write_text(page_of(data), encoding="utf-8")
     except OSError as error:
-        raise type(error)(error.errno, f"tour: cannot write {os.fspath(path)}: {error.strerror or error}") from error
+        reason = error.strerror or str(error).removeprefix("atomic_path: ")
+        said = f"tour: cannot write {os.fspath(path)}: {reason}"
+        raise (type(error)(said) if error.errno is None else type(error)(error.errno, said)) from error
     return os.fspath(path)

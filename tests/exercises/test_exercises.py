@@ -109,6 +109,11 @@ def cross_entropy_by_log_p(add):
     return wrong
 
 
+def cross_entropy_without_a_shift(x, targets):
+    scores = x[np.arange(len(x)), targets]
+    return (np.log(np.exp(x).sum(1)) - scores).mean(), answers.cross_entropy(x, targets)[1]
+
+
 def softmax_less(what, add=0.0):
     def wrong(x):
         e = np.exp(x - what(x))
@@ -162,6 +167,18 @@ class AllAlike(answers.XorNet):
             p.data[...] = number
 
 
+class HiddenFromZero(nn.Module):
+    """All its gradients are 0 at the beginning."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(np.zeros((2, 8), np.float32))
+        self.out = nn.Parameter(np.random.default_rng(0).standard_normal((8, 2)).astype(np.float32))
+
+    def forward(self, x):
+        return (x @ self.weight).tanh() @ self.out
+
+
 class Backwards(nn.Module):
     """`forward` is misspelt."""
 
@@ -200,6 +217,12 @@ def gradient(f, x):
     return mg.grad(f(x), x, create_graph=True)[0]
 
 
+def twice_backward(f, x, v):
+    f(x).backward(create_graph=True)
+    (x.grad * v).sum().backward()
+    return x.grad
+
+
 WRONG = [
     (1, {"multiplication_backward": lambda g, a, b: (g * a, g * b)}, "the input's own value"),
     (1, {"multiplication_backward": lambda g, a, b: (b, a)}, "multiply by g"),
@@ -215,6 +238,8 @@ WRONG = [
     (3, {"relu_backward": lambda g, x: np.where(g > 0, g, 0)}, "the mask comes from x"),
     (3, {"relu_backward": lambda g, x: np.where(x >= 0, g, 0)}, "x > 0, not x >= 0"),
     (3, {"relu_backward": lambda g, x: g * (x > 0)}, "0·∞ is nan"),
+    (3, {"relu_backward": lambda g, x: np.where(x > 0, g, np.where(x == 0, g / 2, 0))}, "not a half"),
+    (3, {"relu_backward": lambda g, x: np.where((x > 0) & (g > 0), g, 0)}, "Negative gradients were lost"),
     (3, {"relu_backward": lambda g, x: (x > 0) * 1.0}, "the slope of y"),
     (3, {"relu_backward": lambda g, x: np.maximum(x, 0)}, "y itself"),
     (4, {"softmax": lambda x: np.exp(x) / np.exp(x).sum(1, keepdims=True)}, "overflow"),
@@ -226,6 +251,10 @@ WRONG = [
     (4, {"softmax": softmax_less(lambda x: x.max(), add=1e-12)}, "a row vanished"),
     (5, {"cross_entropy": cross_entropy_by_log_p(0)}, "p is rounded to 0"),
     (5, {"cross_entropy": cross_entropy_by_log_p(1e-12)}, "something small was added"),
+    (5, {"cross_entropy": cross_entropy_without_a_shift}, "infinite for scores [[1000, 0]] and class 0: e^1000 is"),
+    (5, {"cross_entropy": lambda x, t: answers.cross_entropy(x, t)[::-1]}, "exchanged"),
+    (5, {"cross_entropy": lambda x, t: (-np.log(answers.softmax(x))[:, t].mean(), x)}, "columns t of *every* row"),
+    (5, cross_entropy(grad=lambda p, hot: (p - (hot.sum(0) > 0)) / len(p)), "columns t of *every* row"),
     (5, cross_entropy(loss=np.sum), "take the mean"),
     (5, cross_entropy(grad=lambda p, hot: p - hot), "the mean divides it by N"),
     (5, cross_entropy(grad=lambda p, hot: p / len(p)), "subtract 1"),
@@ -247,12 +276,14 @@ WRONG = [
         "The factor r",
     ),
     (8, {"batch_norm_backward": lambda g, x, eps: answers.batch_norm(g, x, 0)}, "ε is missing"),
+    (8, {"batch_norm_backward": lambda g, x, eps: answers.batch_norm(g.T, x.T, eps).T}, "along axis 1"),
     (8, {"batch_norm_backward": biased_by_one}, "divided by N − 1"),
     (9, {"momentum_step": lambda p, g, v, lr, m: answers.momentum(p, g, v, lr, m)[::-1]}, "p and v are exchanged"),
     (9, {"momentum_step": lambda p, g, v, lr, m: (p, m * v + lr * g)}, "not into v"),
     (9, {"momentum_step": lambda p, g, v, lr, m: (p, m * v + (1 - m) * g)}, "a running mean"),
     (9, {"momentum_step": lambda p, g, v, lr, m: (p + lr * (m * v + g), m * v + g)}, "uphill"),
     (9, {"momentum_step": lambda p, g, v, lr, m: (p - lr * v, m * v + g)}, "the old velocity"),
+    (9, {"momentum_step": lambda p, g, v, lr, m: (p + m * v - lr * g, m * v - lr * g)}, "in some books"),
     (9, {"momentum_step": answers.momentum, "adam_step": adam_without_correction}, "bias correction"),
     (9, {"momentum_step": answers.momentum, "adam_step": adam_without_squares}, "running mean of g²"),
     (10, {"culprit": lambda: suspects.Cube}, "Cube's 3x² is right"),
@@ -260,6 +291,7 @@ WRONG = [
     (10, {"culprit": lambda: suspects.Swish}, "product rule"),
     (10, {"culprit": lambda: "Bump"}, "return the class itself"),
     (11, {"hessian_vector_product": lambda f, x, v: gradient(f, x)}, "This is the gradient of f"),
+    (11, {"hessian_vector_product": twice_backward}, "adds to what .grad holds"),
     (11, {"hessian_vector_product": lambda f, x, v: gradient(f, x) * v}, "a first derivative"),
     (11, {"hessian_vector_product": lambda f, x, v: mg.grad(gradient(f, x).sum(), x)[0]}, "v is missing"),
     (11, {"hessian_vector_product": lambda f, x, v: mg.grad(mg.grad(f(x), x)[0].sum(), x)[0]}, "create_graph=True"),
@@ -267,6 +299,7 @@ WRONG = [
     (12, {"XorNet": NoParameters}, "no parameters"),
     (12, {"XorNet": AllAlike}, "begin with the same number"),
     (12, {"XorNet": lambda: AllAlike(0.5)}, "begin with the same number"),
+    (12, {"XorNet": HiddenFromZero}, "Training got stuck"),
     (12, {"XorNet": Backwards}, "Backwards has no forward"),
     (12, {"XorNet": OneScore}, "expected scores (4, 2)"),
 ]

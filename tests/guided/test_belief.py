@@ -34,6 +34,16 @@ def test_every_leaf_agrees_with_its_slopes(rng):
     assert tour.data["left_out"] == []
 
 
+def test_a_leaf_that_the_function_makes_anew_has_no_slope():
+    x = Tensor(np.array([3.0, 4.0]), requires_grad=True)
+    tour = mg.tour(lambda: (x * Tensor(np.array([1.0, 2.0]), requires_grad=True)).sum())
+    assert set(beliefs(tour)) == {"x"} and beliefs(tour)["x"]["relative"] < 1e-6
+    assert tour.data["left_out"] == [
+        "The slopes of 1 leaf made anew in each run of the function, where nothing can be moved: make such leaves "
+        "before it."
+    ]
+
+
 def test_a_wrong_backward_is_seen():
     class Wrong(mg.Function):
         def forward(self, x):

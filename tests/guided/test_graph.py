@@ -202,3 +202,13 @@ def test_a_graph_in_which_a_shape_changes_and_comes_back():
     tour = mg.tour(lambda: (x.t().reshape(6) * 2).sum())
     (share,) = shares_to(tour, "x")
     assert array(tour, share["share"]).tolist() == [[2, 2, 2], [2, 2, 2]]
+
+
+def test_what_a_gradient_computes_stands_at_the_users_line():
+    def penalty():
+        (slope,) = mg.grad((x * x * x).sum(), x, create_graph=True)
+        return (slope * slope).sum()
+
+    x = Tensor(np.array([1.0, -2.0]), requires_grad=True)
+    lines = {n["line"]["text"] for n in mg.tour(penalty).data["nodes"] if n["line"]}
+    assert lines == {"(slope,) = mg.grad((x * x * x).sum(), x, create_graph=True)", "return (slope * slope).sum()"}

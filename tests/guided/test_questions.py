@@ -46,6 +46,10 @@ def test_which_entries_relu_and_max_pooling_stop():
     question = node(tour, "relu")["question"]
     assert (question["kind"], question["answer"]) == ("zeros", [1, 2])
     assert said_to(question, [0, 3]).startswith("It is the other way round")
+    y = Tensor([1.0, -2.0, 3.0], requires_grad=True)
+    question = node(mg.tour(lambda: y.relu().max()), "relu")["question"]
+    assert question["answer"] == [0, 1] and "where the g that arrives is 0" in question["right"]
+    assert said_to(question, [1]).startswith("There relu lets nothing pass. But")
     picture = Tensor(np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4), requires_grad=True)
     question = node(mg.tour(lambda: ops.max_pool2d(picture, 2).sum()), "max_pool2d")["question"]
     assert sorted({*range(16)} - {*question["answer"]}) == [5, 7, 13, 15]

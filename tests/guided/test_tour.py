@@ -34,6 +34,8 @@ def silent():
     [
         (LEAF.sum(), TypeError, "got a Tensor, expected a function that computes it: what passed before cannot"),
         (3, TypeError, "expected a function that takes nothing and returns the loss, got int"),
+        (lambda x, y=1, *rest: x, TypeError, r"takes nothing, got one that needs x. Write mg.tour\(lambda: "),
+        (nn.Linear(2, 1), TypeError, "takes nothing, got one that needs x"),
         (lambda: None, TypeError, "returns a Tensor, the loss; it returned None"),
         (lambda: 1.0, TypeError, "it returned a float"),
         (lambda: LEAF * 2, ValueError, r"returned a Tensor of shape \(2,\): take its mean or its sum"),
@@ -60,6 +62,13 @@ def test_backwards_is_a_number_from_1(backwards):
 def test_names_are_of_tensors_arrays_and_modules():
     with pytest.raises(TypeError, match="tour: names: expected Tensors, arrays or modules by name, got list for 'x'"):
         mg.tour(lambda: LEAF.sum(), names={"x": [1]})
+    with pytest.raises(TypeError, match="tour: names: expected a dict such as {'x': x}, got list"):
+        mg.tour(lambda: LEAF.sum(), names=["x"])
+
+
+def test_names_in_the_place_of_the_path():
+    with pytest.raises(TypeError, match="tour: path: expected the name of a file, got dict"):
+        mg.tour(lambda: LEAF.sum(), {"x": LEAF})
 
 
 def test_an_error_of_the_function_is_its_own():
@@ -125,8 +134,9 @@ def test_a_path_that_cannot_be_written(tmp_path, kind):
     else:
         path.write_text("")
         path = path / "tour.html"
-    with pytest.raises(OSError, match=f"tour: cannot write {re.escape(str(path))}: "):
+    with pytest.raises(OSError, match=f"tour: cannot write {re.escape(str(path))}: ") as caught:
         mg.tour(lambda: LEAF.sum(), path)
+    assert "Errno None" not in str(caught.value) and "atomic_path" not in str(caught.value)
 
 
 def test_a_page_that_is_there_stays_whole_when_writing_fails(tmp_path, monkeypatch):
