@@ -24,8 +24,8 @@ FUNCTIONS = {name.replace("_", ""): name for name in ops.__all__}
 
 def called(operation: type[Function]) -> str:
     """Return the name by which users call an operation: "conv2d"."""
-    letters = operation.__name__.lower()
-    return FUNCTIONS.get(letters, letters)
+    name = operation.__name__
+    return FUNCTIONS.get(name.lower()) or re.sub("(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 @functools.cache

@@ -89,8 +89,8 @@ class _Asking:
     def _of_own_gradient(self, node: dict[str, Any], shares: list[tuple[dict, dict]]) -> dict[str, Any] | None:
         numbers = [self._number(share["share"]) for _, share in shares]
         total, here = self._number(shares[-1][1]["sum"]), self._number(node["value"])
-        if 0 < abs(total) < ROUNDING * max(map(abs, (1.0, *numbers))):
-            return None  # a 0 but for rounding, which nobody can predict
+        if not math.isfinite(total) or 0 < abs(total) < ROUNDING * max(map(abs, (1.0, *numbers))):
+            return None  # no number, or a 0 but for rounding, which nobody can predict
         wrong: Wrong = []
         if len(numbers) > 1:
             right = f"{' + '.join(map(_digits, numbers))} = {_digits(total)}: every use sends a share, and they add up."
@@ -216,11 +216,14 @@ class _Asking:
         right = "A gradient has the shape of its value: one slope for each entry."
         return _asked("shape", "backward", f"Which shape has {self._gradient_of(to)}?", shape, wrong, right)
 
-    def _of_result(self, node: dict[str, Any]) -> dict[str, Any]:
+    def _of_result(self, node: dict[str, Any]) -> dict[str, Any] | None:
         given = [self._nodes[i] for i in node["inputs"]]
         name = node["operation"]
         if math.prod(node["shape"]) == 1 and all(math.prod(x["shape"]) == 1 for x in given):
-            return _asked("number", "forward", f"{name} gives?", self._number(node["value"]), self._confused(given), "")
+            result = self._number(node["value"])
+            if not math.isfinite(result):
+                return None
+            return _asked("number", "forward", f"{name} gives?", result, self._confused(given), "")
         shapes = ", ".join(_shape(x["shape"]) for x in given)
         wrong = [(x["shape"], f"That is the shape of {_name(x)}, which goes in.") for x in given]
         return _asked("shape", "forward", f"{name} of {shapes}: which shape comes out?", node["shape"], wrong, "")

@@ -121,7 +121,7 @@ def test_operations_bring_their_formula_docstring_and_source():
 
 
 def test_an_operation_of_the_users_own():
-    class Double(mg.Function):
+    class TwiceIt(mg.Function):
         def forward(self, x):
             return x * 2
 
@@ -129,10 +129,10 @@ def test_an_operation_of_the_users_own():
             return grad * 2
 
     x = Tensor(2.0, requires_grad=True)
-    tour = mg.tour(lambda: Double.apply(x))
-    assert node(tour, "double")["class"] == "Double"
-    assert tour.data["operations"]["Double"]["doc"] == ""
-    assert "x * 2" in tour.data["operations"]["Double"]["source"]["forward"]
+    tour = mg.tour(lambda: TwiceIt.apply(x))
+    assert node(tour, "twice_it")["class"] == "TwiceIt"
+    assert tour.data["operations"]["TwiceIt"]["doc"] == ""
+    assert "x * 2" in tour.data["operations"]["TwiceIt"]["source"]["forward"]
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,14 @@ def test_what_arrives_and_the_slope_are_told_apart():
     assert said_to(question, -6).startswith("The size is right")
 
 
+def test_what_is_no_number_is_not_asked_for():
+    x = Tensor(0.0, requires_grad=True)
+    with np.errstate(divide="ignore"):
+        tour = mg.tour(lambda: x.log() * 2)
+    assert node(tour, "log")["question"]["answer"] == 2
+    assert node(tour, "x")["question"] is None
+
+
 def test_a_gradient_that_is_0_but_for_rounding_is_not_asked_for():
     scores, b = Tensor([[1.0, 2.0, -1.0]]), Tensor([0.3], requires_grad=True)
     tour = mg.tour(lambda: ops.cross_entropy(scores + b, [0]))
